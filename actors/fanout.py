@@ -1,0 +1,239 @@
+"""The node's fan-out hub: an event is encoded once, and each connection gets one write per loop turn.
+
+Rooms decide whether and in which order an event is told; the hub owns the bytes. A topic's frames of
+one loop turn are joined once, so members with the same backlog share one bytes object. Every queue is
+bounded: a connection that reads too slowly loses volatile events first and is then closed with 4002;
+it resumes from the room log and misses nothing.
+
+Plain objects, not actors: this is the data plane (docs/adr/0004-fan-out.md). All calls come from the
+node's event loop.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+SLOW_CONSUMER: Final = 4002
+
+
+class Transport(Protocol):
+    """What the hub needs of a socket; the gateway has it."""
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes for the socket; never waits."""
+
+    def buffered_bytes(self) -> int:
+        """How many bytes the socket has not taken yet."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the connection; later writes are ignored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FanOutLimits:
+    """Bounds of one connection and one topic.
+
+    `volatile_bytes`: past this backlog volatile events are dropped. `outbox_bytes`: past this one the
+    connection is closed. `replay_events`: how many events a topic keeps for late subscribers.
+    """
+
+    volatile_bytes: int = 64 * 1024
+    outbox_bytes: int = 1024 * 1024
+    replay_events: int = 512
+
+
+@dataclass(slots=True)
+class FanOutCounters:
+    """Totals since the node started."""
+
+    published: int = 0
+    delivered: int = 0
+    dropped_volatile: int = 0
+    slow_consumers: int = 0
+
+
+class Outbox:
+    """One connection's bounded queue of frames."""
+
+    __slots__ = ("_hub", "backlog", "chunks", "is_open", "topics", "transport")
+
+    def __init__(self, hub: "FanOut", transport: Transport) -> None:
+        self._hub = hub
+        self.transport = transport
+        self.chunks: list[bytes] = []
+        self.backlog = 0
+        self.topics: set[_Topic] = set()
+        self.is_open = True
+
+    def push(self, event: object) -> None:
+        """Queue an event for this connection alone."""
+        self.append(self._hub.encode(event))
+
+    def append(self, chunk: bytes) -> None:
+        """Queue encoded frames; closes the connection if its backlog grows past the limit."""
+        if not self.is_open:
+            return
+        if not self.chunks:
+            self._hub.mark(self)
+        self.chunks.append(chunk)
+        self.backlog += len(chunk)
+        if self.waiting_bytes() > self._hub.limits.outbox_bytes:
+            self._hub.counters.slow_consumers += 1
+            self.close()
+            self.transport.close(SLOW_CONSUMER, "slow consumer")
+
+    def waiting_bytes(self) -> int:
+        """Bytes queued here and in the socket's own buffer."""
+        return self.backlog + self.transport.buffered_bytes()
+
+    def close(self) -> None:
+        """Leave every topic and forget what waits."""
+        self.is_open = False
+        for topic in self.topics:
+            self._hub.discard(topic, self)
+        self.topics.clear()
+        self.chunks.clear()
+        self.backlog = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Topic:
+    name: str
+    holders: set[Outbox] = field(default_factory=set)
+    outboxes: set[Outbox] = field(default_factory=set)
+    replay: deque[tuple[int, bytes]] = field(default_factory=deque)
+    durable: list[bytes] = field(default_factory=list)
+    everything: list[bytes] = field(default_factory=list)
+
+
+class FanOut:
+    """Topics, who subscribes to them, and what waits to be written.
+
+    Args:
+        encode: turns an event into one finished WebSocket frame; called once per event.
+        call_soon: schedules the one flush of a loop turn.
+        limits: the bounds.
+
+    """
+
+    def __init__(
+        self,
+        encode: Callable[[object], bytes],
+        call_soon: Callable[[Callable[[], None]], object],
+        limits: FanOutLimits,
+    ) -> None:
+        self.encode = encode
+        self.limits = limits
+        self.counters = FanOutCounters()
+        self._call_soon = call_soon
+        self._topics: dict[str, _Topic] = {}
+        self._dirty_topics: set[_Topic] = set()
+        self._dirty_outboxes: list[Outbox] = []
+        self._is_flush_due = False
+
+    def open(self, transport: Transport) -> Outbox:
+        """Make the outbox of a new connection."""
+        return Outbox(self, transport)
+
+    def publish(self, name: str, event: object, *, seq: int | None = None) -> None:
+        """Tell an event to a topic's subscribers; without a `seq` it is volatile and may be dropped."""
+        topic = self._topics.get(name)
+        if topic is None:
+            return
+        frame = self.encode(event)
+        self.counters.published += 1
+        topic.everything.append(frame)
+        if seq is not None:
+            topic.durable.append(frame)
+            topic.replay.append((seq, frame))
+            if len(topic.replay) > self.limits.replay_events:
+                topic.replay.popleft()
+        self._dirty_topics.add(topic)
+        self._schedule()
+
+    def hold(self, name: str, outbox: Outbox) -> None:
+        """Keep the topic's events from now on, for a connection that is about to subscribe."""
+        if outbox.is_open:
+            topic = self._topics.setdefault(name, _Topic(name))
+            topic.holders.add(outbox)
+            outbox.topics.add(topic)
+
+    def subscribe(self, name: str, outbox: Outbox, *, after_seq: int, head_seq: int) -> bool:
+        """Deliver a held topic from the event after `after_seq` on, without a gap or a repetition.
+
+        `head_seq` is the newest event at some time after `hold`. Returns False, and delivers nothing,
+        if the topic does not keep all events between: the caller reads them from the log and asks again.
+        """
+        topic = self._topics.get(name)
+        if topic is None or outbox not in topic.holders:
+            return not outbox.is_open
+        newest = max(head_seq, topic.replay[-1][0] if topic.replay else 0)
+        missed = [frame for seq, frame in topic.replay if seq > after_seq]
+        if newest - after_seq > len(missed):
+            return False
+        self._spread(topic)
+        for frame in missed:
+            outbox.append(frame)
+        if outbox.is_open:
+            topic.outboxes.add(outbox)
+        return True
+
+    def unsubscribe(self, name: str, outbox: Outbox) -> None:
+        """Deliver no more of the topic to this connection; harmless if it did not subscribe."""
+        topic = self._topics.get(name)
+        if topic is not None and topic in outbox.topics:
+            outbox.topics.discard(topic)
+            self.discard(topic, outbox)
+
+    def subscribers(self, name: str) -> int:
+        """How many connections of this node receive the topic."""
+        topic = self._topics.get(name)
+        return len(topic.outboxes) if topic else 0
+
+    def mark(self, outbox: Outbox) -> None:
+        """Remember that an outbox has something to write this turn."""
+        self._dirty_outboxes.append(outbox)
+        self._schedule()
+
+    def discard(self, topic: _Topic, outbox: Outbox) -> None:
+        """Take an outbox out of a topic; the last one takes the topic's memory along."""
+        topic.outboxes.discard(outbox)
+        topic.holders.discard(outbox)
+        if not topic.holders:
+            self._topics.pop(topic.name, None)
+            self._dirty_topics.discard(topic)
+
+    def flush(self) -> None:
+        """Write everything that waits: at most one write per connection."""
+        self._is_flush_due = False
+        for topic in tuple(self._dirty_topics):
+            self._spread(topic)
+        outboxes, self._dirty_outboxes = self._dirty_outboxes, []
+        for outbox in outboxes:
+            chunks, outbox.chunks, outbox.backlog = outbox.chunks, [], 0
+            if chunks:
+                outbox.transport.write(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+
+    def _spread(self, topic: _Topic) -> None:
+        self._dirty_topics.discard(topic)
+        if not topic.everything:
+            return
+        everything, durable = b"".join(topic.everything), b"".join(topic.durable)
+        volatile = len(topic.everything) - len(topic.durable)
+        self.counters.delivered += len(topic.everything) * len(topic.outboxes)
+        topic.everything.clear()
+        topic.durable.clear()
+        for outbox in tuple(topic.outboxes):
+            if volatile and outbox.waiting_bytes() > self.limits.volatile_bytes:
+                self.counters.dropped_volatile += volatile
+                self.counters.delivered -= volatile
+                if durable:
+                    outbox.append(durable)
+            else:
+                outbox.append(everything)
+
+    def _schedule(self) -> None:
+        if not self._is_flush_due:
+            self._is_flush_due = True
+            self._call_soon(self.flush)

@@ -1,0 +1,107 @@
+"""The protocol of the accounts service: who somebody is, and how they prove it.
+
+Key: `("accounts", "")`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from veza.persistence.rows import Author, User
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterAccount:
+    """Make an account and sign it in. Reply: `SignedIn` or `Rejected`.
+
+    Codes: `username_taken`, `email_taken`, `validation_failed`, `registration_closed`.
+    """
+
+    username: str
+    email: str
+    password: str
+    user_agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimSetup:
+    """Spend the one-time set-up token on the first administrator.
+
+    Reply: `SignedIn` or `Rejected` (`invalid_token`, and the codes of `RegisterAccount`).
+    """
+
+    token: str
+    username: str
+    email: str
+    password: str
+    user_agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """Check a password and open a session. Reply: `SignedIn` or `Rejected` (`bad_credentials`).
+
+    The answer and its time are the same whether or not the account exists.
+    """
+
+    login: str
+    password: str
+    user_agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshSession:
+    """Trade a refresh token for a new one. Reply: `SignedIn` or `Rejected`.
+
+    A token works once; a second use ends the whole session (`token_reused`).
+    """
+
+    refresh_token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignOut:
+    """End one session, cookie and refresh tokens both. Reply: `SignedOut`, also the second time."""
+
+    session_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentifyCookie:
+    """Ask who holds a browser cookie. Reply: `Identified` or `Rejected` (`invalid_token`)."""
+
+    cookie_token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentifySession:
+    """Ask whether the session that a valid access token names is still open.
+
+    Reply: `Identified` or `Rejected` (`invalid_token`).
+    """
+
+    session_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """A session is open. The two tokens are told here once; only their hashes are stored."""
+
+    user: User
+    session_id: UUID
+    refresh_token: str
+    cookie_token: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedOut:
+    """The session is closed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identified:
+    """The holder of a credential and the session it belongs to."""
+
+    user: User
+    session_id: UUID

@@ -1,0 +1,124 @@
+"""The protocol of sessions: one signed-in connection each, key `("session", <session id>)`.
+
+Commands of a client carry the `frame_id` it chose; the session answers each with exactly one `Ack` or
+`Failed` put into the connection's outbox, never with a reply to the sender.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from veza.actors.fanout import Outbox
+from veza.actors.messages.accounts import Author
+from veza.actors.messages.common import RejectCode
+from veza.actors.messages.rooms import EventsRead, Membership, Room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Where a client's copy of a room's log ends."""
+
+    epoch: UUID
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSession:
+    """A client signed in on a connection. Reply: `SessionOpened`."""
+
+    user: Author
+    outbox: Outbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOpened:
+    session_id: UUID
+    memberships: tuple[Membership, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseSession:
+    """The connection is gone: stop. No reply."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscribeRoom:
+    """`room.join`: enter the room and receive its events, those missed since `since` first."""
+
+    frame_id: str | None
+    room_id: UUID
+    since: Position | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnsubscribeRoom:
+    """`room.leave`: receive no more and stop being a member."""
+
+    frame_id: str | None
+    room_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendMessage:
+    """`message.send`."""
+
+    frame_id: str | None
+    room_id: UUID
+    message_id: UUID
+    text: str
+    reply_to: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestHistory:
+    """`room.history`: the last `limit` events before `before_seq`, or the newest."""
+
+    frame_id: str | None
+    room_id: UUID
+    before_seq: int | None
+    limit: int
+
+
+# --- what a session puts into the outbox; `gateway/wire.py` gives each its frame ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomEntered:
+    """`recovered`: every event missed since the position follows. Else the client reloads."""
+
+    frame_id: str | None
+    room: Room
+    recovered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomExited:
+    frame_id: str | None
+    room_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageAccepted:
+    """The message is committed under `seq`."""
+
+    frame_id: str | None
+    message_id: UUID
+    seq: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryRead:
+    frame_id: str | None
+    room_id: UUID
+    history: EventsRead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandFailed:
+    """A client's command was refused, or the server could not say what became of it."""
+
+    frame_id: str | None
+    code: RejectCode | None
+    detail: str
+    retry_after_seconds: float | None = None

@@ -1,0 +1,198 @@
+"""The protocol of tracks: uploads, the catalogue, playback and the jobs that publish them.
+
+Keys: `("media", "")` stores bytes; `("catalogue", "")` knows tracks; `("jobs", "")` knows jobs.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from veza.persistence.rows import Author, Failure, Job, JobState, Track, TrackState
+
+
+# --- media: bytes in and out of the store ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteChunk:
+    """Put `data` at `offset` of an upload (made at its first chunk). Reply: `ChunkWritten` or `Rejected`.
+
+    Codes: `payload_too_large`, `storage_full`.
+    """
+
+    upload_id: UUID
+    offset: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkWritten:
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropUpload:
+    """Forget an upload that will not be finished. No reply."""
+
+    upload_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadMedia:
+    """Bytes of a published object. `name` is `init.mp4` or `<n>.m4s`, as in the playlist.
+
+    Reply: `MediaRead` or `Rejected` (`not_found`).
+    """
+
+    track_id: UUID
+    rendition: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaRead:
+    """`etag` is a strong validator without quotes."""
+
+    data: bytes
+    etag: str
+
+
+# --- the catalogue ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishUpload:
+    """Make a track of a finished upload and queue its transcode job. Reply: `TrackAccepted` or `Rejected`.
+
+    `track_id` is chosen by the sender: the same command again is harmless.
+    """
+
+    track_id: UUID
+    upload_id: UUID
+    owner: Author
+    title: str
+    filename: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackAccepted:
+    track: Track
+    job: Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribeTrack:
+    """Reply: `TrackDescribed` or `Rejected` (`not_found`)."""
+
+    track_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackDescribed:
+    track: Track
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListTracks:
+    """Tracks newest first, those older than `before`. Reply: `TracksListed`.
+
+    Others' tracks appear once playable; `viewer_id` also sees their own unfinished ones.
+    """
+
+    viewer_id: UUID | None
+    before: UUID | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracksListed:
+    tracks: tuple[Track, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadWaveform:
+    """Reply: `WaveformRead` or `Rejected` (`not_found`, `not_ready`)."""
+
+    track_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaveformRead:
+    """Minimum and maximum of each bucket, -128 to 127, in time order."""
+
+    buckets: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadMaster:
+    """The HLS master playlist, each URI with `query` appended. Reply: `PlaylistRead` or `Rejected`.
+
+    Codes: `not_found`, `not_ready` (no rendition has a segment yet).
+    """
+
+    track_id: UUID
+    query: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPlaylist:
+    """One rendition's media playlist, as `ReadMaster`."""
+
+    track_id: UUID
+    rendition: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaylistRead:
+    """`is_complete` is True once nothing will be added to it."""
+
+    text: str
+    is_complete: bool
+
+
+# --- jobs ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribeJob:
+    """Reply: `JobDescribed` or `Rejected` (`not_found`: also for somebody else's job)."""
+
+    job_id: UUID
+    viewer_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribeTrackJob:
+    """The newest job of a track, as `DescribeJob`."""
+
+    track_id: UUID
+    viewer_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelJob:
+    """Stop a job that is not finished. Reply: `JobDescribed` or `Rejected` (`invalid_state`)."""
+
+    job_id: UUID
+    viewer_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryJob:
+    """Queue a failed or cancelled job anew. Reply: `JobDescribed` or `Rejected` (`invalid_state`)."""
+
+    job_id: UUID
+    viewer_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDescribed:
+    job: Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobChanged:
+    """Volatile news for the owner of a job, by way of the fan-out hub."""
+
+    job: Job
+    track: Track

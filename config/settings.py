@@ -1,0 +1,74 @@
+"""Every setting of a node, read once: command-line options, then `VEZA_…` variables, then defaults."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+MEBIBYTE = 1024 * 1024
+
+
+def default_data_dir() -> Path:
+    """Return `$XDG_DATA_HOME/veza`, by default `~/.local/share/veza`."""
+    return Path("~/.local/share/veza").expanduser()
+
+
+class Settings(BaseSettings):
+    """The configuration of one node. An unknown `VEZA_…` value is an error, never a guess."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="VEZA_", frozen=True, extra="forbid", hide_input_in_errors=True
+    )
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    data: Path = Field(default_factory=default_data_dir)
+    demo: bool = False
+    database_url: SecretStr | None = None
+    public_url: AnyHttpUrl | None = None
+    cors_origins: tuple[str, ...] = ()
+    registration: Literal["auto", "open", "closed"] = "auto"
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "pretty"] = "auto"
+    drain_timeout_seconds: Annotated[float, Field(ge=0)] = 20.0
+
+    bcrypt_cost: Annotated[int, Field(ge=4, le=16)] = 12
+    access_token_seconds: Annotated[int, Field(ge=30)] = 15 * 60
+    session_days: Annotated[int, Field(ge=1)] = 30
+    playback_url_seconds: Annotated[int, Field(ge=60)] = 6 * 3600
+
+    max_upload_bytes: Annotated[int, Field(ge=1024)] = 1024 * MEBIBYTE
+    max_track_seconds: Annotated[int, Field(ge=1)] = 6 * 3600
+    ladder_kbps: tuple[int, ...] = (64, 128, 256)
+    segment_seconds: Annotated[float, Field(ge=1, le=30)] = 6.0
+    encoders: Annotated[int, Field(ge=1)] = 2
+    encoder_memory_bytes: Annotated[int, Field(ge=128 * MEBIBYTE)] = 2048 * MEBIBYTE
+    encoder_cpu_seconds: Annotated[int, Field(ge=10)] = 2 * 3600
+    job_lease_seconds: Annotated[float, Field(ge=1)] = 30.0
+
+    ws_heartbeat_ms: Annotated[int, Field(ge=1000)] = 25_000
+    ws_max_frame_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024
+    ws_outbox_bytes: Annotated[int, Field(ge=64 * 1024)] = MEBIBYTE
+    connections_per_user: Annotated[int, Field(ge=1)] = 5
+    message_rate_per_10s: Annotated[int, Field(ge=1)] = 10
+    message_burst: Annotated[int, Field(ge=1)] = 20
+
+    @field_validator("data")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the node."""
+        return self.host in LOOPBACK_HOSTS
+
+    @property
+    def is_registration_open(self) -> bool:
+        """Whether anybody may register: by default only while the node is bound to loopback."""
+        if self.registration == "auto":
+            return self.is_loopback
+        return self.registration == "open"

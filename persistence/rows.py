@@ -1,0 +1,150 @@
+"""What the tables hold, as values: the types that repositories return and actors put into messages."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """One account as its owner and ops staff may see it."""
+
+    id: UUID
+    username: str
+    email: str
+    roles: frozenset[str]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """One account as everybody may see it."""
+
+    id: UUID
+    name: str
+
+
+class RoomKind(StrEnum):
+    """Who finds a room and may enter it."""
+
+    PUBLIC = "public"
+
+
+class EventKind(StrEnum):
+    """What a durable event says; the values are the wire's frame types."""
+
+    MESSAGE_POSTED = "message.posted"
+    MEMBER_JOINED = "member.joined"
+    MEMBER_LEFT = "member.left"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """One room as a visitor sees it. `seq` is its newest event's number, 0 when there is none."""
+
+    id: UUID
+    kind: RoomKind
+    name: str
+    epoch: UUID
+    seq: int
+    member_count: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomEvent:
+    """One durable event of a room. `seq` is strictly +1 per room."""
+
+    room_id: UUID
+    seq: int
+    kind: EventKind
+    at: datetime
+    author: Author
+    message_id: UUID | None = None
+    text: str = ""
+    reply_to: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    """An event that has no place in the log yet.
+
+    `message_id` is the client's for a message: the same one again is the same event.
+    """
+
+    room_id: UUID
+    kind: EventKind
+    author: Author
+    message_id: UUID | None = None
+    text: str = ""
+    reply_to: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """One user's place in one room."""
+
+    room: Room
+    read_seq: int
+    unread: int
+
+
+class TrackState(StrEnum):
+    """How far a track is for a listener. `playable`: its first segments are there, more follow."""
+
+    PROCESSING = "processing"
+    PLAYABLE = "playable"
+    PUBLISHED = "published"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class JobState(StrEnum):
+    """Where a transcode job is; `actors/stream_job.py` holds the table of transitions."""
+
+    QUEUED = "queued"
+    PROBING = "probing"
+    ENCODING = "encoding"
+    PACKAGING = "packaging"
+    PUBLISHED = "published"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a job failed: a stable code and a sentence a person understands."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One job as its owner sees it. `progress` runs from 0 to 1."""
+
+    id: UUID
+    type: str
+    state: JobState
+    progress: float
+    error: Failure | None
+    track_id: UUID
+    owner_id: UUID
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """One track as listeners see it. `duration_ms` is None until the source was decoded to its end."""
+
+    id: UUID
+    owner: Author
+    title: str
+    artist: str
+    state: TrackState
+    duration_ms: int | None
+    has_waveform: bool
+    error: Failure | None
+    created_at: datetime
