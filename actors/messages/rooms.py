@@ -10,7 +10,6 @@ from uuid import UUID
 
 from veza.persistence.rows import Author, EventKind, Membership, NewEvent, Room, RoomEvent, RoomKind
 
-
 # --- the rooms service ---
 
 

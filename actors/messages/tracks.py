@@ -8,7 +8,6 @@ from uuid import UUID
 
 from veza.persistence.rows import Author, Failure, Job, JobState, Track, TrackState
 
-
 # --- media: bytes in and out of the store ---
 
 
