@@ -1,0 +1,34 @@
+"""The runtime's own messages to an actor's cell. They travel in the mailbox, in order."""
+
+from veza.actors.messages.common import (
+    Answer,
+    Busy,
+    Crashed,
+    Gone,
+    Ready,
+    Rejected,
+    TimedOut,
+)
+from veza.actors.runtime.exits import ActorStopped
+from veza.actors.runtime.thespian_api import ActorSystemMessage
+
+REPLIES = (Busy, Crashed, Gone, Rejected, TimedOut)
+"""Never answered themselves, or two full mailboxes would answer each other for ever."""
+
+NEWS = (ActorSystemMessage, ActorStopped, Ready)
+"""Told to every actor it may concern; one without a handler for them just does not care."""
+
+EXEMPT = (ActorSystemMessage, ActorStopped, Answer, Ready)
+"""Not held back by a full mailbox nor by a stash: their number is bounded by what the actor did."""
+
+
+class Resume(ActorSystemMessage):
+    """All that came before a restart (or before `become_ready`) has been held back by now."""
+
+
+class Finish(ActorSystemMessage):
+    """The last child and the last handler of an ending actor are gone."""
+
+
+RESUME = Resume()
+FINISH = Finish()

@@ -1,0 +1,243 @@
+"""What becomes of a letter that has no ready handler, and of a handler that failed."""
+
+import asyncio
+import traceback
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from veza.actors.messages.common import Busy, Crashed, Gone, RefusedError, Rejected
+from veza.actors.runtime.cell import (
+    CRASHED,
+    DEAD,
+    EXITING,
+    LIVE,
+    RESUMING,
+    STASHING,
+    Cell,
+    Letter,
+)
+from veza.actors.runtime.classic import ClassicDelivery
+from veza.actors.runtime.context import request_context
+from veza.actors.runtime.control import EXEMPT, FINISH, NEWS, REPLIES, RESUME
+from veza.actors.runtime.exits import ExitReason
+from veza.actors.runtime.reply import ReplyAddress
+from veza.actors.runtime.thespian_api import (
+    ActorAddress,
+    ActorExitRequest,
+    ChildActorExited,
+)
+
+if TYPE_CHECKING:
+    from veza.actors.runtime.runner import Runner
+    from veza.actors.runtime.system import AsyncioSystemBase
+
+Batch = Sequence[tuple[object, ActorAddress]]
+
+
+class Delivery:
+    """The slow way of a letter: by the state of its cell, then by the kind of its actor."""
+
+    def __init__(self, system: "AsyncioSystemBase") -> None:
+        self._system = system
+        self._classic = ClassicDelivery(system, self)
+
+    def deliver(self, letter: Letter) -> bool:
+        """Handle a letter the table had no handler for; True if it has to be awaited."""
+        cell, message = letter[0], letter[1]
+        state = cell.state
+        if state is LIVE:
+            return self._deliver_live(letter)
+        if state is STASHING:
+            if isinstance(message, (*EXEMPT, *(cell.behaviour.stash_until_ready or ()))):
+                return self._deliver_live(letter)
+            self._hold(letter)
+        elif state in (CRASHED, RESUMING):
+            self._deliver_resting(letter)
+        elif state is EXITING:
+            return self._deliver_exiting(letter)
+        elif state is DEAD:
+            self.leave_over(letter, "the actor is gone")
+        return False
+
+    def _deliver_live(self, letter: Letter) -> bool:
+        cell, message, sender, _, _ = letter
+        behaviour = cell.behaviour
+        if not behaviour.dispatches:
+            return self._classic.deliver(letter)
+        message_class = message.__class__
+        if behaviour.batch_limit and not isinstance(message, EXEMPT):
+            return True
+        if message_class not in behaviour.table and not behaviour.resolve(message_class):
+            self._unhandled(letter)
+            return False
+        if message_class in behaviour.awaited:
+            return True
+        try:
+            answer = behaviour.table[message_class](cell.instance, message, sender)
+            if answer is not None:
+                cell.reply(sender, answer)
+        except BaseException as error:  # noqa: BLE001  # SystemExit ends the actor only
+            self.failed(letter, error)
+        return False
+
+    def _hold(self, letter: Letter) -> None:
+        """Keep a letter for later, in order, within the mailbox's bound."""
+        cell, message, sender, _, _ = letter
+        rare = cell.more()
+        if rare.held is None:
+            rare.held = self._system.scheduler.new_mailbox()
+        if len(rare.held) < cell.behaviour.mailbox_limit or isinstance(message, EXEMPT):
+            rare.held.append(letter)
+        else:
+            self.refuse_full(cell, message, sender)
+
+    def _deliver_resting(self, letter: Letter) -> None:
+        cell, message = letter[0], letter[1]
+        if message is RESUME:
+            if cell.state is RESUMING:
+                self._system.lifecycle.resume(cell)
+        elif isinstance(message, ActorExitRequest) and cell.state is CRASHED:
+            self._system.lifecycle.bury(cell)
+        else:
+            self._hold(letter)
+
+    def _deliver_exiting(self, letter: Letter) -> bool:
+        cell, message = letter[0], letter[1]
+        if isinstance(message, ChildActorExited):
+            return self._deliver_live(letter)
+        if message is FINISH:
+            self._system.lifecycle.finish(cell)
+        else:
+            self.leave_over(letter, "the actor is ending")
+        return False
+
+    def leave_over(self, letter: Letter, why: str) -> None:
+        """No handler will see this letter: tell a waiting asker, keep it as a dead letter."""
+        cell, message, sender, _, _ = letter
+        if isinstance(sender, ReplyAddress) and not sender.settled:
+            sender.settle(Gone(command=message.__class__.__name__))
+        self._system.dead_letter(cell, sender, message, why)
+
+    def _unhandled(self, letter: Letter) -> None:
+        cell, message, sender, _, _ = letter
+        if isinstance(message, NEWS):
+            return
+        name = message.__class__.__name__
+        self._system.letters.bury(cell, sender, message, "no handler")
+        if not isinstance(message, REPLIES):
+            self._system.letters.log(
+                cell.behaviour.name, name, "%s has no handler for %s", cell.path, name
+            )
+
+    def overflow(self, cell: Cell, message: object, sender: ActorAddress) -> None:
+        """Answer for a full mailbox."""
+        if isinstance(message, EXEMPT):
+            cell.post_always(message, sender)
+        else:
+            cell.high_water = max(cell.high_water, cell.behaviour.mailbox_limit + 1)
+            self.refuse_full(cell, message, sender)
+
+    def refuse_full(self, cell: Cell, message: object, sender: ActorAddress) -> None:
+        """Do what the class declares for a full mailbox."""
+        cell.more().dropped += 1
+        policy = cell.behaviour.when_full
+        if policy == "busy" and sender is not cell and not isinstance(message, REPLIES):
+            self._system.post(sender, Busy(command=message.__class__.__name__), cell)
+            return
+        self._system.letters.bury(cell, sender, message, "the mailbox is full")
+        if policy == "close":
+            self._system.lifecycle.kill(cell, "the mailbox is full")
+
+    def failed(self, letter: Letter, error: BaseException) -> None:
+        """Judge what a handler raised: a refusal is an answer, all else is a bug."""
+        cell, message, sender, _, _ = letter
+        command = message.__class__.__name__
+        if isinstance(error, RefusedError):
+            cell.reply(sender, rejection(command, error))
+            return
+        trace = self._record(cell, command, error)
+        if sender is not cell and not isinstance(message, EXEMPT):
+            self._system.post(sender, Crashed(command=command), cell)
+        if is_fatal(cell, error):
+            self._system.lifecycle.crash(
+                cell, ExitReason(kind="crashed", detail=repr(error), traceback=trace)
+            )
+
+    def _failed_batch(self, letter: Letter, batch: Batch, error: BaseException) -> None:
+        cell = letter[0]
+        refused = isinstance(error, RefusedError)
+        trace = "" if refused else self._record(cell, letter[1].__class__.__name__, error)
+        for message, sender in batch:
+            command = message.__class__.__name__
+            if isinstance(error, RefusedError):
+                cell.reply(sender, rejection(command, error))
+            elif sender is not cell:
+                self._system.post(sender, Crashed(command=command), cell)
+        if not refused and is_fatal(cell, error):
+            self._system.lifecycle.crash(
+                cell, ExitReason(kind="crashed", detail=repr(error), traceback=trace)
+            )
+
+    def _record(self, cell: Cell, command: str, error: BaseException) -> str:
+        cell.more().errors += 1
+        trace = "".join(traceback.format_exception(error))
+        self._system.letters.record_crash(cell, cell.behaviour.name, command, error, trace)
+        return trace
+
+    async def handle_awaited(self, runner: "Runner", letter: Letter, batch: Batch | None) -> None:
+        """Run an `async` handler in the runner's Task; only the runner's own end gets out."""
+        cell, message, sender, request, _ = letter
+        if request is not request_context.get():
+            request_context.set(request)
+        instance = cell.instance
+        try:
+            if batch is not None:
+                await instance.receive_batch(batch)  # type: ignore[union-attr]  # batch_limit > 0
+            elif cell.behaviour.dispatches:
+                answer = await cell.behaviour.awaited[message.__class__](instance, message, sender)
+                if answer is not None:
+                    cell.reply(sender, answer)
+            else:
+                await self._classic.deliver_awaited(letter)
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            if runner.retired:
+                raise
+            if isinstance(error, asyncio.CancelledError):
+                error.add_note("the handler awaited something that was cancelled")
+            if batch is not None:
+                self._failed_batch(letter, batch, error)
+            else:
+                self.failed(letter, error)
+
+
+def rejection(command: str, error: RefusedError) -> Rejected:
+    return Rejected(
+        command=command,
+        code=error.code,
+        detail=error.detail,
+        retry_after_seconds=error.retry_after_seconds,
+    )
+
+
+def is_fatal(cell: Cell, error: BaseException) -> bool:
+    """Tell who dies: a service outlives a failed request, but nobody outlives SystemExit."""
+    return not cell.behaviour.survives_errors or not isinstance(
+        error, (Exception, asyncio.CancelledError)
+    )
+
+
+def take_batch(letter: Letter) -> list[tuple[object, ActorAddress]]:
+    """Take the letter and what waits behind it, up to the limit or the next system message."""
+    cell = letter[0]
+    batch = [(letter[1], letter[2])]
+    mailbox = cell.mailbox
+    while (
+        mailbox
+        and len(batch) < cell.behaviour.batch_limit
+        and not isinstance(mailbox[0][1], EXEMPT)
+    ):
+        _, message, sender, _, _ = mailbox.popleft()
+        batch.append((message, sender))
+    return batch

@@ -1,0 +1,376 @@
+"""Birth, orderly end, kill, crash and restart in place of actors; each death is told once."""
+
+import traceback
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from veza.actors.messages.common import Crashed, Gone, Ready
+from veza.actors.runtime.behaviour import Behaviour, Handler
+from veza.actors.runtime.cell import (
+    CRASHED,
+    DEAD,
+    EMPTY,
+    EXITING,
+    LIVE,
+    NO_HANDLERS,
+    RESUMING,
+    STASHING,
+    Cell,
+)
+from veza.actors.runtime.control import FINISH, RESUME, Finish, Resume
+from veza.actors.runtime.exits import ActorStopped, ChildExit, ExitReason
+from veza.actors.runtime.thespian_api import (
+    Actor,
+    ActorAddress,
+    ActorExitRequest,
+    Thespian_StatusReq,
+)
+
+if TYPE_CHECKING:
+    from veza.actors.runtime.system import AsyncioSystemBase
+
+NORMAL = ExitReason(kind="normal")
+
+
+class Lifecycle:
+    """Moves cells through their states. Runs on the loop's thread, never waits."""
+
+    def __init__(self, system: "AsyncioSystemBase") -> None:
+        self._system = system
+        self._behaviours: dict[type[Actor], Behaviour] = {}
+        self._control: dict[type, Handler] = {
+            ActorExitRequest: self._exit_requested,
+            Thespian_StatusReq: self._status_requested,
+            Resume: ignore,
+            Finish: ignore,
+        }
+        self.roots: dict[Cell, None] = {}
+
+    def behaviour(self, actor_class: type[Actor]) -> Behaviour:
+        found = self._behaviours.get(actor_class)
+        if found is None:
+            found = self._behaviours[actor_class] = Behaviour(actor_class, self._control)
+        return found
+
+    # Birth.
+
+    def create(
+        self,
+        actor_class: type[Actor],
+        kwargs: Mapping[str, object],
+        parent: Cell | None,
+        name: str,
+    ) -> Cell:
+        """Make the cell and its place in the tree; `start` makes the actor itself."""
+        behaviour = self.behaviour(actor_class)
+        label: str | int = name
+        if not name:
+            behaviour.counter += 1
+            label = behaviour.counter
+        cell = Cell(self._system.scheduler, behaviour, parent, label, kwargs)
+        if parent is None:
+            self.roots[cell] = None
+        else:
+            if parent.children is None:
+                parent.children = {}
+            parent.children[cell] = None
+        return cell
+
+    def start(self, cell: Cell) -> None:
+        """Run the constructor; if it fails, the parent hears of it, or without one: raise."""
+        try:
+            self._construct(cell)
+        except BaseException as error:
+            reason = self._not_started(cell, error)
+            if cell.parent is None:
+                self.end(cell, reason)
+                raise
+            self.crash(cell, reason)
+            return
+        self.resume(cell)
+
+    def _construct(self, cell: Cell) -> None:
+        """Make the instance. It knows its cell before its constructor runs, so it may send there."""
+        cell.state = RESUMING
+        actor_class = cell.behaviour.actor_class
+        instance: Any = actor_class.__new__(actor_class)
+        instance._myRef = cell  # noqa: SLF001  # where Thespian's Actor looks for its base
+        cell.instance = instance
+        instance.__init__(**cell.kwargs)
+
+    def _not_started(self, cell: Cell, error: BaseException) -> ExitReason:
+        trace = "".join(traceback.format_exception(error))
+        self._system.letters.record_crash(cell, cell.behaviour.name, "__init__", error, trace)
+        return ExitReason(kind="not_started", detail=repr(error), traceback=trace)
+
+    def resume(self, cell: Cell) -> None:
+        """Go live with the new instance, or stash until it says that it is ready."""
+        if cell.state is not RESUMING:
+            return
+        cell.state = STASHING
+        ready_told = cell.rare is not None and cell.rare.ready_told
+        if cell.behaviour.stash_until_ready is None or ready_told:
+            self._go_live(cell)
+
+    def become_ready(self, cell: Cell) -> None:
+        """Take up what was stashed, in order, before anything else."""
+        if cell.state is RESUMING:
+            cell.more().ready_told = True
+        elif cell.state is STASHING:
+            current = self._system.scheduler.current
+            if (current is not None and current[0] is cell) or not has_held(cell):
+                self._go_live(cell)
+            else:
+                cell.more().ready_told = True
+                cell.state = RESUMING
+                cell.post_always(RESUME, cell)
+
+    def _go_live(self, cell: Cell) -> None:
+        cell.state = LIVE
+        cell.table = cell.behaviour.table
+        if has_held(cell):
+            self._requeue_held(cell)
+        if cell.behaviour.dispatches and cell.parent is not None:
+            cell.parent.post_always(Ready(), cell)
+
+    def _requeue_held(self, cell: Cell) -> None:
+        """Put what was held before what waits. Only called while the cell handles a letter."""
+        rare = cell.more()
+        held, rare.held = rare.held, None
+        if held is None:
+            return
+        if cell.mailbox is not None and cell.mailbox is not EMPTY:
+            held.extend(cell.mailbox)
+        cell.mailbox = held
+
+    # Orderly end.
+
+    def _exit_requested(
+        self, instance: Any, message: ActorExitRequest, sender: ActorAddress
+    ) -> None:
+        cell: Cell = instance._myRef  # noqa: SLF001
+        handler = cell.behaviour.own_exit_handler()
+        if handler is not None:
+            handler(instance, message, sender)
+        self.begin_exit(cell, NORMAL, recursive=message.isRecursive)
+
+    def _status_requested(self, instance: Any, _: object, sender: ActorAddress) -> None:
+        self._system.answer_status(instance._myRef, sender)  # noqa: SLF001
+
+    def begin_exit(self, cell: Cell, reason: ExitReason, *, recursive: bool = True) -> None:
+        """Take no more messages; end after the children and the handlers still at work."""
+        if cell.state in (EXITING, DEAD):
+            return
+        if cell.state is CRASHED:
+            self.bury(cell)
+            return
+        cell.state = EXITING
+        cell.table = NO_HANDLERS
+        rare = cell.more()
+        if rare.stop_reason is None:
+            rare.stop_reason = reason
+        self._leave_held(cell, "the actor is ending")
+        if not recursive:
+            for child in tuple(cell.children or ()):
+                self._orphan(child)
+        self._stop_children(cell)
+        self._finish_if_alone(cell)
+
+    def _stop_children(self, cell: Cell) -> None:
+        """Newest first: one after the other under a supervisor, all at once under others."""
+        children = tuple(reversed(cell.children or ()))
+        for child in children[:1] if cell.behaviour.stops_in_order else children:
+            self.stop(child, cell)
+
+    def stop(self, cell: Cell, sender: ActorAddress) -> None:
+        """Ask for an end in order, behind what waits already."""
+        if cell.state is CRASHED:
+            self.bury(cell)
+        elif cell.alive:
+            cell.post_always(ActorExitRequest(), sender)
+
+    def _orphan(self, child: Cell) -> None:
+        if child.parent is not None and child.parent.children is not None:
+            child.parent.children.pop(child, None)
+        child.parent = None
+        self.roots[child] = None
+
+    def handlers_done(self, cell: Cell) -> None:
+        if cell.state is EXITING:
+            self._finish_if_alone(cell)
+
+    def _finish_if_alone(self, cell: Cell) -> None:
+        if not cell.children and cell.active == 0:
+            cell.post_always(FINISH, cell)
+
+    def finish(self, cell: Cell) -> None:
+        if not cell.children and cell.active == 0:
+            self.end(cell, cell.more().stop_reason or NORMAL)
+
+    # Sudden end.
+
+    def kill(self, cell: Cell, detail: str) -> None:
+        """End at once, children first; handlers that wait are cancelled."""
+        if cell.alive:
+            self._kill_children(cell)
+            self.end(cell, ExitReason(kind="killed", detail=detail))
+
+    def _kill_children(self, cell: Cell) -> None:
+        for child in reversed(tuple(cell.children or ())):
+            self.kill(child, f"{cell.path} ended")
+
+    def crash(self, cell: Cell, reason: ExitReason) -> None:
+        """Give the instance up. Under a supervising parent the cell and its mailbox stay."""
+        if cell.state in (CRASHED, DEAD):
+            return
+        was_exiting = cell.state is EXITING
+        self._kill_children(cell)
+        parent = cell.parent
+        if was_exiting or parent is None or not (parent.behaviour.supervises and parent.alive):
+            self.end(cell, reason)
+            return
+        self._drop_instance(cell, reason)
+        cell.state = CRASHED
+        parent.post_always(ChildExit(cell, reason), cell)
+
+    def _drop_instance(self, cell: Cell, reason: ExitReason) -> None:
+        """Forget the instance and all it asked for; what it was asked for gets `Crashed`."""
+        cell.table = NO_HANDLERS
+        was_full = 0 < cell.behaviour.concurrency <= cell.active
+        self._tear_down(cell)
+        rare = cell.more()
+        rare.last_exit = reason
+        rare.ready_told = False
+        if was_full and cell.mailbox is not None:
+            waiting, cell.mailbox = cell.mailbox, None
+            rare.held = deque((*(rare.held or ()), *waiting))
+        self._fail_taken(cell)
+
+    def _fail_taken(self, cell: Cell) -> None:
+        """Askers whose question the lost instance had taken; those still waiting go on waiting."""
+        if not cell.asked:
+            return
+        ready = (letter for letter in self._system.scheduler.ready if letter[0] is cell)
+        held = cell.rare.held if cell.rare else None
+        waiting = {letter[2] for letter in (*ready, *(cell.mailbox or ()), *(held or ()))}
+        for reply in tuple(cell.asked):
+            if reply not in waiting:
+                reply.settle(Crashed(command=reply.command))
+
+    def restart(self, cell: Cell) -> None:
+        """Put a new instance at the same address, with the same mailbox."""
+        if not cell.alive:
+            raise ValueError(f"{cell.path} is gone and cannot be restarted")
+        if cell.state is not CRASHED:
+            self._kill_children(cell)
+            self._drop_instance(cell, ExitReason(kind="killed", detail="restarted"))
+        cell.more().restarts += 1
+        cell.started_at = self._system.scheduler.now
+        try:
+            self._construct(cell)
+        except BaseException as error:  # noqa: BLE001  # told to the parent, as at the first start
+            self.crash(cell, self._not_started(cell, error))
+        else:
+            cell.post_always(RESUME, cell)
+
+    def bury(self, cell: Cell) -> None:
+        """Give a crashed actor up: its death was told when it crashed."""
+        if cell.state is CRASHED:
+            last = cell.more().last_exit
+            self.end(cell, last or NORMAL, tell_parent=False)
+
+    # The end.
+
+    def end(self, cell: Cell, reason: ExitReason, *, tell_parent: bool = True) -> None:
+        """End for good: clean up, answer who still waits, tell who must know."""
+        if not cell.alive:
+            return
+        tell_parent = tell_parent and cell.state is not CRASHED
+        cell.state = DEAD
+        cell.table = NO_HANDLERS
+        self._tear_down(cell)
+        rare = cell.more()
+        rare.last_exit = reason
+        waiting, cell.mailbox = cell.mailbox, None
+        self._leave_held(cell, "the actor is gone")
+        for letter in waiting or ():
+            self._system.delivery.leave_over(letter, "the actor is gone")
+        for reply in tuple(cell.asked or ()):
+            reply.settle(Gone(command=reply.command))
+        for watcher in rare.watchers:
+            watcher.more().watching.pop(cell, None)
+            watcher.post_always(ActorStopped(address=cell, reason=reason), cell)
+        rare.watchers.clear()
+        self._leave_tree(cell, reason, tell_parent=tell_parent)
+        self._system.forget(cell)
+
+    def _leave_tree(self, cell: Cell, reason: ExitReason, *, tell_parent: bool) -> None:
+        parent = cell.parent
+        if parent is None:
+            self.roots.pop(cell, None)
+            return
+        if parent.children is not None:
+            parent.children.pop(cell, None)
+        if tell_parent and parent.alive:
+            parent.post_always(ChildExit(cell, reason), cell)
+        if parent.state is EXITING:
+            if parent.behaviour.stops_in_order:
+                self._stop_children(parent)
+            self._finish_if_alone(parent)
+
+    def _leave_held(self, cell: Cell, why: str) -> None:
+        if cell.rare is not None and cell.rare.held is not None:
+            held, cell.rare.held = cell.rare.held, None
+            for letter in held:
+                self._system.delivery.leave_over(letter, why)
+
+    def _tear_down(self, cell: Cell) -> None:
+        """Stop the instance's work: hook, handlers, watches; timers and answers turn stale."""
+        cell.incarnation += 1
+        cell.active = 0
+        instance, cell.instance = cell.instance, None
+        on_stop = getattr(instance, "on_stop", None)
+        if on_stop is not None:
+            try:
+                on_stop()
+            except BaseException as error:  # noqa: BLE001  # the end goes on whatever a hook does
+                trace = "".join(traceback.format_exception(error))
+                self._system.letters.record_crash(
+                    cell, cell.behaviour.name, "on_stop", error, trace
+                )
+        driver = self._system.scheduler.driver
+        if driver is not None and driver.letter is not None and driver.letter[0] is cell:
+            driver.cancel()
+        if cell.rare is not None:
+            self._release_rare(cell)
+
+    def _release_rare(self, cell: Cell) -> None:
+        rare = cell.more()
+        for runner in tuple(rare.in_flight):
+            runner.cancel()
+        rare.in_flight.clear()
+        for number in rare.watched_files:
+            self._system.loop.remove_reader(number)
+        rare.watched_files = ()
+        for target in rare.watching:
+            target.more().watchers.pop(cell, None)
+        rare.watching.clear()
+
+    # Watching.
+
+    def watch(self, watcher: Cell, target: Cell) -> None:
+        if not target.alive:
+            reason = (target.rare.last_exit if target.rare else None) or NORMAL
+            watcher.post_always(ActorStopped(address=target, reason=reason), target)
+            return
+        target.more().watchers[watcher] = None
+        watcher.more().watching[target] = None
+
+
+def has_held(cell: Cell) -> bool:
+    return cell.rare is not None and bool(cell.rare.held)
+
+
+def ignore(_instance: Any, _message: object, _sender: ActorAddress) -> None:
+    """Let a marker pass that came too late to matter."""

@@ -1,0 +1,104 @@
+"""One-shot reply addresses: each takes one answer to one question; the rest are dead letters."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from veza.actors.messages.common import Answer, TimedOut
+from veza.actors.runtime.address import Address
+from veza.actors.runtime.cell import Cell
+from veza.actors.runtime.context import request_context
+from veza.actors.runtime.thespian_api import ActorAddress
+from veza.actors.runtime.timers import Timer
+
+if TYPE_CHECKING:
+    from veza.actors.runtime.system import AsyncioSystemBase
+
+
+class ReplyAddress(Address):
+    """Where one answer may go. Settled once: by it, by the time-out, or by the target's end."""
+
+    __slots__ = ("_timer", "command", "settled", "system", "target")
+
+    def __init__(
+        self, system: "AsyncioSystemBase", target: ActorAddress, command: str, timeout: float
+    ) -> None:
+        self.system = system
+        self.command = command
+        self.settled = False
+        self.target: Cell | None = None
+        self._timer: Timer = system.timers.after(timeout, self._time_out)
+        self.move_to(target)
+
+    @property
+    def path(self) -> str:
+        return f"/reply-to-{self.command}"
+
+    def post(self, message: object, sender: ActorAddress) -> None:
+        if self.settled:
+            self.system.letters.bury(self, sender, message, "late answer")
+        else:
+            self.settle(message)
+
+    def move_to(self, target: ActorAddress) -> None:
+        """Follow a question that was passed on: now another actor's end means no answer."""
+        if self.target is not None and self.target.asked is not None:
+            self.target.asked.discard(self)
+        self.target = None
+        if isinstance(target, Cell) and target.alive:
+            self.target = target
+            if target.asked is None:
+                target.asked = set()
+            target.asked.add(self)
+
+    def settle(self, message: object) -> None:
+        self.settled = True
+        self._timer.cancel()
+        if self.target is not None and self.target.asked is not None:
+            self.target.asked.discard(self)
+            if not self.target.asked:
+                self.target.asked = None
+        self.target = None
+        self.deliver(message)
+
+    def deliver(self, message: object) -> None:
+        raise NotImplementedError
+
+    def _time_out(self) -> None:
+        if not self.settled:
+            self.settle(TimedOut(command=self.command))
+
+
+class FutureReply(ReplyAddress):
+    """The answer to a coroutine that awaits it."""
+
+    __slots__ = ("future",)
+
+    def __init__(
+        self, system: "AsyncioSystemBase", target: ActorAddress, command: str, timeout: float
+    ) -> None:
+        self.future: asyncio.Future[object] = system.loop.create_future()
+        super().__init__(system, target, command, timeout)
+
+    def deliver(self, message: object) -> None:
+        if not self.future.done():
+            self.future.set_result(message)
+
+
+class TaggedReply(ReplyAddress):
+    """The answer to an actor that goes on meanwhile: comes as `Answer` with the tag it gave."""
+
+    __slots__ = ("_incarnation", "_owner", "_request", "_tag")
+
+    def __init__(
+        self, owner: Cell, target: ActorAddress, command: str, tag: object, timeout: float
+    ) -> None:
+        self._owner = owner
+        self._incarnation = owner.incarnation
+        self._request = request_context.get()
+        self._tag = tag
+        super().__init__(owner.scheduler.system, target, command, timeout)
+
+    def deliver(self, message: object) -> None:
+        owner = self._owner
+        if owner.incarnation == self._incarnation and owner.alive:
+            owner.post_always(Answer(tag=self._tag, message=message), owner, self._request)

@@ -1,0 +1,174 @@
+"""A runner: a pooled Task in which `async` handlers run, and which drives the queue meanwhile."""
+
+import asyncio
+import contextvars
+import time
+import types
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from veza.actors.runtime.cell import Cell, Letter
+from veza.actors.runtime.delivery import take_batch
+
+if TYPE_CHECKING:
+    from veza.actors.runtime.scheduler import Scheduler
+
+TURN_SECONDS = 0.002
+PARKED_RUNNERS = 64
+
+
+@types.coroutine
+def let_the_loop_run() -> Generator[None, None, None]:
+    """Suspend for one iteration of the event loop."""
+    yield
+
+
+class Runner:
+    """Handles one awaited letter at a time. A suspended runner belongs to its letter's actor."""
+
+    __slots__ = ("_retired", "_scheduler", "_task", "_wake", "letter", "started", "suspended")
+
+    def __init__(self, scheduler: "Scheduler") -> None:
+        self._scheduler = scheduler
+        self._wake: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._retired = False
+        self.letter: Letter | None = None
+        self.started = 0.0
+        self.suspended = False
+
+    def wake(self) -> None:
+        if self._task is None:
+            loop = self._scheduler.loop
+            self._task = loop.create_task(self._run(), context=contextvars.Context())
+            self._scheduler.runners.add(self)
+        elif self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    def suspend(self) -> None:
+        """Stay with a handler that waits: the actor remembers who works for it."""
+        if self.letter is not None:
+            self.suspended = True
+            self.letter[0].more().in_flight[self] = None
+
+    @property
+    def retired(self) -> bool:
+        return self._retired
+
+    def cancel(self) -> None:
+        """Break off the handler (the actor is killed); this runner ends with it."""
+        self._retired = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def retire(self) -> "asyncio.Task[None]":
+        self.cancel()
+        if self._task is None:
+            raise RuntimeError("a runner that never ran cannot be retired")
+        return self._task
+
+    async def _run(self) -> None:
+        try:
+            while not self._retired:
+                await self._drive()
+                if self._retired or not await self._park():
+                    return
+        except asyncio.CancelledError:
+            if not self._retired:
+                raise
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        scheduler = self._scheduler
+        scheduler.runners.discard(self)
+        if scheduler.driver is self:
+            scheduler.driver = None
+            scheduler.armed = False
+            if scheduler.ready and not scheduler.closed:
+                scheduler.wake_runner()
+
+    async def _park(self) -> bool:
+        """Wait to be woken; False if there are enough that wait."""
+        scheduler = self._scheduler
+        if len(scheduler.parked) >= PARKED_RUNNERS:
+            return False
+        self._wake = scheduler.loop.create_future()
+        scheduler.parked.append(self)
+        await self._wake
+        return True
+
+    async def _drive(self) -> None:
+        """Drive the queue until it is empty, or until another runner has taken it over."""
+        scheduler = self._scheduler
+        scheduler.turns += 1
+        scheduler.now = time.monotonic()
+        deadline = scheduler.now + TURN_SECONDS
+        while scheduler.driver is self:
+            letter = scheduler.drain(deadline)
+            if letter is not None:
+                scheduler.watch_driver()
+                await self._handle(letter)
+                if self._retired:
+                    return
+                if scheduler.driver is None and not scheduler.armed:
+                    scheduler.armed = True
+                    scheduler.driver = self
+                    deadline = scheduler.now + TURN_SECONDS
+            elif not scheduler.ready:
+                scheduler.driver = None
+                scheduler.armed = False
+                return
+            if scheduler.driver is self and scheduler.now >= deadline:
+                scheduler.turns += 1
+                await let_the_loop_run()
+                scheduler.now = time.monotonic()
+                deadline = scheduler.now + TURN_SECONDS
+
+    async def _handle(self, letter: Letter) -> None:
+        scheduler = self._scheduler
+        cell = letter[0]
+        incarnation = cell.incarnation
+        cell.active += 1
+        batch = None
+        if cell.behaviour.batch_limit:
+            batch = take_batch(letter)
+        cell.messages_in += len(batch) if batch else 1
+        if cell.active < cell.behaviour.concurrency:
+            self._queue_next(cell)
+        self.letter = letter
+        self.started = scheduler.now
+        await scheduler.delivery.handle_awaited(self, letter, batch)
+        self.letter = None
+        now = time.monotonic()
+        if self.suspended:
+            self.suspended = False
+            if cell.rare is not None:
+                cell.rare.in_flight.pop(self, None)
+        cell.handler_seconds += now - self.started
+        scheduler.now = now
+        if cell.incarnation == incarnation and cell.alive:
+            self._finish(cell)
+
+    def _queue_next(self, cell: Cell) -> None:
+        """Put the actor's next letter into the run queue: it may handle one more at once."""
+        scheduler = self._scheduler
+        mailbox = cell.mailbox
+        if not mailbox:
+            cell.mailbox = None
+            if mailbox is not None:
+                scheduler.release_mailbox(mailbox)
+            return
+        letter = mailbox.popleft()
+        cell.queued_at = letter[4]
+        scheduler.ready.append(letter)
+        if not scheduler.armed:
+            scheduler.arm(cell)
+
+    def _finish(self, cell: Cell) -> None:
+        was_full = cell.active == cell.behaviour.concurrency
+        cell.active -= 1
+        if was_full:
+            self._queue_next(cell)
+        if cell.active == 0:
+            self._scheduler.system.lifecycle.handlers_done(cell)

@@ -1,0 +1,191 @@
+"""The run queue: which actor handles its letters next, for how long, and when sockets get a turn.
+
+The queue holds the first letter of every actor that has any (measured: 1.3 to 1.8 times a queue
+of actors). Synchronous actors run from `call_soon`, without a Task. Letters for `async` handlers
+go to a runner, a pooled Task that then drives the queue for both kinds; when a handler really
+suspends, its runner stays with it and another takes over.
+"""
+
+import asyncio
+import contextvars
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from veza.actors.runtime.cell import EMPTY, LIVE, Cell, Letter
+from veza.actors.runtime.context import request_context
+from veza.actors.runtime.runner import Runner
+
+if TYPE_CHECKING:
+    from veza.actors.runtime.delivery import Delivery
+    from veza.actors.runtime.system import AsyncioSystemBase
+
+SLOT_MESSAGES: Final = 16
+TURN_SECONDS: Final = 0.002
+SPARE_MAILBOXES: Final = 256
+
+
+class Scheduler:
+    """One event loop's run queue. All of it runs on that loop's thread."""
+
+    __slots__ = (
+        "_context",
+        "_spare",
+        "_watching",
+        "armed",
+        "closed",
+        "current",
+        "delivery",
+        "driver",
+        "loop",
+        "now",
+        "parked",
+        "ready",
+        "runners",
+        "system",
+        "turns",
+    )
+
+    delivery: "Delivery"
+
+    def __init__(self, system: "AsyncioSystemBase", loop: asyncio.AbstractEventLoop) -> None:
+        self.system = system
+        self.loop = loop
+        self.ready: deque[Letter] = deque()
+        self.armed = False
+        self.closed = False
+        self.now = time.monotonic()
+        self.current: Letter | None = None
+        self.turns = 0
+        self.driver: Runner | None = None
+        self.parked: list[Runner] = []
+        self.runners: set[Runner] = set()
+        self._watching = False
+        self._spare: list[deque[Letter]] = []
+        self._context = contextvars.Context()
+
+    def arm(self, cell: Cell) -> None:
+        """See to it that the queue is driven soon; called when the first letter comes."""
+        self.now = time.monotonic()
+        self.armed = True
+        if self.closed:
+            return
+        if cell.behaviour.asynchronous:
+            self.wake_runner()
+        else:
+            self.loop.call_soon(self._turn, context=self._context)
+
+    def new_mailbox(self) -> deque[Letter]:
+        return self._spare.pop() if self._spare else deque()
+
+    def release_mailbox(self, mailbox: deque[Letter]) -> None:
+        """Keep an emptied mailbox for the next actor that needs one (a deque is 0.6 KB)."""
+        if mailbox is not EMPTY and len(self._spare) < SPARE_MAILBOXES:
+            self._spare.append(mailbox)
+
+    def drain(self, deadline: float) -> Letter | None:  # noqa: C901, PLR0912  # see below
+        """Handle letters until time is up or none is left; return one that has to be awaited.
+
+        The one place where speed decides the shape: a call a letter costs 5 % of the rate.
+        """
+        ready, clock = self.ready, time.monotonic
+        request = request_context.get()
+        while ready:
+            letter = ready.popleft()
+            cell = letter[0]
+            mailbox = cell.mailbox
+            if mailbox and len(mailbox) >= cell.high_water:
+                cell.high_water = len(mailbox) + 1
+            to_await = None
+            handled = 0
+            while True:
+                _, message, sender, wanted, _ = self.current = letter
+                if wanted is not request:
+                    request_context.set(wanted)
+                    request = wanted
+                handler = cell.table.get(message.__class__)
+                if handler is not None:
+                    try:
+                        answer = handler(cell.instance, message, sender)
+                        if answer is not None:
+                            cell.reply(sender, answer)
+                    except BaseException as error:  # noqa: BLE001  # SystemExit ends the actor only
+                        self.delivery.failed(letter, error)
+                elif (
+                    cell.state is LIVE and message.__class__ in cell.behaviour.awaited
+                ) or self.delivery.deliver(letter):
+                    to_await = letter
+                    break
+                handled += 1
+                mailbox = cell.mailbox
+                if not mailbox:
+                    if mailbox is not None:
+                        cell.mailbox = None
+                        if mailbox is not EMPTY:
+                            self.release_mailbox(mailbox)
+                    break
+                letter = mailbox.popleft()
+                if handled == SLOT_MESSAGES:
+                    cell.queued_at = letter[4]
+                    ready.append(letter)
+                    break
+            cell.messages_in += handled
+            now = clock()
+            cell.handler_seconds += now - self.now
+            self.now = now
+            if to_await is not None:
+                self.current = None
+                return to_await
+            if now >= deadline:
+                break
+        self.current = None
+        return None
+
+    def _turn(self) -> None:
+        """Drive the queue without a Task, until a letter asks for one."""
+        self.turns += 1
+        self.now = time.monotonic()
+        letter = self.drain(self.now + TURN_SECONDS)
+        if self.closed:
+            return
+        if letter is not None:
+            self.ready.appendleft(letter)
+            self.wake_runner()
+        elif self.ready:
+            self.loop.call_soon(self._turn, context=self._context)
+        else:
+            self.armed = False
+
+    # Runners.
+
+    def wake_runner(self) -> None:
+        self.armed = True
+        runner = self.parked.pop() if self.parked else Runner(self)
+        self.driver = runner
+        runner.wake()
+
+    def watch_driver(self) -> None:
+        """Look, one loop iteration later, whether the driver got stuck in a handler."""
+        if not self._watching:
+            self._watching = True
+            self.loop.call_soon(self._hand_off_if_stuck)
+
+    def _hand_off_if_stuck(self) -> None:
+        self._watching = False
+        driver = self.driver
+        if driver is None or driver.letter is None or self.closed:
+            return
+        driver.suspend()
+        self.current = None
+        self.driver = None
+        if self.ready:
+            self.wake_runner()
+        else:
+            self.armed = False
+
+    async def close(self) -> None:
+        """End all runners; nothing is handled any more."""
+        self.closed = True
+        tasks = [runner.retire() for runner in tuple(self.runners)]
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.ready.clear()

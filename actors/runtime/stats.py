@@ -1,0 +1,105 @@
+"""A snapshot of one actor, for the tree view and for metrics."""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from veza.actors.runtime.exits import ExitReason
+
+if TYPE_CHECKING:
+    from veza.actors.runtime.cell import Cell, Letter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellStats:
+    """Counters since the cell was made; times are seconds, `started_at` is seconds since 1970."""
+
+    path: str
+    class_name: str
+    state: str
+    mailbox_depth: int
+    mailbox_limit: int
+    mailbox_high_water: int
+    head_age_seconds: float
+    messages_in: int
+    messages_out: int
+    errors: int
+    dropped: int
+    handler_seconds: float
+    restarts: int
+    started_at: float
+    last_exit: ExitReason | None
+    current_handler: str
+    current_handler_seconds: float
+    handlers_in_flight: int
+    children: int
+
+
+def stats_of(cell: "Cell") -> CellStats:
+    rare, now = cell.rare, time.monotonic()
+    depth, head_at = waiting(cell)
+    handler, handler_since = current_handler(cell)
+    return CellStats(
+        path=cell.path,
+        class_name=cell.behaviour.name,
+        state=described_state(cell, depth),
+        mailbox_depth=depth,
+        mailbox_limit=cell.behaviour.mailbox_limit,
+        mailbox_high_water=max(cell.high_water, depth),
+        head_age_seconds=max(0.0, now - head_at) if depth else 0.0,
+        messages_in=cell.messages_in,
+        messages_out=cell.messages_out,
+        errors=rare.errors if rare else 0,
+        dropped=rare.dropped if rare else 0,
+        handler_seconds=cell.handler_seconds,
+        restarts=rare.restarts if rare else 0,
+        started_at=time.time() - (now - cell.started_at),
+        last_exit=rare.last_exit if rare else None,
+        current_handler=handler,
+        current_handler_seconds=max(0.0, now - handler_since) if handler else 0.0,
+        handlers_in_flight=cell.active,
+        children=len(cell.children or ()),
+    )
+
+
+def waiting(cell: "Cell") -> tuple[int, float]:
+    """How many letters wait, and since when the oldest does."""
+    held = (cell.rare.held if cell.rare else None) or ()
+    mailbox = cell.mailbox
+    depth, head_at = len(held), held[0][4] if held else cell.queued_at
+    if mailbox is None:
+        return depth, head_at
+    in_run_queue = cell.active < cell.behaviour.concurrency and not handles_now(cell)
+    if not held and not in_run_queue and mailbox:
+        head_at = mailbox[0][4]
+    return depth + len(mailbox) + in_run_queue, head_at
+
+
+def handles_now(cell: "Cell") -> bool:
+    current = cell.scheduler.current
+    return current is not None and current[0] is cell
+
+
+def current_handler(cell: "Cell") -> tuple[str, float]:
+    """Name the handler that has run longest, by its message's class, and since when."""
+    running: list[tuple[float, Letter]] = [
+        (runner.started, runner.letter)
+        for runner in (cell.rare.in_flight if cell.rare else ())
+        if runner.letter is not None
+    ]
+    current = cell.scheduler.current
+    if current is not None and current[0] is cell:
+        running.append((cell.scheduler.now, current))
+    if not running:
+        return "", 0.0
+    since, letter = min(running, key=lambda each: each[0])
+    return letter[1].__class__.__name__, since
+
+
+def described_state(cell: "Cell", depth: int) -> str:
+    """Name the state; a live cell is `idle`, `ready` (letters wait) or `running`."""
+    if cell.state != "live":
+        return "restarting" if cell.state == "resuming" else cell.state
+    if cell.active or handles_now(cell):
+        return "running"
+    return "ready" if depth else "idle"

@@ -1,0 +1,495 @@
+"""The system base: Thespian's interface and ours, over one scheduler on one event loop."""
+
+import asyncio
+import logging.config
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from functools import partial
+from typing import TypeVar
+
+from veza.actors.messages.common import Gone
+from veza.actors.runtime.address import Address
+from veza.actors.runtime.cell import Cell
+from veza.actors.runtime.context import RequestContext, request_context
+from veza.actors.runtime.control import Finish, Resume
+from veza.actors.runtime.delivery import Delivery
+from veza.actors.runtime.endpoints import Endpoint, Inbox, LoopThread, Period
+from veza.actors.runtime.exits import ExitReason
+from veza.actors.runtime.letters import CrashRecord, DeadLetter, Letters
+from veza.actors.runtime.lifecycle import Lifecycle
+from veza.actors.runtime.reply import FutureReply, ReplyAddress, TaggedReply
+from veza.actors.runtime.scheduler import Scheduler
+from veza.actors.runtime.sources import Sources, read_source
+from veza.actors.runtime.thespian_api import (
+    Actor,
+    ActorAddress,
+    ActorExitRequest,
+    ChildActorExited,
+    DeadEnvelope,
+    ExpirationTimer,
+    NoCompatibleSystemForActor,
+    Thespian_ActorStatus,
+    Thespian_StatusReq,
+    Thespian_SystemStatus,
+    ThespianGeneration,
+    ValidatedSource,
+    WakeupMessage,
+)
+from veza.actors.runtime.timers import Timers
+
+Result = TypeVar("Result")
+
+SHUTDOWN_SECONDS = 5.0
+NEVER_DEAD_LETTERS = (ChildActorExited, DeadEnvelope, Finish, Resume, WakeupMessage)
+NO_KWARGS: Mapping[str, object] = {}
+SHUTTING_DOWN = ExitReason(kind="shutdown", detail="the system shuts down")
+
+
+class WakeUp:
+    """A message an actor will get later, unless it has ended or was restarted by then."""
+
+    __slots__ = ("_incarnation", "_message", "_request", "cell")
+
+    def __init__(self, cell: Cell, message: object) -> None:
+        self.cell = cell
+        self._message = message
+        self._request = request_context.get()
+        self._incarnation = cell.incarnation
+
+    def __call__(self) -> None:
+        cell = self.cell
+        if cell.incarnation == self._incarnation:
+            cell.post_always(self._message, cell, self._request)
+
+
+class AsyncioSystemBase:
+    """Actors on one asyncio loop. Hand it to `ActorSystem(systemBase=..., transientUnique=True)`.
+
+    With a loop (given, or running now) everything runs on it and is called from its thread; without
+    one a private loop is started in a thread of its own, and other threads use it through Thespian.
+    """
+
+    def __init__(
+        self,
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
+        capabilities: Mapping[str, object] | None = None,
+        log_defs: dict[str, object] | None = None,
+    ) -> None:
+        if log_defs:
+            logging.config.dictConfig(log_defs)
+        self._thread: LoopThread | None = None
+        given = loop or running_loop()
+        self.loop = given or asyncio.new_event_loop()
+        self.capabilities: dict[str, object] = {**(capabilities or {}), **own_capabilities()}
+        self.address = ActorAddress("/ActorSys")
+        self.letters = Letters()
+        self.timers = Timers(self.loop)
+        self.scheduler = Scheduler(self, self.loop)
+        self.delivery = self.scheduler.delivery = Delivery(self)
+        self.lifecycle = Lifecycle(self)
+        self.sources = Sources(self)
+        self._names: dict[str, Cell] = {}
+        self._dead_letter_handler: Cell | None = None
+        self._ended: dict[Cell, asyncio.Future[None]] = {}
+        self._closed = False
+        self._endpoints = 1
+        self._outside = Endpoint(self, 0)
+        self._inbox = Inbox(self.loop)
+        self._thread_id = threading.get_ident()
+        if given is None:
+            self._thread = LoopThread(self.loop)
+            self._thread_id = self._thread.start()
+
+    # What the project's own code uses, on the loop's thread.
+
+    @property
+    def dead_letters(self) -> deque[DeadLetter]:
+        return self.letters.dead
+
+    @property
+    def crashes(self) -> deque[CrashRecord]:
+        return self.letters.crashes
+
+    def spawn(
+        self,
+        actor_class: type[Actor],
+        kwargs: Mapping[str, object] = NO_KWARGS,
+        *,
+        parent: Cell | None = None,
+        name: str = "",
+    ) -> Cell:
+        """Start an actor with keyword arguments.
+
+        If its constructor raises, so does this; with a parent, that gets a `ChildExit` instead.
+        """
+        cell = self.lifecycle.create(actor_class, kwargs, parent, name)
+        self.lifecycle.start(cell)
+        return cell
+
+    def post(self, target: ActorAddress, message: object, sender: ActorAddress) -> None:
+        """Send, as whom you like."""
+        if message.__class__ is Thespian_StatusReq and isinstance(target, Cell) and target.alive:
+            self.answer_status(target, sender)
+        elif isinstance(target, Address):
+            target.post(message, sender)
+        else:
+            self._post_to_system(target, message, sender)
+
+    def send_as(self, sender: ActorAddress, target: ActorAddress, message: object) -> None:
+        """Pass a message on, so that the answer goes straight to who asked."""
+        if isinstance(sender, ReplyAddress):
+            sender.move_to(target)
+        self.post(target, message, sender)
+
+    async def request(
+        self, target: ActorAddress, message: object, timeout_seconds: float
+    ) -> object:
+        """Ask, and wait for the one answer: the reply, `Busy`, `Crashed`, `Gone` or `TimedOut`."""
+        reply = FutureReply(self, target, message.__class__.__name__, timeout_seconds)
+        self.post(target, message, reply)
+        try:
+            return await reply.future
+        finally:
+            if not reply.settled:
+                reply.settle(Gone(command=reply.command))
+
+    def ask_later(
+        self, asker: Cell, target: ActorAddress, message: object, tag: object, timeout: float
+    ) -> None:
+        reply = TaggedReply(asker, target, message.__class__.__name__, tag, timeout)
+        asker.messages_out += 1
+        self.post(target, message, reply)
+
+    def stop(self, cell: Cell) -> None:
+        """Ask an actor to end, behind the messages that wait already."""
+        self.lifecycle.stop(cell, self.address)
+
+    def kill(self, cell: Cell, detail: str = "killed") -> None:
+        """End an actor and its children at once; handlers that wait are cancelled."""
+        self.lifecycle.kill(cell, detail)
+
+    def restart(self, cell: Cell) -> None:
+        """Make a new instance at the same address, mailbox kept; what runs is torn down first."""
+        self.lifecycle.restart(cell)
+
+    def bury(self, cell: Cell) -> None:
+        """Give up on a crashed actor that its parent will not restart."""
+        self.lifecycle.bury(cell)
+
+    def watch(self, watcher: Cell, target: Cell) -> None:
+        self.lifecycle.watch(watcher, target)
+
+    def tree(self) -> Iterator[Cell]:
+        """All cells, each parent before its children, siblings in order of creation."""
+        waiting = list(reversed(self.lifecycle.roots))
+        while waiting:
+            cell = waiting.pop()
+            yield cell
+            waiting.extend(reversed(cell.children or ()))
+
+    async def shutdown_async(self, timeout_seconds: float) -> list[str]:
+        """End all actors, newest first, children before parents; return who had to be killed."""
+        deadline = time.monotonic() + timeout_seconds
+        killed: list[str] = []
+        while self.lifecycle.roots:
+            root = next(reversed(self.lifecycle.roots))
+            ended = self._ended[root] = self.loop.create_future()
+            root.more().stop_reason = SHUTTING_DOWN
+            self.stop(root)
+            if root.alive:
+                await asyncio.wait([ended], timeout=max(0.0, deadline - time.monotonic()))
+            if root.alive:
+                killed += [cell.path for cell in subtree(root)]
+                self.kill(root, "did not stop in time")
+            self._ended.pop(root, None)
+        await self._close()
+        return killed
+
+    async def _close(self) -> None:
+        self._closed = True
+        self.sources.unload_all()
+        self.timers.close()
+        await self.scheduler.close()
+
+    # Thespian's interface.
+
+    def newPrimaryActor(
+        self,
+        actor_class: type[Actor] | str,
+        requirements: object,
+        global_name: str | None,
+        source_hash: str | None = None,
+    ) -> ActorAddress:
+        return self._on_loop(
+            partial(self._create, None, actor_class, requirements, global_name, source_hash)
+        )
+
+    def tell(self, target: ActorAddress, message: object) -> None:
+        self._outside.tell(target, message)
+
+    def ask(self, target: ActorAddress, message: object, timeout: Period) -> object:
+        return self._outside.ask(target, message, timeout)
+
+    def listen(self, timeout: Period) -> object:
+        return self._outside.listen(timeout)
+
+    def external_clone(self) -> Endpoint:
+        self._endpoints += 1
+        return Endpoint(self, self._endpoints)
+
+    def shutdown(self) -> None:
+        """End everything; waits for it, unless called on the loop's own thread."""
+        if self._closed:
+            return
+        if self._on_own_thread():
+            for root in reversed(tuple(self.lifecycle.roots)):
+                self.kill(root, "the system shuts down")
+            self._closing = self.loop.create_task(self._close())
+            return
+        asyncio.run_coroutine_threadsafe(self.shutdown_async(SHUTDOWN_SECONDS), self.loop).result()
+        if self._thread is not None:
+            self._thread.stop()
+
+    def updateCapability(self, name: str, value: object = None) -> None:
+        self._on_loop(partial(self._update_capability, name, value))
+
+    def loadActorSource(self, source: object) -> str:
+        source_hash, data = read_source(source)
+        self._on_loop(partial(self.sources.submit, source_hash, data))
+        return source_hash
+
+    def unloadActorSource(self, source_hash: str) -> None:
+        self._on_loop(partial(self.sources.unload, source_hash))
+
+    # What cells and their neighbours call.
+
+    def send_for(self, cell: Cell, target: ActorAddress, message: object) -> None:
+        """Thespian's `send`: also to actors of another system, also from an actor's own thread."""
+        cell.messages_out += 1
+        if isinstance(target, Cell) and target.scheduler is not self.scheduler:
+            target.scheduler.system.post_from_outside(target, message, cell)
+        else:
+            self.post_from_outside(target, message, cell)
+
+    def post_from_outside(
+        self, target: ActorAddress, message: object, sender: ActorAddress
+    ) -> None:
+        """Post from any thread."""
+        if self._on_own_thread():
+            self.post(target, message, sender)
+        elif not self._closed:
+            request = request_context.get()
+            self._inbox.put(partial(self._post_in, request, target, message, sender))
+
+    def _post_in(
+        self,
+        request: RequestContext,
+        target: ActorAddress,
+        message: object,
+        sender: ActorAddress,
+    ) -> None:
+        request_context.set(request)
+        self.post(target, message, sender)
+
+    def create_child(
+        self,
+        parent: Cell,
+        actor_class: type[Actor] | str,
+        requirements: object,
+        global_name: str | None,
+        source_hash: str | None,
+    ) -> ActorAddress:
+        inherited = parent.rare.source_hash if parent.rare else None
+        return self._create(
+            parent, actor_class, requirements, global_name, source_hash or inherited
+        )
+
+    def wake_later(self, cell: Cell, period: timedelta | float, payload: object) -> None:
+        self.deliver_later(cell, seconds_of(period), WakeupMessage(period, payload))
+
+    def deliver_later(self, cell: Cell, seconds: float, message: object) -> None:
+        self.timers.after(seconds, WakeUp(cell, message))
+
+    def handle_dead_letters(self, address: ActorAddress, *, enable: bool) -> None:
+        if enable and isinstance(address, Cell):
+            self._dead_letter_handler = address
+        elif self._dead_letter_handler is address:
+            self._dead_letter_handler = None
+
+    def dead_letter(
+        self, target: ActorAddress, sender: ActorAddress, message: object, why: str
+    ) -> None:
+        """Keep a message nobody handled, and tell Thespian's dead letter handler."""
+        if isinstance(message, NEVER_DEAD_LETTERS):
+            return
+        if not isinstance(message, ActorExitRequest):
+            self.letters.bury(target, sender, message, why)
+        handler = self._dead_letter_handler
+        if handler is not None and handler.alive and handler is not target:
+            handler.post(DeadEnvelope(target, message), self.address)
+
+    def answer_status(self, cell: Cell, asker: ActorAddress) -> None:
+        """Thespian's status of one actor; needs neither its mailbox nor its handler."""
+        parent = cell.parent or self.address
+        status = Thespian_ActorStatus(cell, cell.behaviour.actor_class, self.address, parent)
+        for child in cell.children or ():
+            status.addChild(child)
+        now = time.monotonic()
+        status.addWakeups(
+            [
+                (cell, ExpirationTimer(max(0.0, timer.when - now)))
+                for timer in self.timers
+                if isinstance(timer.waiting_call, WakeUp) and timer.waiting_call.cell is cell
+            ]
+        )
+        self.post(asker, status, cell)
+
+    def forget(self, cell: Cell) -> None:
+        """Free the name and the offices of a cell that has ended."""
+        if cell.globalName and self._names.get(cell.globalName) is cell:
+            del self._names[cell.globalName]
+        if self._dead_letter_handler is cell:
+            self._dead_letter_handler = None
+        self.sources.forget(cell)
+        ended = self._ended.pop(cell, None)
+        if ended is not None and not ended.done():
+            ended.set_result(None)
+
+    def refuse_to_block(self) -> None:
+        if self._on_own_thread():
+            raise RuntimeError("blocking on the event loop's own thread: use `await request(...)`")
+
+    def shut_down_soon(self) -> None:
+        """End the system, as an actor asked, after its handler."""
+        self._closing = self.loop.create_task(self._shut_down())
+
+    async def _shut_down(self) -> None:
+        await self.shutdown_async(SHUTDOWN_SECONDS)
+
+    # Inside.
+
+    def _on_own_thread(self) -> bool:
+        return threading.get_ident() == self._thread_id
+
+    def _on_loop(self, function: "partial[Result]") -> Result:
+        return function() if self._on_own_thread() else self._inbox.call(function)
+
+    def _create(
+        self,
+        parent: Cell | None,
+        wanted: type[Actor] | str,
+        requirements: object,
+        global_name: str | None,
+        source_hash: str | None,
+    ) -> ActorAddress:
+        """Thespian's creation: by class or name, with capability check and global name."""
+        if global_name and global_name in self._names:
+            return self._names[global_name]
+        if global_name:
+            parent = None
+        try:
+            actor_class = self._fitting_class(wanted, requirements, source_hash)
+        except Exception as error:
+            if parent is None:
+                raise
+            return self._unstartable(parent, error)
+        names = self.lifecycle.behaviour(actor_class).init_names
+        offered = {"capabilities": self.capabilities, "requirements": requirements}
+        kwargs = {name: value for name, value in offered.items() if name in names}
+        cell = self.lifecycle.create(actor_class, kwargs, parent, "")
+        if source_hash or requirements is not None or global_name:
+            rare = cell.more()
+            rare.source_hash, rare.requirements = source_hash, requirements
+            rare.global_name = global_name
+        self.lifecycle.start(cell)
+        if global_name and cell.alive:
+            self._names[global_name] = cell
+        return cell
+
+    def _fitting_class(
+        self, wanted: type[Actor] | str, requirements: object, source_hash: str | None
+    ) -> type[Actor]:
+        actor_class = self.sources.actor_class(wanted, source_hash)
+        check = getattr(actor_class, "actorSystemCapabilityCheck", None)
+        if check is not None and not check(self.capabilities, requirements or {}):
+            raise NoCompatibleSystemForActor(actor_class, "this system lacks a capability")
+        return actor_class
+
+    def _unstartable(self, parent: Cell, error: Exception) -> Cell:
+        """Give an address to a child without a class; its parent hears of the end."""
+        cell = self.lifecycle.create(Unstartable, NO_KWARGS, parent, "")
+        self.lifecycle.end(cell, ExitReason(kind="not_started", detail=repr(error)))
+        return cell
+
+    def _update_capability(self, name: str, value: object) -> None:
+        if value is None:
+            self.capabilities.pop(name, None)
+        else:
+            self.capabilities[name] = value
+        for cell in tuple(self.tree()):
+            check = getattr(cell.behaviour.actor_class, "actorSystemCapabilityCheck", None)
+            requirements = cell.rare.requirements if cell.rare else None
+            if check is not None and not check(self.capabilities, requirements or {}):
+                self.stop(cell)
+
+    def _post_to_system(self, target: ActorAddress, message: object, sender: ActorAddress) -> None:
+        """Thespian's system address, which is not one of ours."""
+        if isinstance(message, Thespian_StatusReq):
+            self._answer_system_status(sender)
+        elif isinstance(message, ValidatedSource):
+            self.sources.validated(message)
+        else:
+            if isinstance(sender, ReplyAddress):
+                sender.settle(Gone(command=sender.command))
+            self.dead_letter(target, sender, message, "no such address")
+
+    def _answer_system_status(self, asker: ActorAddress) -> None:
+        status = Thespian_SystemStatus(self.address, capabilities=self.capabilities)
+        for root in self.lifecycle.roots:
+            status.addChild(root)
+        for name, cell in self._names.items():
+            status.addGlobalActor(name, cell)
+        if self._dead_letter_handler is not None:
+            status.setDeadLetterHandler(self._dead_letter_handler)
+        status.sourceAuthority = self.sources.authority
+        status.loadedSources = self.sources.hashes()
+        self.post(asker, status, self.address)
+
+
+class Unstartable(Actor):
+    """Stands in the tree for an actor whose class could not be found."""
+
+
+def subtree(root: Cell) -> Iterator[Cell]:
+    yield root
+    for child in tuple(root.children or ()):
+        yield from subtree(child)
+
+
+def seconds_of(period: timedelta | float) -> float:
+    return period.total_seconds() if isinstance(period, timedelta) else float(period)
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def own_capabilities() -> dict[str, object]:
+    """Say what Thespian's bases say of themselves."""
+    return {
+        "Python Version": tuple(sys.version_info),
+        "Thespian Generation": ThespianGeneration,
+        "Thespian Version": str(int(time.time() * 1000)),
+        "Thespian ActorSystem Name": "asyncio",
+        "Thespian ActorSystem Version": 1,
+        "Thespian Watch Supported": True,
+        "AllowRemoteActorSources": "No",
+    }
