@@ -3,7 +3,7 @@
 import asyncio
 import traceback
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
 from veza.actors.messages.common import Busy, Crashed, Gone, RefusedError, Rejected
 from veza.actors.runtime.cell import (
@@ -17,7 +17,6 @@ from veza.actors.runtime.cell import (
     Letter,
 )
 from veza.actors.runtime.classic import ClassicDelivery
-from veza.actors.runtime.context import request_context
 from veza.actors.runtime.control import EXEMPT, FINISH, NEWS, REPLIES, RESUME
 from veza.actors.runtime.exits import ExitReason
 from veza.actors.runtime.reply import ReplyAddress
@@ -28,7 +27,6 @@ from veza.actors.runtime.thespian_api import (
 )
 
 if TYPE_CHECKING:
-    from veza.actors.runtime.runner import Runner
     from veza.actors.runtime.system import AsyncioSystemBase
 
 Batch = Sequence[tuple[object, ActorAddress]]
@@ -184,32 +182,28 @@ class Delivery:
         self._system.letters.record_crash(cell, cell.behaviour.name, command, error, trace)
         return trace
 
-    async def handle_awaited(self, runner: "Runner", letter: Letter, batch: Batch | None) -> None:
-        """Run an `async` handler in the runner's Task; only the runner's own end gets out."""
-        cell, message, sender, request, _ = letter
-        if request is not request_context.get():
-            request_context.set(request)
-        instance = cell.instance
+    async def handle_otherwise(self, letter: Letter) -> None:
+        """Await what has no handler of its own: a batch, or a plain Thespian actor."""
+        cell = letter[0]
+        if not cell.behaviour.dispatches:
+            await self._classic.deliver_awaited(letter)
+            return
+        batch = take_batch(letter)
+        cell.messages_in += len(batch) - 1
+        service = cast("BatchService", cell.instance)
+        incarnation = cell.incarnation
         try:
-            if batch is not None:
-                await instance.receive_batch(batch)  # type: ignore[union-attr]  # batch_limit > 0
-            elif cell.behaviour.dispatches:
-                answer = await cell.behaviour.awaited[message.__class__](instance, message, sender)
-                if answer is not None:
-                    cell.reply(sender, answer)
-            else:
-                await self._classic.deliver_awaited(letter)
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            if runner.retired:
+            await service.receive_batch(batch)
+        except (Exception, asyncio.CancelledError) as error:
+            if cell.incarnation != incarnation:
                 raise
-            if isinstance(error, asyncio.CancelledError):
-                error.add_note("the handler awaited something that was cancelled")
-            if batch is not None:
-                self._failed_batch(letter, batch, error)
-            else:
-                self.failed(letter, error)
+            self._failed_batch(letter, batch, error)
+
+
+class BatchService(Protocol):
+    """What a class with `batch_limit` > 0 has."""
+
+    async def receive_batch(self, batch: Batch) -> None: ...
 
 
 def rejection(command: str, error: RefusedError) -> Rejected:

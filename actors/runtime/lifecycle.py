@@ -79,6 +79,10 @@ class Lifecycle:
 
     def start(self, cell: Cell) -> None:
         """Run the constructor; if it fails, the parent hears of it, or without one: raise."""
+        if cell.parent is not None and cell.parent.state in (EXITING, CRASHED, DEAD):
+            reason = ExitReason(kind="not_started", detail="the parent is ending")
+            self.end(cell, reason, tell_parent=False)
+            return
         try:
             self._construct(cell)
         except BaseException as error:

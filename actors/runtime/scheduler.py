@@ -31,7 +31,6 @@ class Scheduler:
     __slots__ = (
         "_context",
         "_spare",
-        "_watching",
         "armed",
         "closed",
         "current",
@@ -44,6 +43,7 @@ class Scheduler:
         "runners",
         "system",
         "turns",
+        "watching",
     )
 
     delivery: "Delivery"
@@ -60,7 +60,7 @@ class Scheduler:
         self.driver: Runner | None = None
         self.parked: list[Runner] = []
         self.runners: set[Runner] = set()
-        self._watching = False
+        self.watching = False
         self._spare: list[deque[Letter]] = []
         self._context = contextvars.Context()
 
@@ -82,6 +82,12 @@ class Scheduler:
         """Keep an emptied mailbox for the next actor that needs one (a deque is 0.6 KB)."""
         if mailbox is not EMPTY and len(self._spare) < SPARE_MAILBOXES:
             self._spare.append(mailbox)
+
+    def begin_turn(self) -> float:
+        """Take the time; return when the loop has to have its turn."""
+        self.turns += 1
+        now = self.now = time.monotonic()
+        return now + TURN_SECONDS
 
     def drain(self, deadline: float) -> Letter | None:  # noqa: C901, PLR0912  # see below
         """Handle letters until time is up or none is left; return one that has to be awaited.
@@ -129,23 +135,22 @@ class Scheduler:
                     cell.queued_at = letter[4]
                     ready.append(letter)
                     break
-            cell.messages_in += handled
-            now = clock()
-            cell.handler_seconds += now - self.now
-            self.now = now
+            if handled:
+                cell.messages_in += handled
+                now = clock()
+                cell.handler_seconds += now - self.now
+                self.now = now
             if to_await is not None:
                 self.current = None
                 return to_await
-            if now >= deadline:
+            if self.now >= deadline:
                 break
         self.current = None
         return None
 
     def _turn(self) -> None:
         """Drive the queue without a Task, until a letter asks for one."""
-        self.turns += 1
-        self.now = time.monotonic()
-        letter = self.drain(self.now + TURN_SECONDS)
+        letter = self.drain(self.begin_turn())
         if self.closed:
             return
         if letter is not None:
@@ -166,12 +171,11 @@ class Scheduler:
 
     def watch_driver(self) -> None:
         """Look, one loop iteration later, whether the driver got stuck in a handler."""
-        if not self._watching:
-            self._watching = True
-            self.loop.call_soon(self._hand_off_if_stuck)
+        self.watching = True
+        self.loop.call_soon(self._hand_off_if_stuck)
 
     def _hand_off_if_stuck(self) -> None:
-        self._watching = False
+        self.watching = False
         driver = self.driver
         if driver is None or driver.letter is None or self.closed:
             return

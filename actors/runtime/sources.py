@@ -33,6 +33,7 @@ class Sources:
     def __init__(self, system: "AsyncioSystemBase") -> None:
         self._system = system
         self._loaded: dict[str, bytes] = {}
+        self._known: set[str] = set()
         self._notified: dict[ActorAddress, None] = {}
         self.authority: ActorAddress | None = None
 
@@ -59,20 +60,23 @@ class Sources:
             logger.exception("validated actor source %s cannot be read", answer.sourceHash)
             return
         self._loaded[answer.sourceHash] = answer.sourceZip
+        self._known.add(answer.sourceHash)
         self._tell(LoadedSource(answer.sourceHash, answer.sourceInfo or ""))
 
     def unload(self, source_hash: str) -> None:
+        """Make no more actors from it; those there are may go on importing from it."""
         if self._loaded.pop(source_hash, None) is not None:
             self._tell(UnloadedSource(source_hash, ""))
-        for finder in [f for f in sys.meta_path if getattr(f, "srcHash", None) == source_hash]:
+
+    def close(self) -> None:
+        """Forget all sources, and take their modules out of the interpreter."""
+        self._loaded.clear()
+        self._notified.clear()
+        for finder in [f for f in sys.meta_path if getattr(f, "srcHash", None) in self._known]:
             root = cast("SourceHashFinder", finder).hashRoot()
             for name in [name for name in sys.modules if name.startswith(root)]:
                 del sys.modules[name]
             sys.meta_path.remove(finder)
-
-    def unload_all(self) -> None:
-        for source_hash in tuple(self._loaded):
-            self.unload(source_hash)
 
     def notify(self, address: ActorAddress, *, enable: bool) -> None:
         if not enable:

@@ -212,7 +212,7 @@ class AsyncioSystemBase:
 
     async def _close(self) -> None:
         self._closed = True
-        self.sources.unload_all()
+        self.sources.close()
         self.timers.close()
         await self.scheduler.close()
 
@@ -417,7 +417,7 @@ class AsyncioSystemBase:
         actor_class = self.sources.actor_class(wanted, source_hash)
         check = getattr(actor_class, "actorSystemCapabilityCheck", None)
         if check is not None and not check(self.capabilities, requirements or {}):
-            raise NoCompatibleSystemForActor(actor_class, "this system lacks a capability")
+            raise NoCompatibleSystemForActor(actor_class, "No compatible ActorSystem")
         return actor_class
 
     def _unstartable(self, parent: Cell, error: Exception) -> Cell:
