@@ -6,13 +6,18 @@ message, sender)`; what it returns, if not None, is sent to the sender.
 
 import inspect
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 from veza.actors.runtime.behaviour import HANDLER_PREFIX
 from veza.actors.runtime.cell import Cell
 from veza.actors.runtime.exits import ExitReason
 from veza.actors.runtime.system import AsyncioSystemBase
-from veza.actors.runtime.thespian_api import Actor, ActorAddress, WakeupMessage
+from veza.actors.runtime.thespian_api import (
+    Actor,
+    ActorAddress,
+    ActorExitRequest,
+    WakeupMessage,
+)
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
 WhenFull = Literal["busy", "drop", "close"]
@@ -28,7 +33,6 @@ class SupervisedActor(Actor):
 
     dispatches_by_type: ClassVar[bool] = True
     crash_on_error: ClassVar[bool] = True
-    survives_errors: ClassVar[bool] = False
     may_wait: ClassVar[bool] = False
     supervises: ClassVar[bool] = False
     mailbox_limit: ClassVar[int] = 1024
@@ -39,11 +43,12 @@ class SupervisedActor(Actor):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if cls.may_wait:
-            return
+        never = {"on_stop", HANDLER_PREFIX + ActorExitRequest.__name__}
         for name in dir(cls):
-            if name.startswith(HANDLER_PREFIX) and inspect.iscoroutinefunction(getattr(cls, name)):
-                raise TypeError(f"{cls.__name__}.{name} waits; only a ServiceActor may")
+            if not inspect.iscoroutinefunction(getattr(cls, name)):
+                continue
+            if name in never or (name.startswith(HANDLER_PREFIX) and not cls.may_wait):
+                raise TypeError(f"{cls.__name__}.{name} must not be `async`")
 
     @property
     def runtime(self) -> AsyncioSystemBase:
@@ -100,7 +105,7 @@ class SupervisedActor(Actor):
 
     def watch(self, target: ActorAddress) -> None:
         """Get one `ActorStopped` when that actor is gone for good (at once if it is already)."""
-        self.runtime.watch(self._myRef, cast("Cell", target))
+        self.runtime.watch(self._myRef, target)
 
     def become_ready(self) -> None:
         """From now on all messages are handled, those that waited first; the parent is told."""
@@ -126,7 +131,7 @@ class ServiceActor(SupervisedActor):
     everything that waits (up to the limit) at once, one batch at a time.
     """
 
-    survives_errors: ClassVar[bool] = True
+    crash_on_error: ClassVar[bool] = False
     may_wait: ClassVar[bool] = True
     concurrency: ClassVar[int] = 16
     batch_limit: ClassVar[int] = 0

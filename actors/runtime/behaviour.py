@@ -30,7 +30,6 @@ class Behaviour:
         "stash_until_ready",
         "stops_in_order",
         "supervises",
-        "survives_errors",
         "table",
         "when_full",
     )
@@ -44,7 +43,6 @@ class Behaviour:
         self.counter = 0
         self.dispatches: bool = declared("dispatches_by_type", False)
         self.crash_on_error: bool = declared("crash_on_error", False)
-        self.survives_errors: bool = declared("survives_errors", False)
         self.supervises: bool = declared("supervises", False)
         self.stops_in_order: bool = declared("stops_in_order", self.supervises)
         self.mailbox_limit: int = declared("mailbox_limit", 1_000_000)

@@ -139,8 +139,11 @@ class Delivery:
         """Do what the class declares for a full mailbox."""
         cell.more().dropped += 1
         policy = cell.behaviour.when_full
-        if policy == "busy" and sender is not cell and not isinstance(message, REPLIES):
-            self._system.post(sender, Busy(command=message.__class__.__name__), cell)
+        answer = Busy(command=message.__class__.__name__)
+        if isinstance(sender, ReplyAddress):
+            self._system.post(sender, answer, cell)
+        elif policy == "busy" and sender is not cell and not isinstance(message, REPLIES):
+            self._system.post(sender, answer, cell)
             return
         self._system.letters.bury(cell, sender, message, "the mailbox is full")
         if policy == "close":
@@ -217,7 +220,7 @@ def rejection(command: str, error: RefusedError) -> Rejected:
 
 def is_fatal(cell: Cell, error: BaseException) -> bool:
     """Tell who dies: a service outlives a failed request, but nobody outlives SystemExit."""
-    return not cell.behaviour.survives_errors or not isinstance(
+    return cell.behaviour.crash_on_error or not isinstance(
         error, (Exception, asyncio.CancelledError)
     )
 

@@ -1,5 +1,6 @@
 """Birth, orderly end, kill, crash and restart in place of actors; each death is told once."""
 
+import time
 import traceback
 from collections import deque
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from veza.actors.runtime.system import AsyncioSystemBase
 
 NORMAL = ExitReason(kind="normal")
+NO_KWARGS: Mapping[str, object] = {}
 
 
 class Lifecycle:
@@ -68,7 +70,10 @@ class Lifecycle:
         if not name:
             behaviour.counter += 1
             label = behaviour.counter
-        cell = Cell(self._system.scheduler, behaviour, parent, label, kwargs)
+        scheduler = self._system.scheduler
+        if not scheduler.armed:
+            scheduler.now = time.monotonic()
+        cell = Cell(scheduler, behaviour, parent, label, kwargs)
         if parent is None:
             self.roots[cell] = None
         else:
@@ -88,6 +93,7 @@ class Lifecycle:
         except BaseException as error:
             reason = self._not_started(cell, error)
             if cell.parent is None:
+                self._kill_children(cell)
                 self.end(cell, reason)
                 raise
             self.crash(cell, reason)
@@ -155,9 +161,11 @@ class Lifecycle:
     ) -> None:
         cell: Cell = instance._myRef  # noqa: SLF001
         handler = cell.behaviour.own_exit_handler()
-        if handler is not None:
-            handler(instance, message, sender)
-        self.begin_exit(cell, NORMAL, recursive=message.isRecursive)
+        try:
+            if handler is not None:
+                handler(instance, message, sender)
+        finally:
+            self.begin_exit(cell, NORMAL, recursive=message.isRecursive)
 
     def _status_requested(self, instance: Any, _: object, sender: ActorAddress) -> None:
         self._system.answer_status(instance._myRef, sender)  # noqa: SLF001
@@ -214,15 +222,16 @@ class Lifecycle:
 
     # Sudden end.
 
-    def kill(self, cell: Cell, detail: str) -> None:
+    def kill(self, cell: Cell, detail: str, *, tell_parent: bool = True) -> None:
         """End at once, children first; handlers that wait are cancelled."""
         if cell.alive:
             self._kill_children(cell)
-            self.end(cell, ExitReason(kind="killed", detail=detail))
+            self.end(cell, ExitReason(kind="killed", detail=detail), tell_parent=tell_parent)
 
     def _kill_children(self, cell: Cell) -> None:
+        """End them with their parent, which is past caring (or will be a new instance)."""
         for child in reversed(tuple(cell.children or ())):
-            self.kill(child, f"{cell.path} ended")
+            self.kill(child, "the parent ended", tell_parent=False)
 
     def crash(self, cell: Cell, reason: ExitReason) -> None:
         """Give the instance up. Under a supervising parent the cell and its mailbox stay."""
@@ -257,9 +266,9 @@ class Lifecycle:
             return
         ready = (letter for letter in self._system.scheduler.ready if letter[0] is cell)
         held = cell.rare.held if cell.rare else None
-        waiting = {letter[2] for letter in (*ready, *(cell.mailbox or ()), *(held or ()))}
+        waiting = {id(letter[2]) for letter in (*ready, *(cell.mailbox or ()), *(held or ()))}
         for reply in tuple(cell.asked):
-            if reply not in waiting:
+            if id(reply) not in waiting:
                 reply.settle(Crashed(command=reply.command))
 
     def restart(self, cell: Cell) -> None:
@@ -293,6 +302,7 @@ class Lifecycle:
         tell_parent = tell_parent and cell.state is not CRASHED
         cell.state = DEAD
         cell.table = NO_HANDLERS
+        cell.kwargs = NO_KWARGS
         self._tear_down(cell)
         rare = cell.more()
         rare.last_exit = reason

@@ -150,7 +150,12 @@ class Scheduler:
 
     def _turn(self) -> None:
         """Drive the queue without a Task, until a letter asks for one."""
-        letter = self.drain(self.begin_turn())
+        try:
+            letter = self.drain(self.begin_turn())
+        except BaseException:
+            # A bug of the runtime itself: the loop reports it, the other actors go on.
+            self.loop.call_soon(self._turn, context=self._context)
+            raise
         if self.closed:
             return
         if letter is not None:

@@ -20,7 +20,7 @@ from veza.actors.runtime.delivery import Delivery
 from veza.actors.runtime.endpoints import Endpoint, Inbox, LoopThread, Period
 from veza.actors.runtime.exits import ExitReason
 from veza.actors.runtime.letters import CrashRecord, DeadLetter, Letters
-from veza.actors.runtime.lifecycle import Lifecycle
+from veza.actors.runtime.lifecycle import NO_KWARGS, Lifecycle
 from veza.actors.runtime.reply import FutureReply, ReplyAddress, TaggedReply
 from veza.actors.runtime.scheduler import Scheduler
 from veza.actors.runtime.sources import Sources, read_source
@@ -31,6 +31,7 @@ from veza.actors.runtime.thespian_api import (
     ChildActorExited,
     DeadEnvelope,
     ExpirationTimer,
+    InvalidActorAddress,
     NoCompatibleSystemForActor,
     Thespian_ActorStatus,
     Thespian_StatusReq,
@@ -45,7 +46,6 @@ Result = TypeVar("Result")
 
 SHUTDOWN_SECONDS = 5.0
 NEVER_DEAD_LETTERS = (ChildActorExited, DeadEnvelope, Finish, Resume, WakeupMessage)
-NO_KWARGS: Mapping[str, object] = {}
 SHUTTING_DOWN = ExitReason(kind="shutdown", detail="the system shuts down")
 
 
@@ -97,6 +97,7 @@ class AsyncioSystemBase:
         self._dead_letter_handler: Cell | None = None
         self._ended: dict[Cell, asyncio.Future[None]] = {}
         self._closed = False
+        self._closing: asyncio.Task[None] | asyncio.Task[list[str]] | None = None
         self._endpoints = 1
         self._outside = Endpoint(self, 0)
         self._inbox = Inbox(self.loop)
@@ -181,7 +182,9 @@ class AsyncioSystemBase:
         """Give up on a crashed actor that its parent will not restart."""
         self.lifecycle.bury(cell)
 
-    def watch(self, watcher: Cell, target: Cell) -> None:
+    def watch(self, watcher: Cell, target: ActorAddress) -> None:
+        if not isinstance(target, Cell):
+            raise InvalidActorAddress(target, "no actor of this system, so it cannot be watched")
         self.lifecycle.watch(watcher, target)
 
     def tree(self) -> Iterator[Cell]:
@@ -198,7 +201,7 @@ class AsyncioSystemBase:
         killed: list[str] = []
         while self.lifecycle.roots:
             root = next(reversed(self.lifecycle.roots))
-            ended = self._ended[root] = self.loop.create_future()
+            ended = self._ended.setdefault(root, self.loop.create_future())
             root.more().stop_reason = SHUTTING_DOWN
             self.stop(root)
             if root.alive:
@@ -225,6 +228,8 @@ class AsyncioSystemBase:
         global_name: str | None,
         source_hash: str | None = None,
     ) -> ActorAddress:
+        if self._closed:
+            raise RuntimeError("the actor system was shut down")
         return self._on_loop(
             partial(self._create, None, actor_class, requirements, global_name, source_hash)
         )
@@ -244,14 +249,14 @@ class AsyncioSystemBase:
 
     def shutdown(self) -> None:
         """End everything; waits for it, unless called on the loop's own thread."""
-        if self._closed:
-            return
         if self._on_own_thread():
             for root in reversed(tuple(self.lifecycle.roots)):
                 self.kill(root, "the system shuts down")
             self._closing = self.loop.create_task(self._close())
             return
-        asyncio.run_coroutine_threadsafe(self.shutdown_async(SHUTDOWN_SECONDS), self.loop).result()
+        if not self._closed:
+            ending = self.shutdown_async(SHUTDOWN_SECONDS)
+            asyncio.run_coroutine_threadsafe(ending, self.loop).result()
         if self._thread is not None:
             self._thread.stop()
 
@@ -366,10 +371,7 @@ class AsyncioSystemBase:
 
     def shut_down_soon(self) -> None:
         """End the system, as an actor asked, after its handler."""
-        self._closing = self.loop.create_task(self._shut_down())
-
-    async def _shut_down(self) -> None:
-        await self.shutdown_async(SHUTDOWN_SECONDS)
+        self._closing = self.loop.create_task(self.shutdown_async(SHUTDOWN_SECONDS))
 
     # Inside.
 

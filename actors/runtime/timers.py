@@ -54,6 +54,11 @@ class Timers:
     def __iter__(self) -> Iterator[Timer]:
         return (timer for _, _, timer in self._heap if timer.waiting_call is not None)
 
+    @property
+    def size(self) -> int:
+        """Entries on the heap, cancelled ones not yet swept out included."""
+        return len(self._heap)
+
     def after(self, seconds: float, fire: Callable[[], None]) -> Timer:
         timer = Timer(self, time.monotonic() + max(0.0, seconds), fire)
         heapq.heappush(self._heap, (timer.when, next(self._order), timer))

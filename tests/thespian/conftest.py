@@ -20,8 +20,9 @@ from veza.actors.runtime import AsyncioSystemBase
 
 BASE_NAME = "asyncio"
 LIST_NAME = "LEFT_OUT.md"
+SLOW_MODULES = ("test_troupe", "test_threadedExternal")
+SPREAD = 8
 SUITE = Path(thespian.test.__file__).parent
-SYSTEM_FIXTURES = {"asys", "asys2", "asys_pair", "asys_trio", "testsystems", "testsystemsHA"}
 
 os.environ.pop("PYTHONUNBUFFERED", None)  # breaks Thespian's run command test on every base
 
@@ -80,10 +81,12 @@ def pytest_collect_file(file_path, parent):
 def left_out():
     """Read {test name: reason} from the list; each heading ends with the number of its tests."""
     reasons = {}
-    for section in re.split(r"^## ", (Path(__file__).parent / LIST_NAME).read_text(), flags=re.M)[1:]:
+    for section in re.split(
+        r"^## ", (Path(__file__).parent / LIST_NAME).read_text(), flags=re.MULTILINE
+    )[1:]:
         heading, _, body = section.partition("\n")
         reason, count = re.fullmatch(r"(.+) \((\d+)\)", heading).groups()
-        names = re.findall(r"^- `(.+)`$", body, flags=re.M)
+        names = re.findall(r"^- `(.+)`$", body, flags=re.MULTILINE)
         if len(names) != int(count):
             raise pytest.UsageError(f"{LIST_NAME}: {reason!r} lists {len(names)}, says {count}")
         reasons |= dict.fromkeys(names, reason)
@@ -92,7 +95,7 @@ def left_out():
 
 def pytest_collection_modifyitems(config, items):
     mine = [item for item in items if item.getparent(Suite)]
-    kept = [item for item in mine if SYSTEM_FIXTURES.intersection(item.fixturenames)]
+    kept = [item for item in mine if "asys" in item.fixturenames]
     reasons = left_out()
     for item in kept:
         name = item.nodeid.partition("::")[2]
@@ -101,11 +104,16 @@ def pytest_collection_modifyitems(config, items):
         reason = reasons.pop(name, None)
         if reason is not None:
             item.add_marker(pytest.mark.skip(reason=reason))
-    if reasons and len(mine) == len(list(suite_items(mine))) and config.args_source is None:
+    if mine and reasons and not any("::" in argument for argument in config.args):
         raise pytest.UsageError(f"{LIST_NAME} names tests that are not there: {sorted(reasons)}")
-    dropped = set(mine) - set(kept)
-    items[:] = [item for item in items if item not in dropped]
+    others = set(items) - set(mine)
+    items[:] = spread(kept) + [item for item in items if item in others]
 
 
-def suite_items(items):
-    return (item for item in items if item.getparent(SuiteModule))
+def spread(items):
+    """Put the slow tests first, apart from each other, so that parallel workers end together."""
+    slow = [item for item in items if item.nodeid.partition("::")[2].startswith(SLOW_MODULES)]
+    quick = [item for item in items if item not in set(slow)]
+    for number, item in enumerate(slow):
+        quick.insert(number * SPREAD, item)
+    return quick

@@ -1,0 +1,127 @@
+import asyncio
+import time
+
+from veza.actors.base import SupervisedActor
+from veza.actors.runtime.scheduler import TURN_SECONDS
+from veza.actors.runtime.thespian_api import Thespian_ActorStatus, Thespian_StatusReq
+
+
+class Busy(SupervisedActor):
+    """Works for about 20 microseconds a message."""
+
+    mailbox_limit = 100_000
+
+    def receiveMsg_int(self, message, sender):
+        sum(range(1000))
+
+
+async def test_a_quiet_actor_is_answered_beside_a_flooded_one(base, kit):
+    flooded, quiet = base.spawn(Busy), base.spawn(kit.Machine)
+    for number in range(20_000):
+        base.post(flooded, number, base.address)
+    asked_at = time.monotonic()
+    assert await base.request(quiet, kit.Echo(), 5) == kit.Echo()
+    waited = time.monotonic() - asked_at
+    left = flooded.stats()
+    assert left.mailbox_depth > 15_000
+    assert 0 < left.head_age_seconds < 5
+    assert waited < 0.5
+    base.kill(flooded)
+
+
+async def test_the_loop_gets_its_turn_while_actors_are_busy(base):
+    flooded = base.spawn(Busy)
+    for number in range(20_000):
+        base.post(flooded, number, base.address)
+    turns = 0
+    while flooded.stats().mailbox_depth:
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 20_000 * 5e-6 / TURN_SECONDS
+
+
+async def test_status_is_answered_while_the_actor_is_stuck(base, kit, settle):
+    class One(kit.Waiter):
+        concurrency = 1
+
+    service = base.spawn(One)
+    for _ in range(3):
+        base.post(service, kit.Echo(value=asyncio.Event()), base.address)
+    await settle()
+    assert isinstance(await base.request(service, Thespian_StatusReq(), 1), Thespian_ActorStatus)
+    base.kill(service)
+
+
+async def test_timers_fire_in_order_and_never_early(base, kit):
+    seen, fired = [], asyncio.Event()
+
+    class Timed(kit.Machine):
+        def receiveMsg_int(self, message, sender):
+            seen.append((message, time.monotonic()))
+            if len(seen) == 4:
+                fired.set()
+
+    def start(actor):
+        for milliseconds in (9, 3, 6, 0):
+            actor.wakeup_after(milliseconds / 1000, milliseconds)
+
+    started = time.monotonic()
+    timed = base.spawn(Timed)
+    base.post(timed, kit.Do(call=start), base.address)
+    async with asyncio.timeout(5):
+        await fired.wait()
+    assert [message for message, _ in seen] == [0, 3, 6, 9]
+    assert all(at - started >= milliseconds / 1000 for milliseconds, at in seen)
+
+
+async def test_timers_of_the_dead_are_dropped(base, kit, settle, until):
+    timed, other = base.spawn(kit.Machine), base.spawn(kit.Recorder, {"seen": (seen := [])})
+    base.post(timed, kit.Do(call=lambda actor: actor.wakeup_after(0.001, "x")), base.address)
+    base.post(other, kit.Do(call=lambda actor: actor.wakeup_after(0.002, "y")), base.address)
+    await settle()
+    base.kill(timed)
+    await until(lambda: seen)
+    assert not base.dead_letters
+
+
+async def test_cancelled_timers_do_not_pile_up(base, kit):
+    machine = base.spawn(kit.Machine)
+    for number in range(3000):
+        await base.request(machine, kit.Echo(value=number), 60)
+    assert sum(1 for _ in base.timers) == 0
+    assert base.timers.size < 1000
+
+
+async def test_counters_add_up(base, kit, recorder, settle):
+    probe, _ = recorder
+    machine = base.spawn(kit.Machine, name="counted")
+    for number in range(40):
+        base.post(machine, kit.Send(target=probe, message=number), base.address)
+    assert (machine.stats().mailbox_depth, machine.stats().state) == (40, "ready")
+    await settle()
+    stats = machine.stats()
+    assert (stats.messages_in, stats.messages_out, stats.mailbox_high_water) == (40, 40, 40)
+    assert (stats.mailbox_depth, stats.state, stats.class_name) == (0, "idle", "Machine")
+    assert 0 < stats.handler_seconds < 1
+    assert time.time() - 5 < stats.started_at <= time.time()
+
+
+async def test_the_tree_lists_parents_before_children_in_order(base, kit):
+    top = base.spawn(kit.Machine, name="a")
+    for name in ("b", "c"):
+        child = base.spawn(kit.Machine, parent=top, name=name)
+        base.spawn(kit.Machine, parent=child, name="d")
+    base.spawn(kit.Machine, name="e")
+    assert [cell.path for cell in base.tree()] == ["/a", "/a/b", "/a/b/d", "/a/c", "/a/c/d", "/e"]
+
+
+async def test_an_idle_actor_is_small(base, kit):
+    import tracemalloc
+
+    await asyncio.sleep(0)
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    cells = [base.spawn(kit.Machine) for _ in range(5000)]
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (after - before) / len(cells) < 700
