@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from veza.actors.base import SupervisedActor
@@ -219,8 +221,6 @@ async def test_the_request_context_travels_with_the_message(base, kit, recorder,
     async def note_after_a_wait(actor):
         await one.wait()
         noted.append(request_context.get().request_id)
-
-    import asyncio
 
     one = asyncio.Event()
     machine, service = base.spawn(kit.Machine), base.spawn(kit.Waiter)
