@@ -82,6 +82,44 @@ class NewEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEvent:
+    """The event is in the log. `is_new` is False if an earlier sending had put it there."""
+
+    event: RoomEvent
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MembershipUnchanged:
+    """A join of a member or a leaving of none: no event. `head_seq` is the room's newest."""
+
+    head_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownRoom:
+    """The event's room does not exist; nothing was stored for it."""
+
+    room_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownAuthor:
+    """The event's author does not exist; nothing was stored for it."""
+
+    author_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnstorableText:
+    """The text has a NUL or half a surrogate pair, which PostgreSQL's text cannot hold."""
+
+
+Appended = StoredEvent | MembershipUnchanged | UnknownRoom | UnknownAuthor | UnstorableText
+"""What became of one event of a batch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:
     """One user's place in one room."""
 
@@ -148,3 +186,58 @@ class Track:
     has_waveform: bool
     error: Failure | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who holds a credential, and the session it opens."""
+
+    user: User
+    session_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotatedSession:
+    """A session whose tokens were just changed."""
+
+    user: User
+    session_id: UUID
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedJob:
+    """A job that the caller holds the lease of, with what it needs to start. `attempt` counts from 1."""
+
+    job: Job
+    attempt: int
+    lease_until: datetime
+    source_key: str
+    filename: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One stored segment; times in samples of its rendition, from the track's start."""
+
+    number: int
+    key: str
+    sha256: bytes
+    size_bytes: int
+    first_sample: int
+    duration_samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendition:
+    """One rung of a track's ladder. `is_complete`: no segment will be added."""
+
+    name: str
+    codecs: str
+    sample_rate_hz: int
+    channels: int
+    bitrate_bps: int
+    init_key: str
+    init_sha256: bytes
+    is_complete: bool
+    segments: tuple[Segment, ...]

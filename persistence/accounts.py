@@ -1,0 +1,213 @@
+"""Accounts and their sessions in SQL. Secrets come in as hashes; this module never sees one in clear.
+
+Functions take the connection first, so that the caller owns the transaction; those that need one of
+their own open it, as a savepoint inside the caller's.
+"""
+# ruff: noqa: S608  # what is put into the SQL are constants of this module
+
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from veza.persistence.errors import (
+    EmailTakenError,
+    TokenReusedError,
+    TokenUnknownError,
+    UsernameTakenError,
+)
+from veza.persistence.pool import Connection, fetch_one
+from veza.persistence.rows import Identity, RotatedSession, User
+
+_USER = """
+    u.id, u.username, u.email, u.created_at,
+    ARRAY(SELECT role FROM user_roles r WHERE r.user_id = u.id) AS roles
+"""
+
+_INSERT_USER = """
+    INSERT INTO users (id, username, email, password_hash) VALUES ($1, $2, $3, $4)
+    RETURNING id, username, email, created_at, ARRAY[]::text[] AS roles
+"""
+
+_FIND_LOGIN = f"""
+    SELECT {_USER}, u.password_hash FROM users u
+    WHERE lower(u.username) = lower($1) OR lower(u.email) = lower($1)
+    ORDER BY lower(u.username) = lower($1) DESC LIMIT 1
+"""
+
+_GET_USER = f"SELECT {_USER} FROM users u WHERE u.id = $1"
+
+_GRANT_ROLE = "INSERT INTO user_roles (user_id, role) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+
+_HAS_ADMIN = "SELECT EXISTS (SELECT FROM user_roles WHERE role = 'admin')"
+
+_INSERT_SESSION = """
+    INSERT INTO auth_sessions (id, user_id, cookie_hash, user_agent, expires_at)
+    VALUES ($1, $2, $3, $4, $5)
+"""
+
+_INSERT_REFRESH = "INSERT INTO refresh_tokens (token_hash, session_id) VALUES ($1, $2)"
+
+# The update is what decides between two who come at once: the second waits, then finds it used.
+_SPEND_REFRESH = """
+    UPDATE refresh_tokens t SET used_at = now() FROM auth_sessions s
+    WHERE t.token_hash = $1 AND t.used_at IS NULL
+        AND s.id = t.session_id AND s.revoked_at IS NULL AND s.expires_at > now()
+    RETURNING s.id
+"""
+
+_REVOKE_OF_SPENT = """
+    UPDATE auth_sessions s SET revoked_at = coalesce(s.revoked_at, now()) FROM refresh_tokens t
+    WHERE t.token_hash = $1 AND t.used_at IS NOT NULL AND s.id = t.session_id
+    RETURNING s.id
+"""
+
+_CHANGE_COOKIE = f"""
+    UPDATE auth_sessions s SET cookie_hash = $2 FROM users u
+    WHERE s.id = $1 AND u.id = s.user_id
+    RETURNING {_USER}, s.id AS session_id, s.expires_at
+"""
+
+_CLOSE_SESSION = "UPDATE auth_sessions SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL"
+
+_FIND_SESSION = f"""
+    SELECT {_USER}, s.id AS session_id FROM auth_sessions s JOIN users u ON u.id = s.user_id
+    WHERE s.id = $1 AND s.revoked_at IS NULL AND s.expires_at > now()
+"""
+
+_FIND_COOKIE = f"""
+    SELECT {_USER}, s.id AS session_id FROM auth_sessions s JOIN users u ON u.id = s.user_id
+    WHERE s.cookie_hash = $1 AND s.revoked_at IS NULL AND s.expires_at > now()
+"""
+
+_INSERT_SETUP = """
+    INSERT INTO setup_tokens (token_hash, expires_at) VALUES ($1, $2)
+"""
+
+_SPEND_SETUP = """
+    DELETE FROM setup_tokens WHERE token_hash = $1 RETURNING expires_at > now()
+"""
+
+
+async def insert_user(
+    conn: Connection, *, user_id: UUID, username: str, email: str, password_hash: str
+) -> User:
+    """Make an account. Raises `UsernameTakenError` or `EmailTakenError`."""
+    try:
+        async with conn.transaction():
+            row = await fetch_one(conn, _INSERT_USER, user_id, username, email, password_hash)
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name == "users_username_key":
+            raise UsernameTakenError(username) from error
+        if error.constraint_name == "users_email_key":
+            raise EmailTakenError(email) from error
+        raise
+    return _user(row)
+
+
+async def find_login(conn: Connection, login: str) -> tuple[User, str] | None:
+    """Find an account and its password hash by username or e-mail address, in whatever case.
+
+    Where one account's name is another's address, the name counts.
+    """
+    row = await conn.fetchrow(_FIND_LOGIN, login)
+    return None if row is None else (_user(row), row["password_hash"])
+
+
+async def get_user(conn: Connection, user_id: UUID) -> User | None:
+    """Return an account, or None."""
+    row = await conn.fetchrow(_GET_USER, user_id)
+    return None if row is None else _user(row)
+
+
+async def grant_role(conn: Connection, user_id: UUID, role: str) -> None:
+    """Give an account a role; harmless if it has it."""
+    await conn.execute(_GRANT_ROLE, user_id, role)
+
+
+async def has_admin(conn: Connection) -> bool:
+    """Whether anybody is an administrator."""
+    return bool(await conn.fetchval(_HAS_ADMIN))
+
+
+async def open_session(
+    conn: Connection,
+    *,
+    session_id: UUID,
+    user_id: UUID,
+    cookie_hash: bytes,
+    refresh_hash: bytes,
+    user_agent: str,
+    expires_at: datetime,
+) -> None:
+    """Open a session with its first cookie and refresh token."""
+    async with conn.transaction():
+        await conn.execute(
+            _INSERT_SESSION, session_id, user_id, cookie_hash, user_agent, expires_at
+        )
+        await conn.execute(_INSERT_REFRESH, refresh_hash, session_id)
+
+
+async def rotate_refresh(
+    conn: Connection, *, token_hash: bytes, new_token_hash: bytes, new_cookie_hash: bytes
+) -> RotatedSession:
+    """Spend a refresh token for a new one and a new cookie.
+
+    Raises `TokenUnknownError`, or `TokenReusedError` if it was spent before: then the session has been
+    revoked, so do not call this in a transaction that the exception would roll back.
+    """
+    async with conn.transaction():
+        session_id = await conn.fetchval(_SPEND_REFRESH, token_hash)
+        if session_id is not None:
+            await conn.execute(_INSERT_REFRESH, new_token_hash, session_id)
+            row = await fetch_one(conn, _CHANGE_COOKIE, session_id, new_cookie_hash)
+            return RotatedSession(
+                user=_user(row), session_id=session_id, expires_at=row["expires_at"]
+            )
+    revoked_id = await conn.fetchval(_REVOKE_OF_SPENT, token_hash)
+    if revoked_id is not None:
+        raise TokenReusedError(revoked_id)
+    raise TokenUnknownError("no open session has this refresh token")
+
+
+async def close_session(conn: Connection, session_id: UUID) -> None:
+    """End a session, its cookie and refresh tokens with it; harmless the second time."""
+    await conn.execute(_CLOSE_SESSION, session_id)
+
+
+async def find_session(conn: Connection, session_id: UUID) -> Identity | None:
+    """Return who an open session belongs to."""
+    return _identity(await conn.fetchrow(_FIND_SESSION, session_id))
+
+
+async def find_cookie(conn: Connection, cookie_hash: bytes) -> Identity | None:
+    """Return who holds the cookie of an open session."""
+    return _identity(await conn.fetchrow(_FIND_COOKIE, cookie_hash))
+
+
+async def store_setup_token(conn: Connection, *, token_hash: bytes, expires_at: datetime) -> None:
+    """Keep a one-time token that makes the first administrator; it replaces all before it."""
+    async with conn.transaction():
+        await conn.execute("DELETE FROM setup_tokens")
+        await conn.execute(_INSERT_SETUP, token_hash, expires_at)
+
+
+async def spend_setup_token(conn: Connection, token_hash: bytes) -> bool:
+    """Spend the token; whether it was good. In a transaction, so that a failed sign-up gives it back."""
+    return bool(await conn.fetchval(_SPEND_SETUP, token_hash))
+
+
+def _user(row: asyncpg.Record) -> User:
+    return User(
+        id=row["id"],
+        username=row["username"],
+        email=row["email"],
+        roles=frozenset(row["roles"]),
+        created_at=row["created_at"],
+    )
+
+
+def _identity(row: asyncpg.Record | None) -> Identity | None:
+    if row is None:
+        return None
+    return Identity(user=_user(row), session_id=row["session_id"])
