@@ -1,0 +1,223 @@
+"""The node's end of an encoder process: starts it, reads its frames on the event loop, reaps it.
+
+A plain class with two callbacks, for an actor to build on. `on_frame` is called for each frame in
+order, `on_exit` once, after the last frame and after the process is reaped. Both run on the loop.
+It listens to nobody's SIGCHLD: a pidfd tells of the end (a waiting thread where there is none), on
+any event loop.
+
+The process inherits two descriptors and a minimal environment: nothing of the node's secrets.
+"""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from veza.actors.encoding.frames import (
+    CreditFrame,
+    Frame,
+    FrameError,
+    FrameReader,
+    SegmentFrame,
+    StartFrame,
+    encode_frame,
+)
+
+RECEIVE_BYTES = 256 * 1024
+CLOSING_GRACE_SECONDS = 2.0  # between the end of the stream and the end of the process
+
+OnFrame = Callable[[Frame], None]
+OnExit = Callable[[int, int | None], None]
+"""(return code, signal): the code is negative if a signal ended it, as `subprocess` has it."""
+
+
+class EncoderProcess:
+    """One running worker. Make it on a running event loop; it starts at once.
+
+    `source_fd` is read from its start and stays the caller's to close, at any time from now on. Its
+    offset is shared with the worker. Acknowledge each segment when it is stored: the worker sends
+    `start.window` of them ahead. One that sends more, or no frames at all, is killed.
+    """
+
+    def __init__(
+        self, source_fd: int, start: StartFrame, *, on_frame: OnFrame, on_exit: OnExit
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._on_frame, self._on_exit = on_frame, on_exit
+        self._reader = FrameReader()
+        self._frames: deque[Frame] = deque()
+        self._credit = start.window
+        self._outgoing = bytearray()
+        self._paused = self._stream_ended = False
+        self._closed: asyncio.Future[None] = self._loop.create_future()
+        self.protocol_error: FrameError | None = None
+        self._socket, theirs = socket.socketpair()
+        self._socket.setblocking(False)
+        with theirs:
+            self._process = _spawn(theirs.fileno(), source_fd)
+        self._watch_exit()
+        self._loop.add_reader(self._socket, self._readable)
+        self._write(encode_frame(start))
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def acknowledge(self, segments: int = 1) -> None:
+        """Let the worker send so many more."""
+        self._credit += segments
+        if not self._stream_ended:
+            self._write(encode_frame(CreditFrame(segments=segments)))
+
+    def pause(self) -> None:
+        """Deliver nothing and read nothing until `resume`; `on_exit` waits as well."""
+        if not self._paused and not self._stream_ended:
+            self._loop.remove_reader(self._socket)
+        self._paused = True
+
+    def resume(self) -> None:
+        """Go on where `pause` stopped."""
+        if not self._paused:
+            return
+        self._paused = False
+        if not self._stream_ended:
+            self._loop.add_reader(self._socket, self._readable)
+        self._loop.call_soon(self._deliver)
+
+    def kill(self) -> None:
+        """End the process at once: it has nothing to clean up. Frames under way are dropped."""
+        self._paused = False
+        self._frames.clear()
+        if self._process.returncode is None:
+            self._process.kill()
+        self._end_stream()
+
+    async def wait_closed(self) -> None:
+        """Return after `on_exit` was called."""
+        await asyncio.shield(self._closed)
+
+    def _write(self, data: bytes) -> None:
+        self._outgoing += data
+        self._flush()
+
+    def _flush(self) -> None:
+        try:
+            sent = self._socket.send(self._outgoing)
+        except BlockingIOError:
+            sent = 0
+        except (BrokenPipeError, ConnectionResetError):
+            return  # it is gone: the reader and the pidfd will tell
+        del self._outgoing[:sent]
+        if self._outgoing:
+            self._loop.add_writer(self._socket, self._flush)
+        else:
+            self._loop.remove_writer(self._socket)
+
+    def _readable(self) -> None:
+        try:
+            data = self._socket.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            return
+        except ConnectionResetError:
+            data = b""
+        if data:
+            self._take(data)
+        else:
+            self._end_stream()
+        self._deliver()
+
+    def _take(self, data: bytes) -> None:
+        try:
+            for frame in self._reader.feed(data):
+                self._frames.append(self._within_credit(frame))
+        except FrameError as error:
+            self.protocol_error = error
+            self.kill()
+
+    def _within_credit(self, frame: Frame) -> Frame:
+        self._credit -= isinstance(frame, SegmentFrame)
+        if self._credit < 0:
+            raise FrameError("more segments than it had credit for")
+        return frame
+
+    def _deliver(self) -> None:
+        while self._frames and not self._paused:
+            self._on_frame(self._frames.popleft())
+        self._tell_exit()
+
+    def _end_stream(self) -> None:
+        if self._stream_ended:
+            return
+        self._stream_ended = True
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._socket.close()
+        if self._process.returncode is None:
+            # A worker that closes its end and stays is of no use to anybody.
+            self._loop.call_later(CLOSING_GRACE_SECONDS, self._kill_leftover)
+
+    def _kill_leftover(self) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+
+    def _watch_exit(self) -> None:
+        if hasattr(os, "pidfd_open"):
+            pidfd = os.pidfd_open(self._process.pid)
+            self._loop.add_reader(pidfd, self._exited, pidfd)
+        else:
+            threading.Thread(target=self._wait_in_thread, daemon=True).start()
+
+    def _wait_in_thread(self) -> None:
+        self._process.wait()
+        self._loop.call_soon_threadsafe(self._deliver)
+
+    def _exited(self, pidfd: int) -> None:
+        self._loop.remove_reader(pidfd)
+        os.close(pidfd)
+        self._process.wait()
+        self._deliver()
+
+    def _tell_exit(self) -> None:
+        code = self._process.returncode
+        ready = code is not None and self._stream_ended and not self._frames and not self._paused
+        if code is None or not ready or self._closed.done():
+            return
+        self._closed.set_result(None)
+        self._on_exit(code, -code if code < 0 else None)
+
+
+def _spawn(socket_fd: int, source_fd: int) -> subprocess.Popen[bytes]:
+    # No pipe for its errors: it is silent from the moment it reads the file (see `worker`), and
+    # what it says before that (a broken installation) belongs in the node's own log.
+    numbers = (str(number) for number in (socket_fd, source_fd, os.getpid()))
+    return subprocess.Popen(  # noqa: S603  # our own interpreter and module
+        [sys.executable, "-m", "veza.actors.encoding.worker", *numbers],
+        stdin=subprocess.DEVNULL,
+        pass_fds=(socket_fd, source_fd),
+        env=_environment(),
+        cwd="/",
+        start_new_session=True,  # Ctrl-C is for the node, which stops its jobs in order
+    )
+
+
+def _environment() -> dict[str, str]:
+    places = [str(Path(place or ".").absolute()) for place in sys.path]
+    environment = {
+        "PYTHONPATH": os.pathsep.join(places),
+        "PYTHONSAFEPATH": "1",
+        "LC_ALL": "C.UTF-8",
+        # The encoders' threads are the only ones; numpy's would be counted against the limits.
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        # glibc reserves 64 MB of address space a thread, which RLIMIT_AS counts.
+        "MALLOC_ARENA_MAX": "2",
+    }
+    for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"):
+        if name in os.environ:
+            environment[name] = os.environ[name]
+    return environment

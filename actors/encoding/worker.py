@@ -1,0 +1,233 @@
+"""The encoder process: `python -m veza.actors.encoding.worker SOCKET_FD SOURCE_FD PARENT_PID`.
+
+It owns one file and one socket, shuts itself in, encodes, sends, and ends. Encoding is
+deterministic, so a resumed worker encodes from the start and leaves out what is stored already: the
+packets behind a cut depend on what the encoder saw before it, and this way they are the same bytes.
+"""
+
+import os
+import socket
+import sys
+import traceback
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import BinaryIO
+
+import av
+import av.subtitles.codeccontext  # what av would import at the first file, behind the sandbox
+import av.subtitles.stream
+
+from veza.actors.encoding import sandbox
+from veza.actors.encoding.frames import (
+    BrokenFrame,
+    CreditFrame,
+    FailedFrame,
+    FinishedFrame,
+    Frame,
+    FrameReader,
+    InitFrame,
+    PeaksFrame,
+    ProbedFrame,
+    ProgressFrame,
+    ReadyFrame,
+    RenditionField,
+    SegmentFrame,
+    StartFrame,
+    encode_frame,
+)
+from veza.codecs.pipeline import (
+    Event,
+    Finished,
+    InitReady,
+    Probed,
+    Progress,
+    SegmentReady,
+    encode,
+)
+from veza.codecs.source import Fault, Limits, MediaError
+
+RECEIVE_BYTES = 4_096
+SOURCE_BUFFER_BYTES = 256 * 1024
+
+
+class ParentGoneError(Exception):
+    """Nobody listens any more."""
+
+
+class Channel:
+    """The worker's end: blocking, one frame at a time, segments only against credit."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._reader = FrameReader()
+        self._received: deque[Frame] = deque()
+        self._credit = 0
+
+    def receive(self) -> Frame:
+        while not self._received:
+            data = self._connection.recv(RECEIVE_BYTES)
+            if not data:
+                raise ParentGoneError
+            self._received.extend(self._reader.feed(data))
+        return self._received.popleft()
+
+    def send(self, frame: Frame) -> None:
+        try:
+            self._connection.sendall(encode_frame(frame))
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise ParentGoneError from error
+
+    def grant(self, segments: int) -> None:
+        self._credit += segments
+
+    def send_segment(self, frame: SegmentFrame) -> None:
+        """Send when the parent has room: encoding waits with us, and nothing piles up."""
+        while not self._credit:
+            if isinstance(granted := self.receive(), CreditFrame):
+                self.grant(granted.segments)
+        self._credit -= 1
+        self.send(frame)
+
+
+class EncoderThreads:
+    """A fixed crew, all started before threads are forbidden."""
+
+    def __init__(self, count: int) -> None:
+        self._pool = ThreadPoolExecutor(count)
+        everybody = Barrier(count + 1)
+        for _ in range(count):
+            self._pool.submit(everybody.wait)
+        everybody.wait()
+
+    def run_all(self, calls: Sequence[Callable[[], None]]) -> None:
+        for future in [self._pool.submit(call) for call in calls]:
+            future.result()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one job; the exit code is 0 if the parent was told how it ended."""
+    socket_fd, source_fd, parent_pid = map(int, arguments)
+    channel = Channel(socket.socket(fileno=socket_fd))
+    source = os.fdopen(source_fd, "rb", SOURCE_BUFFER_BYTES)
+    try:
+        start = channel.receive()
+        if not isinstance(start, StartFrame):
+            return os.EX_PROTOCOL
+        threads, notes = _shut_in(start, parent_pid)
+        channel.send(ReadyFrame(sandbox_notes=notes))
+        channel.grant(start.window)
+        return _run(start, source, channel, threads)
+    except ParentGoneError:
+        return os.EX_TEMPFAIL
+
+
+def _shut_in(start: StartFrame, parent_pid: int) -> tuple[EncoderThreads, tuple[str, ...]]:
+    # What a decoder prints about a stranger's file is not for the node's log.
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, sys.stdout.fileno())
+    os.dup2(silence, sys.stderr.fileno())
+    os.close(silence)
+    notes = sandbox.enter(
+        cpu_seconds=start.max_cpu_seconds,
+        memory_bytes=start.max_memory_bytes,
+        parent_pid=parent_pid,
+    )
+    threads = EncoderThreads(start.threads)
+    return threads, notes + sandbox.forbid_new_threads()
+
+
+def _run(start: StartFrame, source: BinaryIO, channel: Channel, threads: EncoderThreads) -> int:
+    limits = Limits(
+        max_duration_seconds=start.max_duration_seconds, max_channels=start.max_channels
+    )
+    events = encode(
+        source,
+        ladder_kbps=start.ladder_kbps,
+        segment_seconds=start.segment_seconds,
+        limits=limits,
+        run_all=threads.run_all,
+    )
+    try:
+        for event in events:
+            _tell(event, start, channel)
+    except MediaError as error:
+        channel.send(FailedFrame(fault=error.fault, detail=error.detail))
+    except (MemoryError, av.error.MemoryError):
+        detail = "decoding it takes more memory than a job may have"
+        channel.send(FailedFrame(fault=Fault.UNSUPPORTED, detail=detail))
+    except ParentGoneError:
+        raise
+    except Exception:  # noqa: BLE001  # this process has no log: the node reports it
+        channel.send(BrokenFrame(traceback=traceback.format_exc()[-8_000:]))
+        return os.EX_SOFTWARE
+    return os.EX_OK
+
+
+def _tell(event: Event, start: StartFrame, channel: Channel) -> None:
+    """Send what the node has not stored yet."""
+    match event:
+        case SegmentReady() if event.number > start.stored.get(event.rendition, -1):
+            channel.send_segment(
+                SegmentFrame(
+                    rendition=event.rendition,
+                    number=event.number,
+                    first_sample=event.first_sample,
+                    duration_samples=event.duration_samples,
+                    data=event.data,
+                )
+            )
+        case InitReady() if event.rendition not in start.stored:
+            channel.send(InitFrame(rendition=event.rendition, data=event.data))
+        case Probed():
+            channel.send(_probed(event))
+        case Progress():
+            channel.send(ProgressFrame(done_seconds=event.done_seconds, share=event.share))
+        case Finished():
+            _finish(event, channel)
+
+
+def _probed(event: Probed) -> ProbedFrame:
+    source = event.source
+    return ProbedFrame(
+        container=source.container,
+        codec=source.codec,
+        sample_rate_hz=source.sample_rate_hz,
+        channels=source.channels,
+        estimated_seconds=source.estimated_seconds,
+        title=source.tags.title,
+        artist=source.tags.artist,
+        album=source.tags.album,
+        genre=source.tags.genre,
+        renditions=tuple(
+            RenditionField(
+                name=rendition.name,
+                bit_rate_bps=rendition.bit_rate_bps,
+                sample_rate_hz=rendition.sample_rate_hz,
+                channels=rendition.channels,
+            )
+            for rendition in event.renditions
+        ),
+    )
+
+
+def _finish(event: Finished, channel: Channel) -> None:
+    channel.send(
+        PeaksFrame(
+            sample_rate_hz=event.peaks.sample_rate_hz,
+            samples_per_bucket=event.peaks.samples_per_bucket,
+            data=event.peaks.pairs,
+        )
+    )
+    channel.send(
+        FinishedFrame(
+            duration_samples=event.duration_samples,
+            sample_rate_hz=event.sample_rate_hz,
+            segments=event.segments,
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
