@@ -116,7 +116,8 @@ def _encode(
     meter, total = PeakMeter(rate), 0
     for chunk, last in _chunks(_output_blocks(source), border, lookahead):
         total += len(chunk)
-        run_all([partial(packager.feed, chunk, last=last) for packager in packagers])
+        # The dearest rung first: on two threads it then takes as long as the others together.
+        run_all([partial(packager.feed, chunk, last=last) for packager in reversed(packagers)])
         meter.add(chunk)
         for same_segment in zip(*(packager.take() for packager in packagers), strict=True):
             yield from chain.from_iterable(same_segment)
