@@ -6,8 +6,8 @@ named in the data (HLS, concat), and each decoder is attack surface.
 What counts as broken:
 - a container that vouches for its length and holds less is `truncated`. A lossless codec may miss
   nothing, others a quarter of a second or 1 %: cutters and old encoders leave wrong counts. Plain
-  MP3, Ogg and ADTS vouch for nothing, and a WAV header is believed only where the file bears it
-  out;
+  MP3, Ogg, ADTS and CAF vouch for nothing, and a WAV header is believed only where the file bears
+  it out;
 - packets that do not decode between good ones are damage: any at all in a lossless codec
   (`damaged`, as are samples missing from its middle), more than 1 % in others. Before the first
   good packet (cut from a stream) and after the last one (tags, garbage) they are fine.
@@ -43,9 +43,7 @@ PCM = frozenset(
 CODECS = LOSSLESS | LOSSY | PCM
 # Containers whose length is a count of samples in a header. MP3 joins them where it has a Xing
 # header.
-COUNTING_CONTAINERS = frozenset(
-    {"aiff", "ape", "au", "caf", "flac", "mp3", "tak", "tta", "w64", "wv"}
-)
+COUNTING_CONTAINERS = frozenset({"aiff", "ape", "au", "flac", "mp3", "tak", "tta", "w64", "wv"})
 MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 
 MISSING_SECONDS_LOSSLESS = 0.002  # MP4 edit lists count in milliseconds

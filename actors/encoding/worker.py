@@ -26,6 +26,7 @@ from veza.actors.encoding.frames import (
     FailedFrame,
     FinishedFrame,
     Frame,
+    FrameError,
     FrameReader,
     InitFrame,
     PeaksFrame,
@@ -50,6 +51,7 @@ from veza.codecs.source import Fault, Limits, MediaError
 
 RECEIVE_BYTES = 4_096
 SOURCE_BUFFER_BYTES = 256 * 1024
+MAX_TRACEBACK = 8_000
 
 
 class ParentGoneError(Exception):
@@ -112,15 +114,32 @@ def main(arguments: Sequence[str]) -> int:
     channel = Channel(socket.socket(fileno=socket_fd))
     source = os.fdopen(source_fd, "rb", SOURCE_BUFFER_BYTES)
     try:
-        start = channel.receive()
-        if not isinstance(start, StartFrame):
-            return os.EX_PROTOCOL
-        threads, notes = _shut_in(start, parent_pid)
-        channel.send(ReadyFrame(sandbox_notes=notes))
-        channel.grant(start.window)
-        return _run(start, source, channel, threads)
+        try:
+            _serve(channel, source, parent_pid)
+        except ParentGoneError:
+            raise
+        except Exception:  # noqa: BLE001  # this process has no log: the node reports it
+            channel.send(BrokenFrame(traceback=traceback.format_exc()[-MAX_TRACEBACK:]))
+            return os.EX_SOFTWARE
     except ParentGoneError:
         return os.EX_TEMPFAIL
+    return os.EX_OK
+
+
+def _serve(channel: Channel, source: BinaryIO, parent_pid: int) -> None:
+    start = channel.receive()
+    if not isinstance(start, StartFrame):
+        raise FrameError("the first frame starts a job")
+    threads, notes = _shut_in(start, parent_pid)
+    channel.send(ReadyFrame(sandbox_notes=notes))
+    channel.grant(start.window)
+    try:
+        _encode(start, source, channel, threads)
+    except MediaError as error:
+        channel.send(FailedFrame(fault=error.fault, detail=error.detail))
+    except (MemoryError, av.error.MemoryError):
+        detail = "decoding it takes more memory than a job may have"
+        channel.send(FailedFrame(fault=Fault.UNSUPPORTED, detail=detail))
 
 
 def _shut_in(start: StartFrame, parent_pid: int) -> tuple[EncoderThreads, tuple[str, ...]]:
@@ -138,7 +157,7 @@ def _shut_in(start: StartFrame, parent_pid: int) -> tuple[EncoderThreads, tuple[
     return threads, notes + sandbox.forbid_new_threads()
 
 
-def _run(start: StartFrame, source: BinaryIO, channel: Channel, threads: EncoderThreads) -> int:
+def _encode(start: StartFrame, source: BinaryIO, channel: Channel, threads: EncoderThreads) -> None:
     limits = Limits(
         max_duration_seconds=start.max_duration_seconds, max_channels=start.max_channels
     )
@@ -149,20 +168,8 @@ def _run(start: StartFrame, source: BinaryIO, channel: Channel, threads: Encoder
         limits=limits,
         run_all=threads.run_all,
     )
-    try:
-        for event in events:
-            _tell(event, start, channel)
-    except MediaError as error:
-        channel.send(FailedFrame(fault=error.fault, detail=error.detail))
-    except (MemoryError, av.error.MemoryError):
-        detail = "decoding it takes more memory than a job may have"
-        channel.send(FailedFrame(fault=Fault.UNSUPPORTED, detail=detail))
-    except ParentGoneError:
-        raise
-    except Exception:  # noqa: BLE001  # this process has no log: the node reports it
-        channel.send(BrokenFrame(traceback=traceback.format_exc()[-8_000:]))
-        return os.EX_SOFTWARE
-    return os.EX_OK
+    for event in events:
+        _tell(event, start, channel)
 
 
 def _tell(event: Event, start: StartFrame, channel: Channel) -> None:
