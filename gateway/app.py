@@ -1,0 +1,122 @@
+"""The gateway's applications, put together: middlewares, addresses, and what runs beside the requests."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import web
+
+from veza.actors.fanout import FanOut
+from veza.config.settings import Settings
+from veza.gateway import (
+    auth,
+    jobs,
+    keys,
+    media,
+    openapi,
+    ops,
+    rooms,
+    static,
+    tracks,
+    uploads,
+    websocket,
+)
+from veza.gateway.connections import Connections
+from veza.gateway.endpoints import Endpoints
+from veza.gateway.keys import Actors
+from veza.gateway.metrics import ActorCollector, FanOutCollector, Metrics
+from veza.gateway.middlewares import MIDDLEWARES, add_headers
+from veza.gateway.page import WEB_ROOT, Page
+from veza.gateway.rates import Rates
+from veza.gateway.segments import SegmentCache
+from veza.gateway.tokens import AccessTokens, Cursors, PlaybackUrls, SigningKeys
+
+ISSUER: Final = "veza"
+
+AREAS: Final = (
+    auth.routes,
+    rooms.routes,
+    tracks.routes,
+    uploads.routes,
+    jobs.routes,
+    media.routes,
+    ops.api,
+    ops.health,
+)
+
+
+def make_app(
+    settings: Settings,
+    actors: Actors,
+    fan_out: FanOut,
+    signing_keys: SigningKeys,
+    *,
+    web_root: Path = WEB_ROOT,
+) -> web.Application:
+    """Make the application that clients reach."""
+    app = _bare_app(actors, AREAS)
+    issuer = str(settings.public_url or ISSUER)
+    app[keys.SETTINGS] = settings
+    app[keys.FAN_OUT] = fan_out
+    app[keys.RATES] = Rates()
+    app[keys.ACCESS_TOKENS] = AccessTokens(signing_keys, issuer, settings.access_token_seconds)
+    app[keys.PLAYBACK_URLS] = PlaybackUrls(signing_keys)
+    app[keys.CURSORS] = Cursors(signing_keys)
+    app[keys.SEGMENTS] = SegmentCache(lambda name: media.load_segment(actors, name))
+    app[keys.PAGE] = Page(web_root)
+    app[keys.OPENAPI] = openapi.document(
+        (endpoint for area in AREAS for endpoint in area), ops.version()
+    )
+    connections = app[keys.CONNECTIONS] = Connections(
+        settings.connections_per_user, settings.ws_heartbeat_ms / 1000
+    )
+    app[keys.METRICS].watch(FanOutCollector(fan_out.counters, lambda: len(connections)))
+    app[keys.METRICS].watch(ActorCollector(actors.tree))
+    websocket.add_to(app)
+    static.add_to(app)
+    app.cleanup_ctx.append(_background)
+    app.on_shutdown.append(_end_connections)
+    return app
+
+
+def make_ops_app(actors: Actors) -> web.Application:
+    """Make the application of the unix socket: no sign-in, the file's permissions guard it."""
+    return _bare_app(actors, (ops.ops_socket,))
+
+
+def _bare_app(actors: Actors, areas: tuple[Endpoints, ...]) -> web.Application:
+    app = web.Application(middlewares=MIDDLEWARES)
+    app.on_response_prepare.append(add_headers)
+    app[keys.ACTORS] = actors
+    app[keys.METRICS] = Metrics(ops.version())
+    for area in areas:
+        area.add_to(app)
+    return app
+
+
+async def drain(app: web.Application, seconds: float) -> None:
+    """Say not ready, refuse new connections, and send those there are away within `seconds`."""
+    await app[keys.CONNECTIONS].drain(seconds)
+
+
+async def _end_connections(app: web.Application) -> None:
+    await drain(app, 0.0)
+
+
+async def _background(app: web.Application) -> AsyncIterator[None]:
+    """Run the heartbeats and the loop's lag meter as long as the application runs."""
+    running = [
+        _start(app[keys.CONNECTIONS].beat_forever()),
+        _start(app[keys.METRICS].measure_lag()),
+    ]
+    yield
+    for task in running:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _start(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    return asyncio.create_task(work)

@@ -1,0 +1,117 @@
+"""Every open WebSocket of the node: who holds it, whether it still lives, and how all of them end.
+
+One task beats for all connections: no timer and no task for each.
+"""
+
+import asyncio
+from math import ceil
+from random import SystemRandom
+from typing import Final, Protocol
+from uuid import UUID
+
+from veza.gateway.errors import CloseCode
+
+_SLOTS: Final = 16
+_RETRY_AFTER_MS: Final = (500, 5_000)
+_DRAIN_STEP_SECONDS: Final = 0.1
+_dice = SystemRandom()
+
+
+class Peer(Protocol):
+    """What the registry needs of a connection."""
+
+    user_id: UUID | None
+    session_id: UUID | None
+    heard_at: float
+
+    def ping(self) -> None:
+        """Send a ping."""
+
+    def announce_drain(self, retry_after_ms: int) -> None:
+        """Send `server.draining`."""
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        """Close after everything queued; harmless the second time."""
+
+
+class Connections:
+    """The node's connections.
+
+    Args:
+        per_user: how many one user may hold.
+        heartbeat_seconds: how often each is pinged; two intervals of silence end it.
+
+    """
+
+    def __init__(self, per_user: int, heartbeat_seconds: float) -> None:
+        self._per_user = per_user
+        self._heartbeat_seconds = heartbeat_seconds
+        self._peers: set[Peer] = set()
+        self._slots: tuple[set[Peer], ...] = tuple(set() for _ in range(_SLOTS))
+        self._by_user: dict[UUID, set[Peer]] = {}
+        self._next_slot = 0
+        self.is_draining = False
+
+    def __len__(self) -> int:
+        return len(self._peers)
+
+    def add(self, peer: Peer) -> None:
+        """Watch over a new connection."""
+        self._peers.add(peer)
+        self._slots[self._next_slot].add(peer)
+        self._next_slot = (self._next_slot + 1) % _SLOTS
+
+    def admit(self, peer: Peer, user_id: UUID) -> bool:
+        """Count a connection as the user's; False if that would be one too many."""
+        held = self._by_user.setdefault(user_id, set())
+        if len(held) >= self._per_user:
+            return False
+        held.add(peer)
+        return True
+
+    def remove(self, peer: Peer) -> None:
+        """Forget a connection that is gone."""
+        self._peers.discard(peer)
+        for slot in self._slots:
+            slot.discard(peer)
+        if peer.user_id is not None:
+            held = self._by_user.get(peer.user_id, set())
+            held.discard(peer)
+            if not held:
+                self._by_user.pop(peer.user_id, None)
+
+    def sign_out(self, user_id: UUID, session_id: UUID) -> None:
+        """Close the connections of a session that has just ended."""
+        for peer in tuple(self._by_user.get(user_id, ())):
+            if peer.session_id == session_id:
+                peer.close(CloseCode.SIGNED_OUT, "signed out")
+
+    def beat(self, slot: int, now: float) -> None:
+        """Ping one slot's connections, and close those silent for two intervals."""
+        for peer in tuple(self._slots[slot]):
+            if now - peer.heard_at >= 2 * self._heartbeat_seconds:
+                peer.close(CloseCode.NO_PONG, "silent for too long")
+            else:
+                peer.ping()
+
+    async def beat_forever(self) -> None:
+        """Give each slot its beat once an interval, until cancelled."""
+        loop = asyncio.get_running_loop()
+        slot = 0
+        while True:
+            await asyncio.sleep(self._heartbeat_seconds / _SLOTS)
+            slot = (slot + 1) % _SLOTS
+            self.beat(slot, loop.time())
+
+    async def drain(self, seconds: float) -> None:
+        """Take no new connections; end those there are with 4001, spread over `seconds`."""
+        self.is_draining = True
+        waiting = list(self._peers)
+        steps = max(1, int(seconds / _DRAIN_STEP_SECONDS))
+        for steps_left in range(steps, 0, -1):
+            for _ in range(ceil(len(waiting) / steps_left)):
+                peer = waiting.pop()
+                peer.announce_drain(_dice.randint(*_RETRY_AFTER_MS))
+                peer.close(CloseCode.DRAINING, "the server stops")
+            if waiting:
+                await asyncio.sleep(_DRAIN_STEP_SECONDS)

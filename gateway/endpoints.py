@@ -1,0 +1,199 @@
+"""How an address is declared: one decorator says who may call it, what it takes and what it answers.
+
+The handler's own signature is the declaration of its input: `body`, `query` and path parameters are
+decoded to the types it names, so the code that checks, the code that runs and `openapi.py`, which
+reads the same declarations, cannot disagree.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, TypeVar, get_type_hints
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from veza.gateway import values
+from veza.gateway.errors import ProblemCode, ProblemError
+from veza.gateway.keys import IDENTITY
+from veza.gateway.rates import RatePolicy
+
+API: Final = "/api/v1"
+MAX_JSON_BYTES: Final = 64 * 1024
+READ_SECONDS: Final = 30.0
+"""How long a client may take to send a JSON body, or one chunk of an upload."""
+
+Handler = Callable[..., Awaitable[web.StreamResponse]]
+HandlerType = TypeVar("HandlerType", bound=Handler)
+
+
+class Access(Enum):
+    """Who may call an endpoint. `OPTIONAL` is public, but knows who asks if they say so."""
+
+    PUBLIC = "public"
+    OPTIONAL = "optional"
+    SIGNED_IN = "signed in"
+    OPS = "ops"
+    METRICS = "metrics"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One success answer: a JSON view, or bytes of a content type, or nothing."""
+
+    view: type[BaseModel] | None = None
+    content_type: str | None = None
+    text: str = "OK"
+
+
+Answers = Mapping[int, Answer | type[BaseModel]]
+NO_CONTENT: Final = Answer(text="Done; there is nothing to tell")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One method of one address, ready to be routed and documented."""
+
+    method: str
+    path: str
+    tag: str
+    access: Access
+    handler: Handler
+    answers: Mapping[int, Answer]
+    body: type[BaseModel] | None
+    query: type[BaseModel] | None
+    path_types: Mapping[str, type]
+    takes_who: bool
+    rate: RatePolicy | None
+    upload: type[BaseModel] | None
+
+    @property
+    def operation_id(self) -> str:
+        """Return the handler's name in camelCase, which code generators like."""
+        first, *rest = self.handler.__name__.split("_")
+        return first + "".join(word.capitalize() for word in rest)
+
+    @property
+    def summary(self) -> str:
+        """Return the first line of the handler's docstring."""
+        return (inspect.getdoc(self.handler) or "").partition("\n")[0]
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        """Decode what the handler's signature asks for, and call it."""
+        arguments: dict[str, Any] = {
+            name: _path_value(request.match_info[name], kind)
+            for name, kind in self.path_types.items()
+        }
+        if self.query is not None:
+            arguments["query"] = values.parse_fields(self.query, dict(request.query))
+        if self.body is not None:
+            arguments["body"] = values.parse_body(self.body, await read_json(request))
+        if self.takes_who:
+            arguments["who"] = request.get(IDENTITY)
+        return await self.handler(request, **arguments)
+
+
+class Endpoints:
+    """The endpoints of one module, in the order they are declared."""
+
+    def __init__(self, tag: str, prefix: str = API) -> None:
+        self._tag = tag
+        self._prefix = prefix
+        self._declared: list[Endpoint] = []
+
+    def __iter__(self) -> Iterator[Endpoint]:
+        return iter(self._declared)
+
+    def declare(
+        self,
+        method: str,
+        path: str,
+        *,
+        access: Access,
+        answers: Answers,
+        rate: RatePolicy | None = None,
+        upload: type[BaseModel] | None = None,
+    ) -> Callable[[HandlerType], HandlerType]:
+        """Declare the decorated handler; `upload` names the form fields beside a streamed file."""
+
+        def register(handler: HandlerType) -> HandlerType:
+            hints = get_type_hints(handler)
+            self._declared.append(
+                Endpoint(
+                    method=method,
+                    path=self._prefix + path,
+                    tag=self._tag,
+                    access=access,
+                    handler=handler,
+                    answers={code: _answer(each) for code, each in answers.items()},
+                    body=hints.get("body"),
+                    query=hints.get("query"),
+                    path_types={name: hints[name] for name in _placeholders(path)},
+                    takes_who="who" in hints,
+                    rate=rate,
+                    upload=upload,
+                )
+            )
+            return handler
+
+        return register
+
+    def add_to(self, app: web.Application) -> None:
+        """Route every endpoint; GET brings HEAD along."""
+        for endpoint in self:
+            if endpoint.method == "GET":
+                app.router.add_get(endpoint.path, endpoint.__call__)
+            else:
+                app.router.add_route(endpoint.method, endpoint.path, endpoint.__call__)
+
+
+def endpoint_of(request: web.Request) -> Endpoint | None:
+    """Return the endpoint that a request was routed to, if it is one of ours."""
+    found = getattr(request.match_info.handler, "__self__", None)
+    return found if isinstance(found, Endpoint) else None
+
+
+async def read_json(request: web.Request) -> bytes:
+    """Read a JSON body within its limits of size and time; raises `ProblemError`."""
+    if request.content_type != "application/json":
+        raise ProblemError(ProblemCode.UNSUPPORTED_MEDIA_TYPE, "The body must be application/json.")
+    if (request.content_length or 0) > MAX_JSON_BYTES:
+        raise too_large(MAX_JSON_BYTES)
+    raw = bytearray()
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            async for chunk in request.content.iter_any():
+                raw += chunk
+                if len(raw) > MAX_JSON_BYTES:
+                    raise too_large(MAX_JSON_BYTES)
+    except TimeoutError as error:
+        raise ProblemError(ProblemCode.REQUEST_TIMEOUT) from error
+    return bytes(raw)
+
+
+def too_large(limit_bytes: int) -> ProblemError:
+    """Return the problem of a body beyond its limit."""
+    return ProblemError(ProblemCode.PAYLOAD_TOO_LARGE, f"At most {limit_bytes} bytes.")
+
+
+def _answer(declared: Answer | type[BaseModel]) -> Answer:
+    return declared if isinstance(declared, Answer) else Answer(view=declared)
+
+
+def _placeholders(path: str) -> Iterator[str]:
+    for part in path.split("/"):
+        if part.startswith("{"):
+            yield part.strip("{}").partition(":")[0]
+
+
+def _path_value(text: str, kind: type) -> object:
+    if kind is not UUID:
+        return text
+    try:
+        return UUID(text)
+    except ValueError as error:
+        # An id that cannot be one names nothing.
+        raise ProblemError(ProblemCode.NOT_FOUND) from error

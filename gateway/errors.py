@@ -1,0 +1,174 @@
+"""Everything a client may be told that went wrong: problem codes, field codes and close codes.
+
+`docs/protocol.md` lists all three; a test compares its tables with these enums. Whatever has no code
+here is a bug: it is logged and told as `internal_error`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, IntEnum, StrEnum
+from math import ceil
+from typing import Self, TypeVar
+
+from veza.actors.messages.common import (
+    Busy,
+    Crashed,
+    Gone,
+    RefusedError,
+    RejectCode,
+    Rejected,
+    TimedOut,
+)
+
+Reply = TypeVar("Reply")
+
+PAUSE_SECONDS = 1.0
+"""What a client is asked to wait when nobody knows better."""
+
+
+class CloseCode(IntEnum):
+    """Why the server closed a WebSocket. 4000 to 4499: come back; 4500 to 4999: do not."""
+
+    NORMAL = 1000
+    PROTOCOL_ERROR = 1002
+    FRAME_TOO_BIG = 1009
+    RESTARTING = 4000
+    DRAINING = 4001
+    SLOW_CONSUMER = 4002
+    NO_PONG = 4005
+    BAD_TOKEN = 4500
+    AUTH_TIMEOUT = 4501
+    BAD_FRAME = 4502
+    TOO_MANY_CONNECTIONS = 4504
+    VERSION = 4505
+    SIGNED_OUT = 4506
+
+
+class FieldCode(StrEnum):
+    """What is wrong with one field of a request or frame."""
+
+    REQUIRED = "required"
+    UNKNOWN_FIELD = "unknown_field"
+    INVALID_TYPE = "invalid_type"
+    INVALID_VALUE = "invalid_value"
+    TOO_SHORT = "too_short"
+    TOO_LONG = "too_long"
+    OUT_OF_RANGE = "out_of_range"
+
+
+class ProblemCode(Enum):
+    """One member a problem: code, HTTP status, title, whether the same request may succeed later."""
+
+    ALREADY_EXISTS = "already_exists", 409, "That exists already"
+    BAD_CREDENTIALS = "bad_credentials", 401, "Wrong name or password"
+    BAD_FRAME = "bad_frame", 400, "The frame could not be read"
+    BAD_REQUEST = "bad_request", 400, "The request could not be read"
+    CSRF_FAILED = "csrf_failed", 403, "The request came from a foreign page"
+    EMAIL_TAKEN = "email_taken", 409, "That e-mail address has an account"
+    FORBIDDEN = "forbidden", 403, "Not allowed"
+    INTERNAL_ERROR = "internal_error", 500, "The server failed", True
+    INVALID_CURSOR = "invalid_cursor", 422, "The cursor is not one of ours"
+    INVALID_STATE = "invalid_state", 409, "Not possible in the present state"
+    INVALID_TOKEN = "invalid_token", 401, "The token is not valid"
+    MALFORMED_BODY = "malformed_body", 400, "The body could not be read"
+    METHOD_NOT_ALLOWED = "method_not_allowed", 405, "Method not allowed"
+    NOT_A_MEMBER = "not_a_member", 403, "Not a member of the room"
+    NOT_FOUND = "not_found", 404, "Not found"
+    NOT_READY = "not_ready", 409, "Not ready yet", True
+    OUTCOME_UNKNOWN = "outcome_unknown", 503, "Nobody knows whether it took effect", True
+    OVERLOADED = "overloaded", 503, "Too much to do", True
+    PAYLOAD_TOO_LARGE = "payload_too_large", 413, "Too large"
+    PLAYBACK_URL_EXPIRED = "playback_url_expired", 403, "The playback URL has expired"
+    PLAYBACK_URL_INVALID = "playback_url_invalid", 403, "The playback URL is not valid"
+    RANGE_NOT_SATISFIABLE = "range_not_satisfiable", 416, "No such bytes"
+    RATE_LIMITED = "rate_limited", 429, "Too many requests", True
+    REGISTRATION_CLOSED = "registration_closed", 403, "Registration is closed"
+    REQUEST_TIMEOUT = "request_timeout", 408, "The request came too slowly", True
+    ROOM_FULL = "room_full", 409, "The room is full"
+    STORAGE_FULL = "storage_full", 507, "The server has no room left", True
+    TIMED_OUT = "timed_out", 504, "No answer in time", True
+    TOKEN_REUSED = "token_reused", 401, "The refresh token was used before"
+    UNAUTHENTICATED = "unauthenticated", 401, "Sign in first"
+    UNAVAILABLE = "unavailable", 503, "Not available right now", True
+    UNKNOWN_FIELD = "unknown_field", 422, "The body has a field that nobody knows"
+    UNKNOWN_TYPE = "unknown_type", 400, "No frame has that type"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", 415, "Wrong content type"
+    UPGRADE_REQUIRED = "upgrade_required", 426, "This address speaks WebSocket"
+    USERNAME_TAKEN = "username_taken", 409, "That name is taken"
+    VALIDATION_FAILED = "validation_failed", 422, "Some fields are not valid"
+
+    status: int
+    title: str
+    is_retryable: bool
+
+    def __new__(cls, code: str, status: int, title: str, is_retryable: bool = False) -> Self:
+        """Make the code the member's value: `ProblemCode("not_found")` works."""
+        member = object.__new__(cls)
+        member._value_ = code
+        member.status = status
+        member.title = title
+        member.is_retryable = is_retryable
+        return member
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldError:
+    """`pointer` names the field: a JSON pointer in a body, the bare name in a query."""
+
+    pointer: str
+    code: FieldCode
+    detail: str
+
+
+class ProblemError(Exception):
+    """Ends a request, or answers a frame, with a problem."""
+
+    def __init__(
+        self,
+        code: ProblemCode,
+        detail: str = "",
+        *,
+        errors: tuple[FieldError, ...] = (),
+        retry_after_seconds: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail or code.title)
+        self.code = code
+        self.detail = detail or f"{code.title}."
+        self.errors = errors
+        self.retry_after_seconds = retry_after_seconds
+        self.headers = dict(headers or {})
+        if retry_after_seconds is not None:
+            self.headers["Retry-After"] = str(max(1, ceil(retry_after_seconds)))
+
+
+def problem_code(code: RejectCode | None) -> ProblemCode:
+    """Return the problem of a refusal; None is an outcome that nobody knows."""
+    return ProblemCode.OUTCOME_UNKNOWN if code is None else ProblemCode[code.name]
+
+
+def refusal(reply: Rejected | RefusedError) -> ProblemError:
+    """Return the problem of a command that was refused."""
+    return ProblemError(
+        problem_code(reply.code), reply.detail, retry_after_seconds=reply.retry_after_seconds
+    )
+
+
+def expect(reply: object, expected: type[Reply]) -> Reply:
+    """Return the reply a command was to have, or raise what its absence means to the client."""
+    if isinstance(reply, expected):
+        return reply
+    match reply:
+        case Rejected():
+            raise refusal(reply)
+        case Busy():
+            raise ProblemError(ProblemCode.OVERLOADED, retry_after_seconds=PAUSE_SECONDS)
+        case Gone():
+            raise ProblemError(ProblemCode.UNAVAILABLE, retry_after_seconds=PAUSE_SECONDS)
+        case TimedOut():
+            raise ProblemError(ProblemCode.TIMED_OUT)
+        case Crashed():
+            raise ProblemError(ProblemCode.INTERNAL_ERROR)
+        case _:
+            message = f"expected {expected.__name__}, got {type(reply).__name__}"
+            raise TypeError(message)

@@ -1,0 +1,142 @@
+"""Who asks: an access token or the session cookie; and whether a browser asks on a foreign page's behalf."""
+
+import time
+from typing import Final
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from veza.actors.messages.accounts import (
+    Identified,
+    IdentifyCookie,
+    IdentifySession,
+    SignedIn,
+)
+from veza.actors.messages.common import Rejected
+from veza.gateway.endpoints import Access
+from veza.gateway.errors import ProblemCode, ProblemError, expect
+from veza.gateway.keys import ACCESS_TOKENS, ACTORS, SETTINGS
+
+ACCOUNTS: Final = ("accounts", "")
+COOKIE: Final = "veza_session"
+SECURE_COOKIE: Final = "__Host-veza_session"
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_OWN_PAGES: Final = frozenset({"same-origin", "none"})
+
+
+async def identify(request: web.Request, access: Access) -> Identified | None:
+    """Return who asks, or None where that is allowed; raises `ProblemError`."""
+    token = bearer_token(request)
+    if token is not None:
+        who: Identified | None = await identify_token(request, token)
+    else:
+        who = await _identify_cookie_holder(request)
+    if who is None and access is not Access.OPTIONAL:
+        raise unauthenticated()
+    if access is Access.OPS:
+        require_ops(who)
+    return who
+
+
+def require_ops(who: Identified | None) -> None:
+    """Refuse whoever is not of the ops staff."""
+    if who is None:
+        raise unauthenticated()
+    if not who.user.roles & {"ops", "admin"}:
+        raise ProblemError(ProblemCode.FORBIDDEN, "This needs the role ops.")
+
+
+def unauthenticated() -> ProblemError:
+    """Return the problem of a request that says nobody's name."""
+    return ProblemError(ProblemCode.UNAUTHENTICATED, headers={"WWW-Authenticate": "Bearer"})
+
+
+def bearer_token(request: web.Request) -> str | None:
+    """Return the token of `Authorization: Bearer`, or None."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+async def identify_token(request: web.Request, token: str) -> Identified:
+    """Return the holder of an access token whose session is still open; raises `invalid_token`."""
+    try:
+        claims = request.app[ACCESS_TOKENS].verify(token, time.time())
+        command = IdentifySession(session_id=claims.session_id)
+        return expect(await request.app[ACTORS].ask(ACCOUNTS, command), Identified)
+    except ProblemError as error:
+        if error.code is ProblemCode.INVALID_TOKEN:
+            error.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+        raise
+
+
+async def _identify_cookie_holder(request: web.Request) -> Identified | None:
+    who = await identify_cookie(request)
+    if who is not None and request.method not in _SAFE_METHODS and not is_own_page(request):
+        raise ProblemError(ProblemCode.CSRF_FAILED)
+    return who
+
+
+async def identify_cookie(request: web.Request) -> Identified | None:
+    """Return the holder of the session cookie; None if there is none or it is stale."""
+    cookie = request.cookies.get(SECURE_COOKIE) or request.cookies.get(COOKIE)
+    if not cookie:
+        return None
+    reply = await request.app[ACTORS].ask(ACCOUNTS, IdentifyCookie(cookie_token=cookie))
+    return None if isinstance(reply, Rejected) else expect(reply, Identified)
+
+
+def is_own_page(request: web.Request) -> bool:
+    """Whether an unsafe request comes from a page of ours, or from no page at all.
+
+    Browsers tell in `Sec-Fetch-Site`, older ones in `Origin`; a request with neither is no browser's.
+    """
+    origin = request.headers.get("Origin")
+    site = request.headers.get("Sec-Fetch-Site")
+    if site in _OWN_PAGES or (origin is None and site is None):
+        return True
+    return origin is not None and is_own_origin(request, origin)
+
+
+def is_own_origin(request: web.Request, origin: str) -> bool:
+    """Whether pages of an origin may act with the cookie: this server's, and those in the settings."""
+    settings = request.app[SETTINGS]
+    if origin in settings.cors_origins:
+        return True
+    if settings.public_url is not None and origin == origin_of(str(settings.public_url)):
+        return True
+    return origin.partition("://")[2] == request.host
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of a URL as browsers write an origin."""
+    parts = urlsplit(url)
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    port = "" if parts.port in {None, default} else f":{parts.port}"
+    return f"{parts.scheme}://{parts.hostname}{port}"
+
+
+def set_cookie(request: web.Request, response: web.Response, signed_in: SignedIn) -> None:
+    """Give a browser its session: no script reads it, no foreign page sends it."""
+    is_secure = is_https(request)
+    lifetime = signed_in.expires_at.timestamp() - time.time()
+    response.set_cookie(
+        SECURE_COOKIE if is_secure else COOKIE,
+        signed_in.cookie_token,
+        max_age=max(0, int(lifetime)),
+        path="/",
+        httponly=True,
+        samesite="Lax",
+        secure=is_secure,
+    )
+
+
+def delete_cookies(response: web.Response) -> None:
+    """Take the session back from a browser."""
+    response.del_cookie(COOKIE, path="/", httponly=True, samesite="Lax")
+    response.del_cookie(SECURE_COOKIE, path="/", httponly=True, samesite="Lax", secure=True)
+
+
+def is_https(request: web.Request) -> bool:
+    """Whether browsers see this server over HTTPS; a proxy's word for it is the public URL."""
+    public_url = request.app[SETTINGS].public_url
+    return request.secure or (public_url is not None and public_url.scheme == "https")

@@ -1,0 +1,214 @@
+"""What happens to every request, in one order: named, logged, its errors told, origins, limits, identity."""
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Final
+from uuid import uuid4
+
+import structlog
+from aiohttp import web
+from structlog.contextvars import bound_contextvars
+
+from veza.actors.messages.common import RefusedError
+from veza.gateway import wire
+from veza.gateway.endpoints import API, Access, endpoint_of
+from veza.gateway.errors import ProblemCode, ProblemError, refusal
+from veza.gateway.identity import identify
+from veza.gateway.keys import IDENTITY, METRICS, RATE_STATE, RATES, REQUEST_ID, SETTINGS
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+logger = structlog.get_logger(__name__)
+
+_CLIENT_CLOSED_REQUEST: Final = 499
+"""What the log says of a request whose client left; nobody gets to see it."""
+
+_REQUEST_ID: Final = re.compile(r"[\w-]{8,64}", re.ASCII)
+
+API_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
+
+SECURITY_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": API_POLICY,
+}
+
+_CORS_METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
+_CORS_REQUEST_HEADERS: Final = (
+    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Range, "
+    "X-Request-Id, X-Veza-Client"
+)
+_CORS_EXPOSED: Final = (
+    "Content-Range, ETag, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
+)
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Put the headers on every answer, also on one that is streamed (signal `on_response_prepare`)."""
+    response.headers["X-Request-Id"] = request.get(REQUEST_ID, "")
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    state = request.get(RATE_STATE)
+    if state is not None:
+        response.headers.update(state.headers())
+
+
+@web.middleware
+async def name_request(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request its id: the client's if it is a decent one."""
+    offered = request.headers.get("X-Request-Id", "")
+    request_id = offered if _REQUEST_ID.fullmatch(offered) else uuid4().hex
+    request[REQUEST_ID] = request_id
+    with bound_contextvars(request_id=request_id):
+        return await handler(request)
+
+
+@web.middleware
+async def log_request(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Log and count the answer. Never bodies, queries or tokens: a query may hold a signature."""
+    started = time.perf_counter()
+    status = _CLIENT_CLOSED_REQUEST
+    try:
+        response = await handler(request)
+        status = response.status
+        return response
+    finally:
+        seconds = time.perf_counter() - started
+        route = route_of(request)
+        request.app[METRICS].count_request(route, request.method, status, seconds)
+        who = request.get(IDENTITY)
+        logger.info(
+            "http.request",
+            method=request.method,
+            route=route,
+            path=request.path,
+            status=status,
+            dur_ms=round(seconds * 1000, 1),
+            user_id=who and str(who.user.id),
+        )
+
+
+def route_of(request: web.Request) -> str:
+    """Return the template that a request's path fits."""
+    resource = request.match_info.route.resource
+    return "unmatched" if resource is None else resource.canonical
+
+
+@web.middleware
+async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Tell every error as a problem; what has no code of its own is a bug and is logged."""
+    try:
+        return await handler(request)
+    except (ProblemError, RefusedError, web.HTTPException, web.RequestPayloadError) as error:
+        return problem_answer(request, _problem(error))
+    except ConnectionResetError:
+        # The client went away while its body was read: nobody is there to be answered.
+        return web.Response(status=_CLIENT_CLOSED_REQUEST)
+    except Exception:
+        # The outermost seam: a bug must not take the connection's other requests along.
+        logger.exception("http.crashed", method=request.method, route=route_of(request))
+        return problem_answer(request, ProblemError(ProblemCode.INTERNAL_ERROR))
+
+
+_HTTP_PROBLEMS: Final = {
+    HTTPStatus.NOT_FOUND: ProblemCode.NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED: ProblemCode.METHOD_NOT_ALLOWED,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ProblemCode.PAYLOAD_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ProblemCode.UNSUPPORTED_MEDIA_TYPE,
+}
+_KEPT_HEADERS: Final = ("Allow",)
+
+
+def _problem(error: Exception) -> ProblemError:
+    match error:
+        case ProblemError():
+            return error
+        case RefusedError():
+            return refusal(error)
+        case web.HTTPException():
+            return _http_problem(error)
+        case _:
+            return ProblemError(ProblemCode.MALFORMED_BODY)
+
+
+def _http_problem(error: web.HTTPException) -> ProblemError:
+    code = _HTTP_PROBLEMS.get(HTTPStatus(error.status), ProblemCode.BAD_REQUEST)
+    headers = {name: error.headers[name] for name in _KEPT_HEADERS if name in error.headers}
+    return ProblemError(code, headers=headers)
+
+
+def problem_answer(request: web.Request, error: ProblemError) -> web.Response:
+    """Write a problem (RFC 9457)."""
+    body = wire.problem(error, instance=request.path, request_id=request.get(REQUEST_ID, ""))
+    return web.Response(
+        body=body.to_json(),
+        status=error.code.status,
+        content_type="application/problem+json",
+        headers={"Cache-Control": "no-store", **error.headers},
+    )
+
+
+@web.middleware
+async def allow_origins(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let pages of any origin use the API with a token, and those in the settings with the cookie."""
+    origin = request.headers.get("Origin")
+    if origin is None or not request.path.startswith(API):
+        return await handler(request)
+    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+        response: web.StreamResponse = web.Response(status=HTTPStatus.NO_CONTENT)
+        response.headers["Access-Control-Allow-Methods"] = _CORS_METHODS
+        response.headers["Access-Control-Allow-Headers"] = _CORS_REQUEST_HEADERS
+        response.headers["Access-Control-Max-Age"] = "7200"
+    else:
+        response = await handler(request)
+    if not response.prepared:
+        _allow(response, origin, is_trusted=origin in request.app[SETTINGS].cors_origins)
+    return response
+
+
+def _allow(response: web.StreamResponse, origin: str, *, is_trusted: bool) -> None:
+    response.headers["Access-Control-Allow-Origin"] = origin if is_trusted else "*"
+    if is_trusted:
+        response.headers["Access-Control-Allow-Credentials"] = "true"
+    response.headers["Access-Control-Expose-Headers"] = _CORS_EXPOSED
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    response.headers["Vary"] = "Origin"
+
+
+@web.middleware
+async def limit_rate(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Hold an address to its rate where an endpoint declares one."""
+    endpoint = endpoint_of(request)
+    if endpoint is not None and endpoint.rate is not None:
+        address = request.remote or "unknown"
+        state = request.app[RATES].take(endpoint.rate, address, time.monotonic())
+        request[RATE_STATE] = state
+        if not state.is_allowed:
+            raise ProblemError(ProblemCode.RATE_LIMITED, retry_after_seconds=state.wait_seconds)
+    return await handler(request)
+
+
+@web.middleware
+async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Find out who asks, and hold every endpoint to the access it declares."""
+    endpoint = endpoint_of(request)
+    if endpoint is not None and endpoint.access not in {Access.PUBLIC, Access.METRICS}:
+        who = await identify(request, endpoint.access)
+        if who is not None:
+            request[IDENTITY] = who
+    return await handler(request)
+
+
+MIDDLEWARES: Final = (
+    name_request,
+    log_request,
+    allow_origins,
+    answer_problems,
+    limit_rate,
+    admit,
+)

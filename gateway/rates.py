@@ -1,0 +1,119 @@
+"""How often a client may try: token buckets by policy and client, in a table that cannot grow."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from math import ceil
+
+MAX_BUCKETS = 50_000
+"""About 10 MB. The client seen longest ago is forgotten first: its bucket is the fullest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatePolicy:
+    """At most `quota` at once, refilled evenly over `window_seconds`."""
+
+    name: str
+    quota: int
+    window_seconds: int
+
+    @property
+    def per_second(self) -> float:
+        """How many tokens come back each second."""
+        return self.quota / self.window_seconds
+
+    def header(self) -> str:
+        """Return the policy as `RateLimit-Policy` says it (draft-ietf-httpapi-ratelimit-headers)."""
+        return f'"{self.name}";q={self.quota};w={self.window_seconds}'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateState:
+    """What is left of one policy for one client."""
+
+    policy: RatePolicy
+    remaining: int
+    wait_seconds: float
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether the request that asked may go on."""
+        return self.wait_seconds <= 0
+
+    def headers(self) -> dict[str, str]:
+        """Return the `RateLimit` headers of the answer."""
+        full_again = ceil((self.policy.quota - self.remaining) / self.policy.per_second)
+        return {
+            "RateLimit-Policy": self.policy.header(),
+            "RateLimit": f'"{self.policy.name}";r={self.remaining};t={full_again}',
+        }
+
+
+class TokenBucket:
+    """A bucket that starts full. Time is an argument; it may not run backwards."""
+
+    __slots__ = ("_at", "_policy", "_tokens")
+
+    def __init__(self, policy: RatePolicy, now: float) -> None:
+        self._policy = policy
+        self._tokens = float(policy.quota)
+        self._at = now
+
+    def take(self, now: float) -> RateState:
+        """Take one token if there is one; else say how long until there is."""
+        self._refill(now)
+        if self._tokens >= 1:
+            self._tokens -= 1
+            return self._state(0.0)
+        return self._state((1 - self._tokens) / self._policy.per_second)
+
+    def give_back(self) -> None:
+        """Return a token that turned out not to count."""
+        self._tokens = min(self._policy.quota, self._tokens + 1)
+
+    def _refill(self, now: float) -> None:
+        gained = (now - self._at) * self._policy.per_second
+        self._tokens = min(self._policy.quota, self._tokens + gained)
+        self._at = now
+
+    def _state(self, wait_seconds: float) -> RateState:
+        return RateState(
+            policy=self._policy, remaining=int(self._tokens), wait_seconds=wait_seconds
+        )
+
+
+class Rates:
+    """The buckets of every policy and client."""
+
+    def __init__(self, max_buckets: int = MAX_BUCKETS) -> None:
+        self._buckets: OrderedDict[tuple[str, str], TokenBucket] = OrderedDict()
+        self._max_buckets = max_buckets
+
+    def take(self, policy: RatePolicy, client: str, now: float) -> RateState:
+        """Take a token of the client's bucket."""
+        key = (policy.name, client)
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = TokenBucket(policy, now)
+            if len(self._buckets) > self._max_buckets:
+                self._buckets.popitem(last=False)
+        self._buckets.move_to_end(key)
+        return bucket.take(now)
+
+    def give_back(self, policy: RatePolicy, client: str) -> None:
+        """Return a token that turned out not to count."""
+        bucket = self._buckets.get((policy.name, client))
+        if bucket is not None:
+            bucket.give_back()
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+
+SIGN_UP_AND_IN = RatePolicy(name="auth", quota=120, window_seconds=60)
+"""By address, for every request that may cost a password hash."""
+
+WRONG_PASSWORDS = RatePolicy(name="wrong-passwords", quota=10, window_seconds=60)
+"""By address and login: only attempts that fail count."""
+
+FRAMES = RatePolicy(name="frames", quota=100, window_seconds=5)
+"""By connection: 20 frames a second, 100 at once."""

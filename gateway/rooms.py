@@ -1,0 +1,213 @@
+"""Addresses for chat rooms and what was said in them."""
+
+from http import HTTPStatus
+from uuid import UUID
+
+from aiohttp import web
+
+from veza.actors.messages.accounts import Author, Identified
+from veza.actors.messages.common import Key
+from veza.actors.messages.rooms import (
+    CreateRoom,
+    DescribeRoom,
+    EventKind,
+    EventsRead,
+    EventStored,
+    JoinRoom,
+    LeaveRoom,
+    ListRooms,
+    PostMessage,
+    ReadEvents,
+    RoomDescribed,
+    RoomEvent,
+    RoomJoined,
+    RoomLeft,
+    RoomsListed,
+)
+from veza.config.ids import uuid7
+from veza.gateway import wire
+from veza.gateway.answers import json_answer
+from veza.gateway.endpoints import API, NO_CONTENT, Access, Endpoints
+from veza.gateway.errors import FieldCode, FieldError, ProblemCode, ProblemError, expect
+from veza.gateway.keys import ACTORS, CURSORS
+
+routes = Endpoints("rooms")
+
+ROOMS: Key = ("rooms", "")
+ROOM_LOG: Key = ("room_log", "")
+EVENTS_PER_READ = 200
+MAX_READS = 5
+"""A page of messages skips joins and leaves; past 1,000 of them in a row it ends early."""
+
+
+@routes.declare("GET", "/rooms", access=Access.SIGNED_IN, answers={200: wire.RoomPage})
+async def list_rooms(request: web.Request, query: wire.PageQuery) -> web.Response:
+    """List the rooms anybody may enter, newest first."""
+    cursors = request.app[CURSORS]
+    before = UUID(cursors.decode("rooms", query.cursor)) if query.cursor else None
+    command = ListRooms(before=before, limit=query.limit + 1)
+    listed = expect(await request.app[ACTORS].ask(ROOMS, command), RoomsListed).rooms
+    page, has_more = listed[: query.limit], len(listed) > query.limit
+    view = wire.RoomPage(
+        data=[wire.RoomView.of(room) for room in page],
+        next_cursor=cursors.encode("rooms", str(page[-1].id)) if has_more else None,
+    )
+    return json_answer(request, view)
+
+
+@routes.declare("POST", "/rooms", access=Access.SIGNED_IN, answers={201: wire.RoomView})
+async def create_room(request: web.Request, body: wire.NewRoom, who: Identified) -> web.Response:
+    """Make a room; its maker is its first member."""
+    command = CreateRoom(room_id=uuid7(), creator=author_of(who), name=body.name, kind=body.kind)
+    room = expect(await request.app[ACTORS].ask(ROOMS, command), RoomDescribed).room
+    location = {"Location": f"{API}/rooms/{room.id}"}
+    return json_answer(request, wire.RoomView.of(room), HTTPStatus.CREATED, location)
+
+
+@routes.declare("GET", "/rooms/{room_id}", access=Access.SIGNED_IN, answers={200: wire.RoomView})
+async def show_room(request: web.Request, room_id: UUID) -> web.Response:
+    """Show one room and where its log ends."""
+    reply = await request.app[ACTORS].ask(ROOMS, DescribeRoom(room_id=room_id))
+    return json_answer(request, wire.RoomView.of(expect(reply, RoomDescribed).room))
+
+
+@routes.declare(
+    "PUT",
+    "/rooms/{room_id}/members/{member}",
+    access=Access.SIGNED_IN,
+    answers={200: wire.RoomView},
+)
+async def join_room(
+    request: web.Request, room_id: UUID, member: str, who: Identified
+) -> web.Response:
+    """Become a member; `member` is `me` or one's own id."""
+    require_oneself(member, who)
+    reply = await request.app[ACTORS].ask(room_key(room_id), JoinRoom(member=author_of(who)))
+    return json_answer(request, wire.RoomView.of(expect(reply, RoomJoined).room))
+
+
+@routes.declare(
+    "DELETE",
+    "/rooms/{room_id}/members/{member}",
+    access=Access.SIGNED_IN,
+    answers={204: NO_CONTENT},
+)
+async def leave_room(
+    request: web.Request, room_id: UUID, member: str, who: Identified
+) -> web.Response:
+    """Stop being a member; `member` is `me` or one's own id."""
+    require_oneself(member, who)
+    reply = await request.app[ACTORS].ask(room_key(room_id), LeaveRoom(member=author_of(who)))
+    expect(reply, RoomLeft)
+    return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+@routes.declare(
+    "POST",
+    "/rooms/{room_id}/messages",
+    access=Access.SIGNED_IN,
+    answers={201: wire.MessageView, 200: wire.MessageView},
+)
+async def post_message(
+    request: web.Request, room_id: UUID, body: wire.NewMessage, who: Identified
+) -> web.Response:
+    """Post a message; 201 once it is durable, 200 if that `message_id` had been posted before."""
+    command = PostMessage(
+        message_id=body.message_id or uuid7(),
+        author=author_of(who),
+        text=body.text,
+        reply_to=body.reply_to,
+    )
+    stored = expect(await request.app[ACTORS].ask(room_key(room_id), command), EventStored)
+    status = HTTPStatus.CREATED if stored.is_new else HTTPStatus.OK
+    return json_answer(request, wire.MessageView.of(stored.event), status)
+
+
+@routes.declare(
+    "GET",
+    "/rooms/{room_id}/messages",
+    access=Access.SIGNED_IN,
+    answers={200: wire.MessagePage},
+)
+async def list_messages(
+    request: web.Request, room_id: UUID, query: wire.MessagesQuery
+) -> web.Response:
+    """List messages in ascending `seq`: the newest, those before, or those after a position."""
+    expect(await request.app[ACTORS].ask(ROOMS, DescribeRoom(room_id=room_id)), RoomDescribed)
+    scope = f"messages {room_id}"
+    before, after = _position(request, query, scope)
+    if after is not None:
+        found, has_more = await _read_after(request, room_id, after, query.limit)
+        cursor = f"after {found[-1].seq}" if found and has_more else None
+    else:
+        found, has_more = await _read_before(request, room_id, before, query.limit)
+        cursor = f"before {found[0].seq}" if found and has_more else None
+    view = wire.MessagePage(
+        data=[wire.MessageView.of(event) for event in found],
+        next_cursor=cursor and request.app[CURSORS].encode(scope, cursor),
+    )
+    return json_answer(request, view)
+
+
+def _position(
+    request: web.Request, query: wire.MessagesQuery, scope: str
+) -> tuple[int | None, int | None]:
+    given = [each for each in (query.cursor, query.before_seq, query.after_seq) if each is not None]
+    if len(given) > 1:
+        detail = "At most one of cursor, before_seq and after_seq."
+        error = FieldError(pointer="/cursor", code=FieldCode.INVALID_VALUE, detail=detail)
+        raise ProblemError(ProblemCode.VALIDATION_FAILED, detail, errors=(error,))
+    if not query.cursor:
+        return query.before_seq, query.after_seq
+    side, _, seq = request.app[CURSORS].decode(scope, query.cursor).partition(" ")
+    return (int(seq), None) if side == "before" else (None, int(seq))
+
+
+async def _read_before(
+    request: web.Request, room_id: UUID, before: int | None, limit: int
+) -> tuple[list[RoomEvent], bool]:
+    """Return the last `limit` messages before a position, and whether there may be older ones."""
+    found: list[RoomEvent] = []
+    for _ in range(MAX_READS):
+        command = ReadEvents(room_id=room_id, before_seq=before, limit=EVENTS_PER_READ)
+        events = expect(await request.app[ACTORS].ask(ROOM_LOG, command), EventsRead).events
+        found = [*_messages(events), *found]
+        if len(found) > limit or len(events) < EVENTS_PER_READ:
+            break
+        before = events[0].seq
+    return found[-limit:], len(found) > limit or len(events) == EVENTS_PER_READ
+
+
+async def _read_after(
+    request: web.Request, room_id: UUID, after: int, limit: int
+) -> tuple[list[RoomEvent], bool]:
+    """Return the first `limit` messages past a position, and whether there may be newer ones."""
+    found: list[RoomEvent] = []
+    for _ in range(MAX_READS):
+        command = ReadEvents(room_id=room_id, after_seq=after, limit=EVENTS_PER_READ)
+        events = expect(await request.app[ACTORS].ask(ROOM_LOG, command), EventsRead).events
+        found.extend(_messages(events))
+        if len(found) > limit or len(events) < EVENTS_PER_READ:
+            break
+        after = events[-1].seq
+    return found[:limit], len(found) > limit or len(events) == EVENTS_PER_READ
+
+
+def _messages(events: tuple[RoomEvent, ...]) -> list[RoomEvent]:
+    return [event for event in events if event.kind is EventKind.MESSAGE_POSTED]
+
+
+def require_oneself(member: str, who: Identified) -> None:
+    """Refuse to act for somebody else; rooms of this kind are entered by oneself."""
+    if member not in {"me", str(who.user.id)}:
+        raise ProblemError(ProblemCode.FORBIDDEN, "Only for oneself.")
+
+
+def author_of(who: Identified) -> Author:
+    """Return the one who asks, as everybody may see them."""
+    return Author(id=who.user.id, name=who.user.username)
+
+
+def room_key(room_id: UUID) -> Key:
+    """Return the key of a room's actor."""
+    return ("room", str(room_id))

@@ -1,0 +1,171 @@
+"""What the gateway signs: access tokens, playback URLs and list cursors. Pure; time is an argument.
+
+Each kind has a key of its own, derived from the node's secret, so that no signature of one kind is
+ever good for another.
+"""
+
+import hmac
+import re
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final
+from uuid import UUID
+
+import jwt
+
+from veza.gateway.errors import ProblemCode, ProblemError
+
+LEEWAY_SECONDS: Final = 5
+MIN_SECRET_BYTES: Final = 32
+_CURSOR_MAC_BYTES: Final = 12
+_ALGORITHM: Final = "HS256"
+_UNIX_SECONDS: Final = re.compile("[1-9][0-9]{0,11}")
+
+
+class SigningKeys:
+    """The node's secrets by key id. New signatures use `current`; the others still verify.
+
+    Args:
+        current: the id of the key to sign with.
+        by_id: every key that may verify, at least 32 bytes each.
+
+    """
+
+    def __init__(self, current: str, by_id: Mapping[str, bytes]) -> None:
+        if current not in by_id:
+            raise ValueError("the current key is not among the keys")
+        if any(len(secret) < MIN_SECRET_BYTES for secret in by_id.values()):
+            raise ValueError(f"a signing key needs {MIN_SECRET_BYTES} bytes")
+        self.current = current
+        self._by_id = dict(by_id)
+
+    @classmethod
+    def random(cls) -> "SigningKeys":
+        """Make one fresh key."""
+        return cls("1", {"1": secrets.token_bytes(MIN_SECRET_BYTES)})
+
+    def derive(self, purpose: str, key_id: str) -> bytes | None:
+        """Return the key of one purpose, or None if nobody knows the id."""
+        secret = self._by_id.get(key_id)
+        return secret and hmac.digest(secret, f"veza {purpose}".encode(), sha256)
+
+    def signing_key(self, purpose: str) -> bytes:
+        """Return the key that signs from now on."""
+        return hmac.digest(self._by_id[self.current], f"veza {purpose}".encode(), sha256)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessClaims:
+    """What an access token says about its holder."""
+
+    user_id: UUID
+    session_id: UUID
+
+
+class AccessTokens:
+    """Short-lived JWTs for API clients (RFC 7519), HS256 and nothing else."""
+
+    def __init__(self, keys: SigningKeys, issuer: str, lifetime_seconds: int) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self.lifetime_seconds = lifetime_seconds
+
+    def issue(self, claims: AccessClaims, now: float) -> str:
+        """Sign a token that names the user and the session it belongs to."""
+        payload = {
+            "iss": self._issuer,
+            "sub": str(claims.user_id),
+            "sid": str(claims.session_id),
+            "iat": int(now),
+            "exp": int(now) + self.lifetime_seconds,
+        }
+        key = self._keys.signing_key("access token")
+        return jwt.encode(payload, key, _ALGORITHM, headers={"kid": self._keys.current})
+
+    def verify(self, token: str, now: float) -> AccessClaims:
+        """Return what a token of ours says; any other raises `invalid_token`."""
+        try:
+            payload = self._payload(token)
+            claims = AccessClaims(user_id=UUID(payload["sub"]), session_id=UUID(payload["sid"]))
+            expires_at = int(payload["exp"])
+        except (jwt.InvalidTokenError, ValueError, TypeError) as error:
+            raise ProblemError(ProblemCode.INVALID_TOKEN) from error
+        if now >= expires_at + LEEWAY_SECONDS:
+            raise ProblemError(ProblemCode.INVALID_TOKEN, "The access token has expired.")
+        return claims
+
+    def _payload(self, token: str) -> dict[str, Any]:
+        key_id = jwt.get_unverified_header(token).get("kid")
+        key = self._keys.derive("access token", key_id) if isinstance(key_id, str) else None
+        if key is None:
+            raise jwt.InvalidKeyError("unknown key id")
+        # The clock is an argument here, so pyjwt checks everything but the times.
+        options: Any = {
+            "require": ["iss", "sub", "sid", "iat", "exp"],
+            "verify_exp": False,
+            "verify_iat": False,
+        }
+        return jwt.decode(token, key, algorithms=[_ALGORITHM], issuer=self._issuer, options=options)
+
+
+class PlaybackUrls:
+    """Signatures over a path prefix: one opens all of a track's playlists and segments until it expires."""
+
+    def __init__(self, keys: SigningKeys) -> None:
+        self._keys = keys
+
+    def sign(self, prefix: str, expires_at: int) -> str:
+        """Return the query that opens every path below `prefix`."""
+        key = self._keys.signing_key("playback")
+        signature = _playback_mac(key, self._keys.current, expires_at, prefix)
+        return f"kid={self._keys.current}&exp={expires_at}&sig={signature}"
+
+    def verify(self, prefix: str, query: Mapping[str, str], now: float) -> None:
+        """Raise `playback_url_invalid` or `playback_url_expired` unless the query opens `prefix`."""
+        key_id, expiry, signature = (query.get(name, "") for name in ("kid", "exp", "sig"))
+        key = self._keys.derive("playback", key_id)
+        if key is None or not _UNIX_SECONDS.fullmatch(expiry):
+            raise ProblemError(ProblemCode.PLAYBACK_URL_INVALID)
+        expected = _playback_mac(key, key_id, int(expiry), prefix)
+        if not hmac.compare_digest(expected.encode(), signature.encode(errors="replace")):
+            raise ProblemError(ProblemCode.PLAYBACK_URL_INVALID)
+        if now >= int(expiry):
+            raise ProblemError(ProblemCode.PLAYBACK_URL_EXPIRED)
+
+
+def _playback_mac(key: bytes, key_id: str, expires_at: int, prefix: str) -> str:
+    return _base64(hmac.digest(key, f"{key_id}\n{expires_at}\n{prefix}".encode(), sha256))
+
+
+class Cursors:
+    """Opaque positions in a list. Signed, so that clients neither read nor make them."""
+
+    def __init__(self, keys: SigningKeys) -> None:
+        self._keys = keys
+
+    def encode(self, scope: str, position: str) -> str:
+        """Return the cursor of a position; it is good for the list named `scope` only."""
+        payload = position.encode()
+        return _base64(self._mac(scope, payload) + payload)
+
+    def decode(self, scope: str, cursor: str) -> str:
+        """Return the position of a cursor of ours; any other raises `invalid_cursor`."""
+        try:
+            raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        except ValueError as error:
+            raise ProblemError(ProblemCode.INVALID_CURSOR) from error
+        mac, payload = raw[:_CURSOR_MAC_BYTES], raw[_CURSOR_MAC_BYTES:]
+        if not hmac.compare_digest(mac, self._mac(scope, payload)):
+            raise ProblemError(ProblemCode.INVALID_CURSOR)
+        return payload.decode()
+
+    def _mac(self, scope: str, payload: bytes) -> bytes:
+        key = self._keys.signing_key("cursor")
+        return hmac.digest(key, scope.encode() + b"\n" + payload, sha256)[:_CURSOR_MAC_BYTES]
+
+
+def _base64(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()

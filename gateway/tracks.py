@@ -1,0 +1,122 @@
+"""Addresses for tracks: the catalogue, waveforms, and where to play."""
+
+import time
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from aiohttp import web
+
+from veza.actors.messages.accounts import Identified
+from veza.actors.messages.common import Key
+from veza.actors.messages.tracks import (
+    DescribeTrack,
+    DescribeTrackJob,
+    ListTracks,
+    ReadWaveform,
+    Track,
+    TrackDescribed,
+    TracksListed,
+    TrackState,
+    WaveformRead,
+)
+from veza.gateway import wire
+from veza.gateway.answers import json_answer
+from veza.gateway.endpoints import Access, Endpoints
+from veza.gateway.errors import ProblemCode, ProblemError, expect
+from veza.gateway.jobs import job_answer
+from veza.gateway.keys import ACTORS, CURSORS, PLAYBACK_URLS, SETTINGS
+from veza.gateway.media import MASTER, media_prefix
+
+routes = Endpoints("tracks")
+
+CATALOGUE: Key = ("catalogue", "")
+_PLAYABLE: Final = frozenset({TrackState.PLAYABLE, TrackState.PUBLISHED})
+
+
+@routes.declare("GET", "/tracks", access=Access.OPTIONAL, answers={200: wire.TrackPage})
+async def list_tracks(
+    request: web.Request, query: wire.PageQuery, who: Identified | None
+) -> web.Response:
+    """List tracks, newest first: those that play, and one's own unfinished ones."""
+    cursors = request.app[CURSORS]
+    command = ListTracks(
+        viewer_id=None if who is None else who.user.id,
+        before=UUID(cursors.decode("tracks", query.cursor)) if query.cursor else None,
+        limit=query.limit + 1,
+    )
+    listed = expect(await request.app[ACTORS].ask(CATALOGUE, command), TracksListed).tracks
+    page, has_more = listed[: query.limit], len(listed) > query.limit
+    view = wire.TrackPage(
+        data=[wire.TrackView.of(track) for track in page],
+        next_cursor=cursors.encode("tracks", str(page[-1].id)) if has_more else None,
+    )
+    return json_answer(request, view)
+
+
+@routes.declare("GET", "/tracks/{track_id}", access=Access.OPTIONAL, answers={200: wire.TrackView})
+async def show_track(request: web.Request, track_id: UUID, who: Identified | None) -> web.Response:
+    """Show one track."""
+    return json_answer(request, wire.TrackView.of(await visible_track(request, track_id, who)))
+
+
+@routes.declare(
+    "GET",
+    "/tracks/{track_id}/waveform",
+    access=Access.OPTIONAL,
+    answers={200: wire.WaveformView},
+)
+async def show_waveform(
+    request: web.Request, track_id: UUID, who: Identified | None
+) -> web.Response:
+    """Show the lowest and highest samples along a track."""
+    await visible_track(request, track_id, who)
+    reply = await request.app[ACTORS].ask(CATALOGUE, ReadWaveform(track_id=track_id))
+    return json_answer(request, wire.WaveformView.of(expect(reply, WaveformRead)))
+
+
+@routes.declare(
+    "GET", "/tracks/{track_id}/job", access=Access.SIGNED_IN, answers={200: wire.JobView}
+)
+async def show_track_job(request: web.Request, track_id: UUID, who: Identified) -> web.Response:
+    """Show the newest job of one of one's own tracks."""
+    command = DescribeTrackJob(track_id=track_id, viewer_id=who.user.id)
+    return await job_answer(request, command)
+
+
+@routes.declare(
+    "GET",
+    "/tracks/{track_id}/playback",
+    access=Access.OPTIONAL,
+    answers={200: wire.PlaybackView},
+)
+async def show_playback(
+    request: web.Request, track_id: UUID, who: Identified | None
+) -> web.Response:
+    """Sign a URL that plays the track until it expires."""
+    track = await visible_track(request, track_id, who)
+    if track.state is TrackState.PROCESSING:
+        raise ProblemError(ProblemCode.NOT_READY, "Nothing to hear yet.", retry_after_seconds=1.0)
+    if track.state not in _PLAYABLE:
+        raise ProblemError(ProblemCode.INVALID_STATE, "The track was not published.")
+    prefix = media_prefix(track_id)
+    # Whole minutes: everybody who plays a track within one gets the same, cacheable URL.
+    expires_at = (int(time.time()) // 60 + 1) * 60 + request.app[SETTINGS].playback_url_seconds
+    signature = request.app[PLAYBACK_URLS].sign(prefix, expires_at)
+    view = wire.PlaybackView(
+        hls_url=f"{prefix}{MASTER}?{signature}",
+        expires_at=datetime.fromtimestamp(expires_at, UTC),
+        duration_ms=track.duration_ms,
+        live=track.state is TrackState.PLAYABLE,
+    )
+    return json_answer(request, view)
+
+
+async def visible_track(request: web.Request, track_id: UUID, who: Identified | None) -> Track:
+    """Return a track; one that does not play yet is nobody's but its owner's."""
+    reply = await request.app[ACTORS].ask(CATALOGUE, DescribeTrack(track_id=track_id))
+    track = expect(reply, TrackDescribed).track
+    is_owner = who is not None and who.user.id == track.owner.id
+    if track.state not in _PLAYABLE and not is_owner:
+        raise ProblemError(ProblemCode.NOT_FOUND)
+    return track

@@ -1,0 +1,184 @@
+"""Kinds of values on the wire: text, names, times, numbers; and what is said when one does not fit."""
+
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Final, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+)
+from pydantic_core import PydanticCustomError
+
+from veza.gateway.errors import FieldCode, FieldError, ProblemCode, ProblemError
+
+MAX_MESSAGE_CHARS: Final = 4_000
+MAX_ROOM_NAME_CHARS: Final = 100
+MAX_TITLE_CHARS: Final = 200
+MAX_SEQ: Final = 2**63 - 1
+
+
+def time_text(moment: datetime) -> str:
+    """Write a time as RFC 3339 in UTC with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _nfc(value: object) -> object:
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
+
+
+def _trimmed(value: object) -> object:
+    return value.strip() if isinstance(value, str) else value
+
+
+def _no_control(value: str) -> str:
+    if any(unicodedata.category(char) == "Cc" and char not in "\n\t" for char in value):
+        raise PydanticCustomError("control_characters", "Control characters are not allowed")
+    return value
+
+
+def _one_line(value: str) -> str:
+    if any(unicodedata.category(char) in {"Cc", "Zl", "Zp"} for char in value):
+        raise PydanticCustomError("control_characters", "One line, please")
+    return value
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise PydanticCustomError("string_too_short", "The text is blank")
+    return value
+
+
+MessageText = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_MESSAGE_CHARS),
+    BeforeValidator(_nfc),
+    AfterValidator(_no_control),
+    AfterValidator(_not_blank),
+]
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_ROOM_NAME_CHARS),
+    BeforeValidator(_trimmed),
+    BeforeValidator(_nfc),
+    AfterValidator(_one_line),
+]
+Title = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_TITLE_CHARS),
+    BeforeValidator(_trimmed),
+    BeforeValidator(_nfc),
+    AfterValidator(_one_line),
+]
+Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{1,31}$")]
+Email = Annotated[
+    str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$"), AfterValidator(_one_line)
+]
+NewPassword = Annotated[str, Field(min_length=8, max_length=256), AfterValidator(_one_line)]
+Seq = Annotated[int, Field(strict=True, ge=0, le=MAX_SEQ)]
+QuerySeq = Annotated[int, Field(ge=0, le=MAX_SEQ)]
+Time = Annotated[
+    datetime,
+    PlainSerializer(
+        time_text, return_type=Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    ),
+]
+
+
+Login = Annotated[str, Field(min_length=1, max_length=254), AfterValidator(_one_line)]
+Password = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_one_line)]
+OpaqueToken = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_one_line)]
+
+
+def printable(text: str, max_chars: int) -> str:
+    """Return what can be shown of a text that a client's headers say."""
+    return "".join(char for char in text if char.isprintable())[:max_chars]
+
+
+class Body(BaseModel):
+    """What a client sends. A field that nobody knows is an error, not a guess."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class View(BaseModel):
+    """What a client gets, read by name from the actors' values."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True, serialize_by_alias=True)
+
+    @classmethod
+    def of(cls, value: object) -> Self:
+        """Fill the fields from the attributes of `value`."""
+        return cls.model_validate(value)
+
+    def to_json(self) -> bytes:
+        """Write the object as JSON."""
+        return self.model_dump_json().encode()
+
+
+# --- what is wrong with a body ---
+
+_FIELD_CODES: Final[Mapping[str, FieldCode]] = {
+    "missing": FieldCode.REQUIRED,
+    "extra_forbidden": FieldCode.UNKNOWN_FIELD,
+    "string_too_short": FieldCode.TOO_SHORT,
+    "string_too_long": FieldCode.TOO_LONG,
+    "too_long": FieldCode.TOO_LONG,
+    "greater_than_equal": FieldCode.OUT_OF_RANGE,
+    "less_than_equal": FieldCode.OUT_OF_RANGE,
+    "int_parsing_size": FieldCode.OUT_OF_RANGE,
+    "uuid_type": FieldCode.INVALID_TYPE,
+    "model_type": FieldCode.INVALID_TYPE,
+    "string_type": FieldCode.INVALID_TYPE,
+    "int_type": FieldCode.INVALID_TYPE,
+    "bool_type": FieldCode.INVALID_TYPE,
+    "list_type": FieldCode.INVALID_TYPE,
+}
+
+
+def invalid(error: ValidationError, prefix: str = "") -> ProblemError:
+    """Return the problem of a body or frame that does not fit its model."""
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    if any(each["type"] == "json_invalid" for each in details):
+        return ProblemError(ProblemCode.MALFORMED_BODY, "The body is not JSON.")
+    errors = tuple(
+        FieldError(
+            pointer=prefix + "".join(f"/{_escaped(part)}" for part in each["loc"]),
+            code=_FIELD_CODES.get(each["type"], FieldCode.INVALID_VALUE),
+            detail=each["msg"],
+        )
+        for each in details
+    )
+    unknown = all(each.code is FieldCode.UNKNOWN_FIELD for each in errors)
+    return ProblemError(
+        ProblemCode.UNKNOWN_FIELD if unknown else ProblemCode.VALIDATION_FAILED, errors=errors
+    )
+
+
+def _escaped(part: int | str) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")
+
+
+BodyType = TypeVar("BodyType", bound=BaseModel)
+
+
+def parse_body(model: type[BodyType], raw: bytes) -> BodyType:
+    """Read a JSON body; raises `ProblemError`."""
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as error:
+        raise invalid(error) from error
+
+
+def parse_fields(model: type[BodyType], fields: Mapping[str, object]) -> BodyType:
+    """Read a query or a form; raises `ProblemError`."""
+    try:
+        return model.model_validate(dict(fields))
+    except ValidationError as error:
+        raise invalid(error) from error

@@ -1,0 +1,256 @@
+"""One WebSocket connection: it says who it is, then its commands go to its session actor.
+
+The session puts its answers and events into the connection's outbox; this side reads, checks, and
+notices the end of either. Order of life: hello, auth, ready, frames, close.
+"""
+
+import asyncio
+from collections import deque
+from typing import Final
+from uuid import UUID
+
+import structlog
+from aiohttp import WSMsgType, web
+
+from veza.actors.messages.accounts import Identified
+from veza.actors.messages.common import Key
+from veza.actors.messages.sessions import CloseSession, OpenSession, SessionOpened
+from veza.config.ids import uuid7
+from veza.gateway import wire
+from veza.gateway.errors import CloseCode, ProblemCode, ProblemError, expect
+from veza.gateway.identity import identify_cookie, identify_token, is_own_origin
+from veza.gateway.keys import ACTORS, CONNECTIONS, FAN_OUT, METRICS, SETTINGS
+from veza.gateway.rates import FRAMES, TokenBucket
+from veza.gateway.rooms import author_of
+from veza.gateway.sockets import CLOSE_SECONDS, Socket
+
+logger = structlog.get_logger(__name__)
+
+AUTH_SECONDS: Final = 10.0
+VERSION: Final = "1"
+BAD_FRAMES_ALLOWED: Final = 2
+BAD_FRAME_WINDOW_SECONDS: Final = 60.0
+_READ_LIMIT_FACTOR: Final = 16
+"""A frame this many times over the limit is cut off unread; below, the close is a clean 1009."""
+
+
+def add_to(app: web.Application) -> None:
+    """Route the WebSocket."""
+    app.router.add_get(wire.WEBSOCKET_PATH, open_websocket, allow_head=False)
+
+
+async def open_websocket(request: web.Request) -> web.StreamResponse:
+    """Shake hands, and serve the connection until it ends."""
+    if request.headers.get("Upgrade", "").lower() != "websocket":
+        headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
+        raise ProblemError(ProblemCode.UPGRADE_REQUIRED, headers=headers)
+    if request.app[CONNECTIONS].is_draining:
+        raise ProblemError(ProblemCode.UNAVAILABLE, "Stopping.", retry_after_seconds=1.0)
+    origin = request.headers.get("Origin")
+    is_trusted = origin is not None and is_own_origin(request, origin)
+    cookie_holder = await identify_cookie(request) if is_trusted else None
+    response = web.WebSocketResponse(
+        autoclose=False,
+        autoping=False,
+        compress=False,
+        timeout=CLOSE_SECONDS,
+        max_msg_size=request.app[SETTINGS].ws_max_frame_bytes * _READ_LIMIT_FACTOR,
+    )
+    await response.prepare(request)
+    if request.transport is not None:
+        socket = Socket(response, request.transport, request.app[METRICS].count_close)
+        await Connection(request, response, socket).serve(cookie_holder)
+    return response
+
+
+class Connection:
+    """A client's connection, from hello to close (a `Peer` of the registry)."""
+
+    def __init__(
+        self, request: web.Request, response: web.WebSocketResponse, socket: Socket
+    ) -> None:
+        app = request.app
+        self._request = request
+        self._response = response
+        self._socket = socket
+        self._settings = app[SETTINGS]
+        self._actors = app[ACTORS]
+        self._connections = app[CONNECTIONS]
+        self._metrics = app[METRICS]
+        self._loop = asyncio.get_running_loop()
+        self._outbox = app[FAN_OUT].open(socket)
+        self._bucket = TokenBucket(FRAMES, self._loop.time())
+        self._bad_frames: deque[float] = deque(maxlen=BAD_FRAMES_ALLOWED)
+        self._auth_timer = self._loop.call_later(
+            AUTH_SECONDS, self.close, CloseCode.AUTH_TIMEOUT, "not signed in"
+        )
+        self._session: Key | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self.user_id: UUID | None = None
+        self.session_id: UUID | None = None
+        self.heard_at = self._loop.time()
+
+    async def serve(self, cookie_holder: Identified | None) -> None:
+        """Serve until either side ends it."""
+        self._connections.add(self)
+        try:
+            await self._greet(cookie_holder)
+            await self._read_frames()
+        finally:
+            self._connections.remove(self)
+            self._auth_timer.cancel()
+            self._end_session()
+            self._outbox.close()
+            await self._socket.finish()
+
+    # --- what the registry asks for ---
+
+    def ping(self) -> None:
+        """Send a ping."""
+        self._outbox.append(wire.ping_frame())
+
+    def announce_drain(self, retry_after_ms: int) -> None:
+        """Say that the server stops."""
+        self._outbox.push(wire.Draining(retry_after_ms=retry_after_ms))
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        """Close after everything queued."""
+        self._socket.close(code, reason)
+
+    # --- who it is ---
+
+    async def _greet(self, cookie_holder: Identified | None) -> None:
+        if self._request.query.get("v", VERSION) != VERSION:
+            self.close(CloseCode.VERSION, f"this server speaks v={VERSION}")
+            return
+        hello = wire.Hello(
+            heartbeat_ms=self._settings.ws_heartbeat_ms,
+            max_frame=self._settings.ws_max_frame_bytes,
+        )
+        self._outbox.push(hello)
+        if cookie_holder is not None:
+            await self._open_session(cookie_holder, None)
+
+    async def _sign_in(self, frame_id: str | None, token: str | None) -> None:
+        if token is None and self.user_id is None:
+            self._refuse(frame_id, ProblemError(ProblemCode.UNAUTHENTICATED))
+            self.close(CloseCode.BAD_TOKEN, "no token and no session cookie")
+            return
+        try:
+            who = token and await identify_token(self._request, token)
+        except ProblemError as error:
+            self._refuse(frame_id, error)
+            if error.code is ProblemCode.INVALID_TOKEN:
+                self.close(CloseCode.BAD_TOKEN, "the token is not valid")
+            return
+        if self.user_id is None and who:
+            await self._open_session(who, frame_id)
+        elif not who or who.user.id == self.user_id:
+            self._outbox.push(wire.Acknowledged(frame_id=frame_id))
+        else:
+            detail = "This connection is somebody else's."
+            self._refuse(frame_id, ProblemError(ProblemCode.INVALID_STATE, detail))
+
+    async def _open_session(self, who: Identified, frame_id: str | None) -> None:
+        if not self._connections.admit(self, who.user.id):
+            self.close(CloseCode.TOO_MANY_CONNECTIONS, "too many connections")
+            return
+        self.user_id, self.session_id = who.user.id, who.session_id
+        key = self._session = ("session", str(uuid7()))
+        command = OpenSession(user=author_of(who), outbox=self._outbox)
+        try:
+            opened = expect(await self._actors.ask(key, command), SessionOpened)
+        except ProblemError as error:
+            self._refuse(frame_id, error)
+            self.close(CloseCode.RESTARTING, "no session just now")
+            return
+        self._auth_timer.cancel()
+        self._watch = asyncio.create_task(self._watch_session(key))
+        ready = wire.SessionReady(
+            frame_id=frame_id,
+            session_id=opened.session_id,
+            user=who.user,
+            memberships=opened.memberships,
+            limits=wire.limits(self._settings),
+        )
+        self._outbox.push(ready)
+
+    async def _watch_session(self, key: Key) -> None:
+        reason = await self._actors.ended(key)
+        logger.info("ws.session_ended", reason=reason)
+        self._session = None
+        self.close(CloseCode.RESTARTING, "the session ended")
+
+    def _end_session(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._session is not None:
+            self._actors.tell(self._session, CloseSession())
+
+    # --- what it says ---
+
+    async def _read_frames(self) -> None:
+        while True:
+            message = await self._response.receive()
+            self.heard_at = self._loop.time()
+            if message.type is WSMsgType.TEXT:
+                await self._take(message.data)
+            elif message.type is WSMsgType.BINARY:
+                self._take_bad_frame(None, "Frames are text.")
+            elif message.type is WSMsgType.PING:
+                self._outbox.append(wire.pong_frame(message.data))
+            elif message.type is not WSMsgType.PONG:
+                break
+        if message.type is WSMsgType.CLOSE:
+            self._socket.answer_close(message.data)
+
+    async def _take(self, text: str) -> None:
+        if not self._socket.is_open:
+            return
+        if len(text.encode()) > self._settings.ws_max_frame_bytes:
+            self.close(CloseCode.FRAME_TOO_BIG, "frame too big")
+            return
+        state = self._bucket.take(self._loop.time())
+        try:
+            frame = wire.decode_frame(text)
+        except wire.FrameError as error:
+            self._metrics.count_frame(error.problem.code.value)
+            if error.problem.code is ProblemCode.BAD_FRAME:
+                self._take_bad_frame(error.frame_id, error.problem.detail)
+            else:
+                self._refuse(error.frame_id, error.problem)
+        else:
+            self._metrics.count_frame(frame.type)
+            if state.is_allowed:
+                await self._act(frame)
+            else:
+                limited = ProblemError(
+                    ProblemCode.RATE_LIMITED, retry_after_seconds=state.wait_seconds
+                )
+                self._refuse(frame.frame_id, limited)
+        if not state.is_allowed:
+            # Nothing is read meanwhile: the client's own socket fills up.
+            await asyncio.sleep(state.wait_seconds)
+
+    async def _act(self, frame: wire.ClientFrame) -> None:
+        body = frame.body
+        if isinstance(body, wire.Ping):
+            self._outbox.push(wire.Pong(frame_id=frame.frame_id))
+        elif isinstance(body, wire.Auth):
+            await self._sign_in(frame.frame_id, body.token)
+        elif isinstance(body, wire.Command) and self._session is not None:
+            self._actors.tell(self._session, body.message(frame.frame_id))
+        else:
+            self._refuse(frame.frame_id, ProblemError(ProblemCode.UNAUTHENTICATED))
+
+    def _take_bad_frame(self, frame_id: str | None, detail: str) -> None:
+        """Forgive two within a minute, close at the third."""
+        now = self._loop.time()
+        self._refuse(frame_id, ProblemError(ProblemCode.BAD_FRAME, detail))
+        is_full = len(self._bad_frames) == BAD_FRAMES_ALLOWED
+        if is_full and now - self._bad_frames[0] < BAD_FRAME_WINDOW_SECONDS:
+            self.close(CloseCode.BAD_FRAME, "too many bad frames")
+        self._bad_frames.append(now)
+
+    def _refuse(self, frame_id: str | None, error: ProblemError) -> None:
+        self._outbox.push(wire.FrameRefused(frame_id=frame_id, problem=error))

@@ -1,0 +1,641 @@
+"""A small, honest world behind the gateway: actors in memory that answer every message for real."""
+
+import asyncio
+import hashlib
+import json
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from aiohttp import ClientResponse
+from aiohttp.test_utils import TestClient
+from openapi_schema_validator import OAS31Validator, oas31_format_checker
+
+from veza.actors.fanout import FanOut, FanOutLimits, Outbox
+from veza.actors.messages import accounts, rooms, sessions, tracks
+from veza.actors.messages.common import Key, RefusedError, RejectCode, Rejected
+from veza.actors.messages.ops import ActorNode
+from veza.config.ids import uuid7
+from veza.config.settings import Settings
+from veza.gateway.app import make_app
+from veza.gateway.keys import ACCESS_TOKENS, OPENAPI
+from veza.gateway.tokens import AccessClaims, SigningKeys
+from veza.gateway.wire import encode_frame
+
+PASSWORD = "correct horse"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class MemoryRoom:
+    room: rooms.Room
+    members: set[UUID] = field(default_factory=set)
+    events: list[rooms.RoomEvent] = field(default_factory=list)
+
+
+@dataclass
+class MemorySession:
+    user: accounts.Author
+    outbox: Outbox
+    ended: asyncio.Future[str]
+
+
+class MemoryActors:
+    """Every family of actors, as plain dictionaries. `faults` replaces the answers of a family."""
+
+    def __init__(self) -> None:
+        self.fan_out: FanOut
+        self.users: dict[UUID, tuple[accounts.User, str]] = {}
+        self.open_sessions: dict[UUID, UUID] = {}
+        self.cookies: dict[str, UUID] = {}
+        self.refresh_tokens: dict[str, UUID] = {}
+        self.rooms: dict[UUID, MemoryRoom] = {}
+        self.sessions: dict[str, MemorySession] = {}
+        self.tracks: dict[UUID, tracks.Track] = {}
+        self.jobs: dict[UUID, tracks.Job] = {}
+        self.uploads: dict[UUID, list[bytes]] = {}
+        self.dropped: list[UUID] = []
+        self.media: dict[tuple[UUID, str, str], bytes] = {}
+        self.media_reads = 0
+        self.playlists: dict[UUID, tracks.PlaylistRead] = {}
+        self.faults: dict[str, object] = {}
+        self.checks = {"database": True}
+        self.setup_token = "setup-token"
+        self.told: list[tuple[Key, object]] = []
+        self.gate: asyncio.Event | None = None
+
+    # --- the port ---
+
+    async def ask(self, key: Key, command: object, timeout_seconds: float = 10.0) -> object:
+        await asyncio.sleep(0)
+        if self.gate is not None:
+            await self.gate.wait()
+        if key[0] in self.faults:
+            fault = self.faults[key[0]]
+            if isinstance(fault, Exception):
+                raise fault
+            return fault
+        return self._answer(key, command)
+
+    def tell(self, key: Key, command: object) -> None:
+        self.told.append((key, command))
+        self._answer(key, command)
+
+    async def ended(self, key: Key) -> str:
+        return await asyncio.shield(self.sessions[key[1]].ended)
+
+    def tree(self) -> ActorNode:
+        def node(path: str, class_name: str, *children: ActorNode) -> ActorNode:
+            return ActorNode(
+                path=path,
+                name=path.rpartition("/")[2],
+                class_name=class_name,
+                state="idle",
+                mailbox=len(children),
+                mailbox_limit=100,
+                head_age_ms=250,
+                messages=7,
+                errors=0,
+                restarts=1,
+                last_exit=None,
+                children=children,
+            )
+
+        return node(
+            "/root",
+            "Supervisor",
+            node("/root/a", "RoomActor"),
+            node("/root/b", "RoomActor"),
+        )
+
+    def health(self) -> Mapping[str, bool]:
+        return self.checks
+
+    def _answer(self, key: Key, command: object) -> object:
+        handler = getattr(self, f"on_{type(command).__name__}")
+        try:
+            return handler(key, command)
+        except RefusedError as error:
+            return Rejected(
+                command=type(command).__name__,
+                code=error.code,
+                detail=error.detail,
+                retry_after_seconds=error.retry_after_seconds,
+            )
+
+    # --- accounts ---
+
+    def add_user(self, name: str, *roles: str) -> accounts.User:
+        user = accounts.User(
+            id=uuid7(),
+            username=name,
+            email=f"{name}@example.org",
+            roles=frozenset(roles),
+            created_at=now(),
+        )
+        self.users[user.id] = (user, PASSWORD)
+        return user
+
+    def sign_in(self, user: accounts.User, session_id: UUID | None = None) -> accounts.SignedIn:
+        session_id = session_id or uuid7()
+        self.open_sessions[session_id] = user.id
+        cookie, refresh = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+        self.cookies[cookie] = session_id
+        self.refresh_tokens[refresh] = session_id
+        return accounts.SignedIn(
+            user=user,
+            session_id=session_id,
+            refresh_token=refresh,
+            cookie_token=cookie,
+            expires_at=now() + timedelta(days=30),
+        )
+
+    def on_RegisterAccount(self, _: Key, command: accounts.RegisterAccount) -> object:
+        if any(user.username == command.username for user, _ in self.users.values()):
+            raise RefusedError(RejectCode.USERNAME_TAKEN, "That name is taken.")
+        user = replace(self.add_user(command.username), email=command.email)
+        self.users[user.id] = (user, command.password)
+        return self.sign_in(user)
+
+    def on_ClaimSetup(self, _: Key, command: accounts.ClaimSetup) -> object:
+        if command.token != self.setup_token:
+            raise RefusedError(RejectCode.INVALID_TOKEN, "No such token.")
+        return self.sign_in(self.add_user(command.username, "admin"))
+
+    def on_SignIn(self, _: Key, command: accounts.SignIn) -> object:
+        for user, password in self.users.values():
+            if command.login in {user.username, user.email} and command.password == password:
+                return self.sign_in(user)
+        raise RefusedError(RejectCode.BAD_CREDENTIALS, "Wrong name or password.")
+
+    def on_RefreshSession(self, _: Key, command: accounts.RefreshSession) -> object:
+        session_id = self.refresh_tokens.pop(command.refresh_token, None)
+        if session_id not in self.open_sessions:
+            raise RefusedError(RejectCode.TOKEN_REUSED, "Used before.")
+        user, _ = self.users[self.open_sessions[session_id]]
+        return self.sign_in(user, session_id)
+
+    def on_SignOut(self, _: Key, command: accounts.SignOut) -> object:
+        self.open_sessions.pop(command.session_id, None)
+        return accounts.SignedOut()
+
+    def on_IdentifyCookie(self, _: Key, command: accounts.IdentifyCookie) -> object:
+        return self._identified(self.cookies.get(command.cookie_token))
+
+    def on_IdentifySession(self, _: Key, command: accounts.IdentifySession) -> object:
+        return self._identified(command.session_id)
+
+    def _identified(self, session_id: UUID | None) -> object:
+        user_id = self.open_sessions.get(session_id) if session_id else None
+        if user_id is None or session_id is None:
+            raise RefusedError(RejectCode.INVALID_TOKEN, "Signed out.")
+        return accounts.Identified(user=self.users[user_id][0], session_id=session_id)
+
+    # --- rooms ---
+
+    def on_CreateRoom(self, _: Key, command: rooms.CreateRoom) -> object:
+        room = rooms.Room(
+            id=command.room_id,
+            kind=command.kind,
+            name=command.name,
+            epoch=uuid7(),
+            seq=0,
+            member_count=0,
+            created_at=now(),
+        )
+        self.rooms[room.id] = MemoryRoom(room)
+        self._enter(self.rooms[room.id], command.creator)
+        return rooms.RoomDescribed(room=self.rooms[room.id].room)
+
+    def on_DescribeRoom(self, _: Key, command: rooms.DescribeRoom) -> object:
+        return rooms.RoomDescribed(room=self._room(command.room_id).room)
+
+    def on_ListRooms(self, _: Key, command: rooms.ListRooms) -> object:
+        newest = sorted(self.rooms, reverse=True)
+        older = [each for each in newest if command.before is None or each < command.before]
+        found = tuple(self.rooms[each].room for each in older[: command.limit])
+        return rooms.RoomsListed(rooms=found)
+
+    def on_JoinRoom(self, key: Key, command: rooms.JoinRoom) -> object:
+        room = self._room(UUID(key[1]))
+        self._enter(room, command.member)
+        return rooms.RoomJoined(room=room.room)
+
+    def on_LeaveRoom(self, key: Key, command: rooms.LeaveRoom) -> object:
+        room = self._room(UUID(key[1]))
+        if command.member.id in room.members:
+            room.members.discard(command.member.id)
+            self.append(room, rooms.EventKind.MEMBER_LEFT, command.member)
+        return rooms.RoomLeft(room_id=room.room.id)
+
+    def on_PostMessage(self, key: Key, command: rooms.PostMessage) -> object:
+        room = self._room(UUID(key[1]))
+        if command.author.id not in room.members:
+            raise RefusedError(RejectCode.NOT_A_MEMBER, "Enter the room first.")
+        for event in room.events:
+            if event.message_id == command.message_id:
+                return rooms.EventStored(event=event, is_new=False)
+        event = self.append(
+            room,
+            rooms.EventKind.MESSAGE_POSTED,
+            command.author,
+            message_id=command.message_id,
+            text=command.text,
+            reply_to=command.reply_to,
+        )
+        return rooms.EventStored(event=event, is_new=True)
+
+    def on_ReadEvents(self, _: Key, command: rooms.ReadEvents) -> object:
+        events = self._room(command.room_id).events
+        if command.after_seq is not None:
+            found = [each for each in events if each.seq > command.after_seq][: command.limit]
+        else:
+            before = command.before_seq
+            found = [each for each in events if before is None or each.seq < before]
+            found = found[-command.limit :]
+        return rooms.EventsRead(events=tuple(found))
+
+    def _room(self, room_id: UUID) -> MemoryRoom:
+        if room_id not in self.rooms:
+            raise RefusedError(RejectCode.NOT_FOUND, "No such room.")
+        return self.rooms[room_id]
+
+    def _enter(self, room: MemoryRoom, member: accounts.Author) -> None:
+        if member.id not in room.members:
+            room.members.add(member.id)
+            self.append(room, rooms.EventKind.MEMBER_JOINED, member)
+
+    def append(
+        self, room: MemoryRoom, kind: rooms.EventKind, author: accounts.Author, **more: Any
+    ) -> rooms.RoomEvent:
+        event = rooms.RoomEvent(
+            room_id=room.room.id,
+            seq=len(room.events) + 1,
+            kind=kind,
+            at=now(),
+            author=author,
+            **more,
+        )
+        room.events.append(event)
+        room.room = replace(room.room, seq=event.seq, member_count=len(room.members))
+        self.fan_out.publish(f"room:{room.room.id}", event, seq=event.seq)
+        return event
+
+    # --- sessions ---
+
+    def on_OpenSession(self, key: Key, command: sessions.OpenSession) -> object:
+        ended = asyncio.get_running_loop().create_future()
+        self.sessions[key[1]] = MemorySession(command.user, command.outbox, ended)
+        memberships = tuple(
+            rooms.Membership(room=each.room, read_seq=0, unread=each.room.seq)
+            for each in self.rooms.values()
+            if command.user.id in each.members
+        )
+        return sessions.SessionOpened(session_id=UUID(key[1]), memberships=memberships)
+
+    def on_CloseSession(self, key: Key, _: sessions.CloseSession) -> None:
+        session = self.sessions.pop(key[1], None)
+        if session is not None and not session.ended.done():
+            session.ended.set_result("closed")
+
+    def end_sessions(self, reason: str) -> None:
+        for session in self.sessions.values():
+            session.ended.set_result(reason)
+
+    def on_SubscribeRoom(self, key: Key, command: sessions.SubscribeRoom) -> None:
+        session = self.sessions[key[1]]
+        room = self.rooms.get(command.room_id)
+        if room is None:
+            self._fail(session, command.frame_id, RejectCode.NOT_FOUND)
+            return
+        topic = f"room:{command.room_id}"
+        self._enter(room, session.user)
+        self.fan_out.hold(topic, session.outbox)
+        since = command.since
+        recovered = since is not None and since.epoch == room.room.epoch
+        session.outbox.push(
+            sessions.RoomEntered(frame_id=command.frame_id, room=room.room, recovered=recovered)
+        )
+        if recovered and since is not None:
+            for event in room.events[since.seq :]:
+                session.outbox.push(event)
+        head = room.room.seq
+        self.fan_out.subscribe(topic, session.outbox, after_seq=head, head_seq=head)
+
+    def on_UnsubscribeRoom(self, key: Key, command: sessions.UnsubscribeRoom) -> None:
+        session = self.sessions[key[1]]
+        self.fan_out.unsubscribe(f"room:{command.room_id}", session.outbox)
+        session.outbox.push(sessions.RoomExited(frame_id=command.frame_id, room_id=command.room_id))
+
+    def on_SendMessage(self, key: Key, command: sessions.SendMessage) -> None:
+        session = self.sessions[key[1]]
+        post = rooms.PostMessage(
+            message_id=command.message_id,
+            author=session.user,
+            text=command.text,
+            reply_to=command.reply_to,
+        )
+        reply = self._answer(("room", str(command.room_id)), post)
+        if isinstance(reply, Rejected):
+            self._fail(session, command.frame_id, reply.code)
+            return
+        assert isinstance(reply, rooms.EventStored)
+        accepted = sessions.MessageAccepted(
+            frame_id=command.frame_id,
+            message_id=command.message_id,
+            seq=reply.event.seq,
+            at=reply.event.at,
+        )
+        session.outbox.push(accepted)
+
+    def on_RequestHistory(self, key: Key, command: sessions.RequestHistory) -> None:
+        session = self.sessions[key[1]]
+        read = rooms.ReadEvents(
+            room_id=command.room_id, before_seq=command.before_seq, limit=command.limit
+        )
+        reply = self._answer(("room_log", ""), read)
+        if isinstance(reply, Rejected):
+            self._fail(session, command.frame_id, reply.code)
+            return
+        assert isinstance(reply, rooms.EventsRead)
+        session.outbox.push(
+            sessions.HistoryRead(frame_id=command.frame_id, room_id=command.room_id, history=reply)
+        )
+
+    def _fail(self, session: MemorySession, frame_id: str | None, code: RejectCode) -> None:
+        session.outbox.push(
+            sessions.CommandFailed(frame_id=frame_id, code=code, detail=f"It is {code}.")
+        )
+
+    # --- tracks ---
+
+    def add_track(self, owner: accounts.User, **more: Any) -> tracks.Track:
+        values: dict[str, Any] = {
+            "id": uuid7(),
+            "owner": accounts.Author(id=owner.id, name=owner.username),
+            "title": "Nocturne",
+            "artist": "",
+            "state": tracks.TrackState.PUBLISHED,
+            "duration_ms": 61_000,
+            "has_waveform": True,
+            "error": None,
+            "created_at": now(),
+        }
+        track = tracks.Track(**{**values, **more})
+        self.tracks[track.id] = track
+        return track
+
+    def add_job(self, track: tracks.Track, state: tracks.JobState) -> tracks.Job:
+        job = tracks.Job(
+            id=uuid7(),
+            type="transcode",
+            state=state,
+            progress=0.25,
+            error=None,
+            track_id=track.id,
+            owner_id=track.owner.id,
+            created_at=now(),
+            updated_at=now(),
+        )
+        self.jobs[job.id] = job
+        return job
+
+    def on_WriteChunk(self, _: Key, command: tracks.WriteChunk) -> object:
+        chunks = self.uploads.setdefault(command.upload_id, [])
+        assert command.offset == sum(map(len, chunks))
+        chunks.append(command.data)
+        return tracks.ChunkWritten(size_bytes=command.offset + len(command.data))
+
+    def on_DropUpload(self, _: Key, command: tracks.DropUpload) -> None:
+        self.uploads.pop(command.upload_id, None)
+        self.dropped.append(command.upload_id)
+
+    def on_PublishUpload(self, _: Key, command: tracks.PublishUpload) -> object:
+        user, _password = self.users[command.owner.id]
+        track = self.add_track(
+            user,
+            id=command.track_id,
+            title=command.title,
+            state=tracks.TrackState.PROCESSING,
+            duration_ms=None,
+            has_waveform=False,
+        )
+        return tracks.TrackAccepted(track=track, job=self.add_job(track, tracks.JobState.QUEUED))
+
+    def on_DescribeTrack(self, _: Key, command: tracks.DescribeTrack) -> object:
+        return tracks.TrackDescribed(track=self._track(command.track_id))
+
+    def on_ListTracks(self, _: Key, command: tracks.ListTracks) -> object:
+        shown = {tracks.TrackState.PLAYABLE, tracks.TrackState.PUBLISHED}
+        found = [
+            track
+            for track in sorted(self.tracks.values(), key=lambda each: each.id, reverse=True)
+            if (command.before is None or track.id < command.before)
+            and (track.state in shown or track.owner.id == command.viewer_id)
+        ]
+        return tracks.TracksListed(tracks=tuple(found[: command.limit]))
+
+    def on_ReadWaveform(self, _: Key, command: tracks.ReadWaveform) -> object:
+        if not self._track(command.track_id).has_waveform:
+            raise RefusedError(RejectCode.NOT_READY, "Not measured yet.")
+        return tracks.WaveformRead(buckets=((-128, 127), (0, 5)))
+
+    def on_ReadMaster(self, _: Key, command: tracks.ReadMaster) -> object:
+        text = f"#EXTM3U\nlow/index.m3u8?{command.query}\n"
+        return replace(self._playlist(command.track_id), text=text)
+
+    def on_ReadPlaylist(self, _: Key, command: tracks.ReadPlaylist) -> object:
+        if command.rendition != "low":
+            raise RefusedError(RejectCode.NOT_FOUND, "No such rendition.")
+        playlist = self._playlist(command.track_id)
+        return replace(playlist, text=f"{playlist.text}0.m4s?{command.query}\n")
+
+    def on_ReadMedia(self, _: Key, command: tracks.ReadMedia) -> object:
+        self.media_reads += 1
+        data = self.media.get((command.track_id, command.rendition, command.name))
+        if data is None:
+            raise RefusedError(RejectCode.NOT_FOUND, "No such segment.")
+        return tracks.MediaRead(data=data, etag=hashlib.sha256(data).hexdigest())
+
+    def _playlist(self, track_id: UUID) -> tracks.PlaylistRead:
+        empty = tracks.PlaylistRead(text="#EXTM3U\n", is_complete=True)
+        return self.playlists.get(track_id, empty)
+
+    def _track(self, track_id: UUID) -> tracks.Track:
+        if track_id not in self.tracks:
+            raise RefusedError(RejectCode.NOT_FOUND, "No such track.")
+        return self.tracks[track_id]
+
+    # --- jobs ---
+
+    def on_DescribeJob(self, _: Key, command: tracks.DescribeJob) -> object:
+        return tracks.JobDescribed(job=self._job(command.job_id, command.viewer_id))
+
+    def on_DescribeTrackJob(self, _: Key, command: tracks.DescribeTrackJob) -> object:
+        for job in self.jobs.values():
+            if job.track_id == command.track_id:
+                return tracks.JobDescribed(job=self._job(job.id, command.viewer_id))
+        raise RefusedError(RejectCode.NOT_FOUND, "No such job.")
+
+    def on_CancelJob(self, _: Key, command: tracks.CancelJob) -> object:
+        return self._move(command.job_id, command.viewer_id, tracks.JobState.CANCELLED)
+
+    def on_RetryJob(self, _: Key, command: tracks.RetryJob) -> object:
+        job = self._job(command.job_id, command.viewer_id)
+        if job.state is not tracks.JobState.CANCELLED:
+            raise RefusedError(RejectCode.INVALID_STATE, "It has not failed.")
+        return self._move(command.job_id, command.viewer_id, tracks.JobState.QUEUED)
+
+    def _move(self, job_id: UUID, viewer_id: UUID, state: tracks.JobState) -> object:
+        job = self.jobs[job_id] = replace(self._job(job_id, viewer_id), state=state)
+        return tracks.JobDescribed(job=job)
+
+    def _job(self, job_id: UUID, viewer_id: UUID) -> tracks.Job:
+        job = self.jobs.get(job_id)
+        if job is None or job.owner_id != viewer_id:
+            raise RefusedError(RejectCode.NOT_FOUND, "No such job.")
+        return job
+
+
+# --- the gateway over it ---
+
+
+@dataclass
+class Answered:
+    """An answer, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    raw: bytes
+
+
+class Api:
+    """A client that holds every answer against the published document."""
+
+    def __init__(self, client: TestClient[Any, Any], document: dict[str, Any]) -> None:
+        self.client = client
+        self._document = document
+
+    async def __call__(
+        self,
+        method: str,
+        path: str,
+        *,
+        who: accounts.SignedIn | None = None,
+        status: int | None = 200,
+        **options: Any,
+    ) -> Answered:
+        headers = dict(options.pop("headers", {}))
+        if who is not None:
+            headers["Authorization"] = f"Bearer {issue(self.client, who)}"
+        response = await self.client.request(method, path, headers=headers, **options)
+        answered = await self._read(response)
+        if status is not None:
+            assert answered.status == status, answered.raw
+        if path.startswith("/api/v1") and method != "HEAD":
+            self.check(method, path.partition("?")[0], answered)
+        return answered
+
+    async def _read(self, response: ClientResponse) -> Answered:
+        raw = await response.read()
+        is_json = "json" in response.content_type
+        return Answered(
+            status=response.status,
+            headers=response.headers,
+            body=json.loads(raw) if is_json and raw else None,
+            raw=raw,
+        )
+
+    def check(self, method: str, path: str, answered: Answered) -> None:
+        """Hold an answer against what the document says of its operation."""
+        operation = self._operation(method, path)
+        if answered.status >= 400:
+            assert answered.headers["Content-Type"].startswith("application/problem+json")
+            self._validate(answered.body, {"$ref": "#/components/schemas/Problem"})
+        elif operation is not None:
+            declared = operation["responses"][str(answered.status)]
+            for content in declared.get("content", {}).values():
+                if "schema" in content:
+                    self._validate(answered.body, content["schema"])
+
+    def _operation(self, method: str, path: str) -> dict[str, Any] | None:
+        for template, methods in self._document["paths"].items():
+            if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
+                found: dict[str, Any] | None = methods.get(method.lower())
+                return found
+        return None
+
+    def _validate(self, body: Any, schema: dict[str, Any]) -> None:
+        whole = {**schema, "components": self._document["components"]}
+        OAS31Validator(whole, format_checker=oas31_format_checker).validate(body)
+
+
+def issue(client: TestClient[Any, Any], who: accounts.SignedIn) -> str:
+    claims = AccessClaims(user_id=who.user.id, session_id=who.session_id)
+    return client.server.app[ACCESS_TOKENS].issue(claims, time.time())
+
+
+@pytest.fixture
+def actors() -> MemoryActors:
+    return MemoryActors()
+
+
+@pytest.fixture
+def web_root(tmp_path: Path) -> Path:
+    root = tmp_path / "web"
+    (root / "app").mkdir(parents=True)
+    (root / "index.html").write_text('<script src="/w/@@/app/main.js"></script>')
+    (root / "app/main.js").write_text("export const greeting = 'hello';\n" * 20)
+    (root / "app/notes.toml").write_text("not for browsers")
+    return root
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path / "data", ws_heartbeat_ms=1000)
+
+
+MakeApi = Callable[..., Awaitable[Api]]
+
+
+@pytest.fixture
+async def make_api(
+    aiohttp_client: Any, actors: MemoryActors, web_root: Path, settings: Settings
+) -> MakeApi:
+    """Return what starts a gateway with some settings changed."""
+
+    async def start(**changes: Any) -> Api:
+        loop = asyncio.get_running_loop()
+        changed = Settings(**{**settings.model_dump(exclude_unset=True), **changes})
+        limits = FanOutLimits(outbox_bytes=changed.ws_outbox_bytes)
+        actors.fan_out = FanOut(encode_frame, loop.call_soon, limits)
+        app = make_app(changed, actors, actors.fan_out, SigningKeys.random(), web_root=web_root)
+        return Api(await aiohttp_client(app), json.loads(app[OPENAPI]))
+
+    return start
+
+
+@pytest.fixture
+async def api(make_api: MakeApi) -> Api:
+    return await make_api()
+
+
+@pytest.fixture
+def ada(actors: MemoryActors) -> accounts.SignedIn:
+    return actors.sign_in(actors.add_user("ada"))
+
+
+@pytest.fixture
+def bob(actors: MemoryActors) -> accounts.SignedIn:
+    return actors.sign_in(actors.add_user("bob"))
