@@ -101,7 +101,7 @@ class AccessTokens:
         key_id = jwt.get_unverified_header(token).get("kid")
         key = self._keys.derive("access token", key_id) if isinstance(key_id, str) else None
         if key is None:
-            raise jwt.InvalidKeyError("unknown key id")
+            raise jwt.InvalidTokenError("unknown key id")
         # The clock is an argument here, so pyjwt checks everything but the times.
         options: Any = {
             "require": ["iss", "sub", "sid", "iat", "exp"],

@@ -1,0 +1,71 @@
+"""A bucket lets a burst through, then its rate; the table of buckets never outgrows its bound."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veza.gateway.rates import RatePolicy, Rates, TokenBucket
+
+POLICY = RatePolicy(name="test", quota=10, window_seconds=5)
+
+
+def test_a_burst_passes_then_one_every_interval() -> None:
+    bucket = TokenBucket(POLICY, 0.0)
+
+    burst = [bucket.take(0.0).is_allowed for _ in range(11)]
+    refused = bucket.take(0.0)
+
+    assert burst == [True] * 10 + [False]
+    assert refused.wait_seconds == 0.5
+    assert bucket.take(0.5).is_allowed
+    assert not bucket.take(0.5).is_allowed
+
+
+@given(st.lists(st.floats(min_value=0, max_value=3), min_size=1, max_size=80))
+def test_no_timing_gets_more_than_the_burst_and_the_rate(pauses: list[float]) -> None:
+    bucket, now, allowed = TokenBucket(POLICY, 0.0), 0.0, 0
+    for pause in pauses:
+        now += pause
+        allowed += bucket.take(now).is_allowed
+
+    assert allowed <= POLICY.quota + now * POLICY.per_second + 1e-6
+
+
+@given(st.lists(st.floats(min_value=0, max_value=3), min_size=1, max_size=40))
+def test_after_the_wait_that_was_told_there_is_a_token(pauses: list[float]) -> None:
+    bucket, now = TokenBucket(POLICY, 0.0), 0.0
+    for pause in pauses:
+        now += pause
+        state = bucket.take(now)
+        while not state.is_allowed:
+            now += state.wait_seconds + 1e-9
+            state = bucket.take(now)
+
+
+def test_a_token_given_back_does_not_count() -> None:
+    rates = Rates()
+    for _ in range(50):
+        assert rates.take(POLICY, "ada", 0.0).is_allowed
+        rates.give_back(POLICY, "ada")
+
+    assert rates.take(POLICY, "ada", 0.0).remaining == 9
+
+
+def test_the_table_forgets_the_client_seen_longest_ago() -> None:
+    rates = Rates(max_buckets=2)
+    for _ in range(10):
+        rates.take(POLICY, "busy", 0.0)
+    rates.take(POLICY, "other", 0.0)
+    rates.take(POLICY, "busy", 0.0)
+    rates.take(POLICY, "third", 0.0)
+
+    assert len(rates) == 2
+    assert not rates.take(POLICY, "busy", 0.0).is_allowed
+
+
+def test_the_headers_tell_policy_rest_and_when_it_is_full_again() -> None:
+    state = TokenBucket(POLICY, 0.0).take(0.0)
+
+    assert state.headers() == {
+        "RateLimit-Policy": '"test";q=10;w=5',
+        "RateLimit": '"test";r=9;t=1',
+    }
