@@ -1,0 +1,87 @@
+// @ts-check
+/** One way to the REST API: JSON in, JSON out, and every failure an `ApiError` with the server's own words. */
+
+const BASE = "/api/v1";
+
+/** The header that a foreign page cannot send without asking first; the server wants it on unsafe methods. */
+export const CLIENT_HEADER = { "X-Veza-Client": "web" };
+
+/** @typedef {{pointer: string, code: string, detail: string}} FieldError */
+
+export class ApiError extends Error {
+  /** @param {number} status @param {any} problem RFC 9457 body, or {} */
+  constructor(status, problem) {
+    super(problem.detail || problem.title || `The server answered ${status}.`);
+    this.status = status;
+    /** @type {string} */
+    this.code = problem.code ?? "unknown";
+    /** @type {string} */
+    this.requestId = problem.request_id ?? "";
+    /** @type {FieldError[]} */
+    this.errors = problem.errors ?? [];
+  }
+}
+
+/** @returns {ApiError} what is thrown when no answer came at all */
+export function unreachable() {
+  return new ApiError(0, { code: "unreachable", detail: "The server cannot be reached. Check your connection." });
+}
+
+/** @type {() => void} */
+let onUnauthorized = () => {};
+
+/** @param {() => void} callback called when the server no longer knows who we are */
+export function whenUnauthorized(callback) {
+  onUnauthorized = callback;
+}
+
+/**
+ * The error for an answer that is not a success.
+ * @param {number} status @param {string} text the body @param {string | null} requestId
+ */
+export function problem(status, text, requestId) {
+  if (status === 401) onUnauthorized();
+  /** @type {any} */
+  let body = {};
+  try {
+    body = JSON.parse(text);
+  } catch {
+    // A proxy in between answers in HTML; the status is all there is to tell.
+  }
+  return new ApiError(status, { request_id: requestId, ...body });
+}
+
+/**
+ * @param {"GET" | "POST" | "DELETE"} method
+ * @param {string} path below /api/v1, or an absolute path that the server gave us
+ * @param {unknown} [body]
+ * @returns {Promise<any>}
+ */
+export async function api(method, path, body) {
+  const response = await answer(method, path.startsWith("/api/") ? path : BASE + path, body);
+  const text = await response.text();
+  if (!response.ok) throw problem(response.status, text, response.headers.get("X-Request-Id"));
+  return text ? JSON.parse(text) : null;
+}
+
+/** @param {string} method @param {string} url @param {unknown} body */
+async function answer(method, url, body) {
+  /** @type {Record<string, string>} */
+  const headers = { Accept: "application/json", ...(method === "GET" ? {} : CLIENT_HEADER) };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  try {
+    return await fetch(url, { method, headers, credentials: "same-origin", body: JSON.stringify(body) });
+  } catch {
+    throw unreachable();
+  }
+}
+
+/** A random UUID, also where the page is not a secure context and `crypto.randomUUID` is missing (plain http on a LAN). */
+export function uuid() {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}

@@ -1,0 +1,224 @@
+// @ts-check
+/** One room's conversation: position first, then history, then live events; sends are shown at once and reach the room exactly once. */
+import { api, uuid } from "./api.js";
+import { batch, signal } from "./dom.js";
+import { markRead, putRoom } from "./rooms.js";
+import { me, whenForgotten } from "./store.js";
+import { lineOf, merge } from "./timeline.js";
+import { connection, on, request } from "./ws.js";
+
+/** @typedef {import("./timeline.js").Line} Line */
+/** @typedef {{id: string, text: string, state: "sending" | "failed", slow: boolean, why: string}} Draft */
+
+const PAGE = 50;
+/** A send that takes no longer than this shows no sign of work. */
+const SLOW_AFTER_MS = 300;
+
+/** @type {Map<string, ReturnType<typeof newRoom>>} */
+const open = new Map();
+
+/** @param {string} id */
+function newRoom(id) {
+  return {
+    id,
+    info: signal(/** @type {import("../types/wire").Room | null} */ (null)),
+    lines: signal(/** @type {Line[]} */ ([])),
+    pending: signal(/** @type {Draft[]} */ ([])),
+    status: signal(/** @type {"loading" | "ready" | "error"} */ ("loading")),
+    error: signal(/** @type {Error | null} */ (null)),
+    older: signal(/** @type {"none" | "some" | "loading"} */ ("none")),
+    notice: signal(""),
+    draft: signal(""),
+    epoch: "",
+    seq: 0,
+    readSeq: 0,
+    joining: false,
+    joined: false,
+    inFlight: /** @type {Set<string>} */ (new Set()),
+  };
+}
+
+/** @typedef {ReturnType<typeof newRoom>} OpenRoom */
+
+/** The room's state, loading it if this is the first visit. @param {string} id @returns {OpenRoom} */
+export function enter(id) {
+  const known = open.get(id);
+  if (known) {
+    if (known.status.value === "error") load(known);
+    return known;
+  }
+  const room = newRoom(id);
+  open.set(id, room);
+  load(room);
+  return room;
+}
+
+/** The position is taken before the history, so that nothing falls between: what is in both is shown once. @param {OpenRoom} room */
+async function load(room) {
+  batch(() => { room.status.value = "loading"; room.error.value = null; });
+  try {
+    const info = await api("GET", `/rooms/${room.id}`);
+    Object.assign(room, { epoch: info.epoch, seq: info.seq });
+    await loadNewest(room);
+    room.readSeq ||= room.seq;
+    batch(() => { room.info.value = info; room.status.value = "ready"; });
+    putRoom(info);
+    join(room);
+  } catch (error) {
+    batch(() => { room.status.value = "error"; room.error.value = /** @type {Error} */ (error); });
+  }
+}
+
+export const reload = load;
+
+/** @param {OpenRoom} room */
+async function loadNewest(room) {
+  const page = await api("GET", `/rooms/${room.id}/messages?limit=${PAGE}`);
+  take(room, page, []);
+}
+
+/** @param {OpenRoom} room */
+export async function loadOlder(room) {
+  if (room.older.value !== "some") return;
+  room.older.value = "loading";
+  try {
+    const before = room.lines.value[0]?.seq ?? room.seq + 1;
+    take(room, await api("GET", `/rooms/${room.id}/messages?before_seq=${before}&limit=${PAGE}`), room.lines.value);
+  } catch {
+    room.older.value = "some";
+  }
+}
+
+/** @param {OpenRoom} room @param {import("../types/wire").Page<any>} page @param {Line[]} known */
+function take(room, page, known) {
+  const fresh = page.data.map(lineOf).filter((line) => line !== null);
+  batch(() => {
+    show(room, merge(known, /** @type {Line[]} */ (fresh)));
+    room.older.value = page.next_cursor ? "some" : "none";
+  });
+}
+
+/** Shows lines, and drops the drafts that have become one. @param {OpenRoom} room @param {Line[]} lines */
+function show(room, lines) {
+  if (room.pending.value.length) {
+    const posted = new Set(lines.map((line) => line.id));
+    room.pending.value = room.pending.value.filter((draft) => !posted.has(draft.id));
+  }
+  room.lines.value = lines;
+}
+
+/** Takes up the live events after the position we have. @param {OpenRoom} room */
+async function join(room) {
+  if (connection.value.state !== "ready" || room.joining || room.status.value !== "ready") return;
+  room.joining = true;
+  try {
+    const ack = await request("room.join", { room: room.id, since: { epoch: room.epoch, seq: room.seq } });
+    Object.assign(room, { epoch: ack.epoch, joined: true });
+    for (const draft of room.pending.value) if (draft.state === "sending") post(room, draft);
+    if (ack.recovered === false) await startOver(room, ack.seq);
+  } catch (error) {
+    refused(room, /** @type {import("./api.js").ApiError} */ (error));
+  } finally {
+    room.joining = false;
+  }
+}
+
+/** @param {OpenRoom} room @param {import("./api.js").ApiError} error */
+function refused(room, { code, message }) {
+  if (code === "disconnected") return;
+  room.notice.value = message;
+  for (const { id } of room.pending.value) change(room, id, { state: "failed", why: message });
+}
+
+/** @param {OpenRoom} room @param {number} seq */
+async function startOver(room, seq) {
+  room.seq = seq;
+  await loadNewest(room);
+  room.notice.value = "You were away for long: the conversation was loaded again.";
+}
+
+on("ready", () => {
+  for (const room of open.values()) {
+    room.joined = false;
+    join(room);
+  }
+});
+
+for (const type of ["message.posted", "member.joined", "member.left"]) on(type, apply);
+
+/** @param {import("../types/wire").Frame} frame */
+function apply(frame) {
+  const room = open.get(frame.room ?? "");
+  if (!room || room.status.value !== "ready" || !frame.seq) return;
+  if (frame.seq > room.seq + 1 && !room.joining) {
+    join(room);
+    return;
+  }
+  const isNew = frame.seq > room.seq;
+  room.seq = Math.max(room.seq, frame.seq);
+  const line = lineOf(frame);
+  batch(() => {
+    if (line) show(room, merge(room.lines.value, [line]));
+    if (isNew) count(room, frame.t);
+  });
+}
+
+/** @param {OpenRoom} room @param {string} type */
+function count(room, type) {
+  const step = { "member.joined": 1, "member.left": -1 }[type];
+  const info = room.info.value;
+  if (step && info) room.info.value = { ...info, member_count: Math.max(0, info.member_count + step) };
+}
+
+/** Shows the text at once and sends it; offline it waits for the connection. @param {OpenRoom} room @param {string} text */
+export function say(room, text) {
+  /** @type {Draft} */
+  const draft = { id: uuid(), text, state: "sending", slow: false, why: "" };
+  room.pending.value = [...room.pending.value, draft];
+  post(room, draft);
+}
+
+/** The same id again is the same message: the server posts it once, however often it is sent. @param {OpenRoom} room @param {Draft} draft */
+export async function post(room, draft) {
+  change(room, draft.id, { state: "sending", why: "" });
+  setTimeout(() => change(room, draft.id, { slow: true }), SLOW_AFTER_MS);
+  if (!room.joined || room.inFlight.has(draft.id)) return;
+  room.inFlight.add(draft.id);
+  try {
+    const ack = await request("message.send", { room: room.id, message_id: draft.id, text: draft.text });
+    posted(room, draft, ack);
+  } catch (error) {
+    const { code, message } = /** @type {import("./api.js").ApiError} */ (error);
+    if (code !== "disconnected") change(room, draft.id, { state: "failed", why: message });
+  } finally {
+    room.inFlight.delete(draft.id);
+  }
+}
+
+/** @param {OpenRoom} room @param {Draft} draft @param {{seq: number, at: string}} ack */
+function posted(room, draft, { seq, at }) {
+  const user = me.value;
+  if (!user) return;
+  if (seq === room.seq + 1) room.seq = seq;
+  const author = { id: user.id, name: user.username };
+  show(room, merge(room.lines.value, [{ seq, at, id: draft.id, author, text: draft.text, kind: "message" }]));
+}
+
+/** @param {OpenRoom} room @param {string} id @param {Partial<Draft>} news */
+function change(room, id, news) {
+  if (!room.pending.value.some((draft) => draft.id === id)) return;
+  room.pending.value = room.pending.value.map((draft) => (draft.id === id ? { ...draft, ...news } : draft));
+}
+
+/** @param {OpenRoom} room @param {string} id */
+export function discard(room, id) {
+  room.pending.value = room.pending.value.filter((draft) => draft.id !== id);
+}
+
+/** @param {OpenRoom} room */
+export function readToEnd(room) {
+  room.readSeq = room.seq;
+  markRead(room.id);
+}
+
+whenForgotten(() => open.clear());

@@ -1,0 +1,186 @@
+// @ts-check
+/** The one `<audio>` element and its loader (hls.js, else the browser's own HLS): renews expired addresses, recovers what can be recovered, reports into `player.js`. */
+import { api } from "./api.js";
+import { batch, effect } from "./dom.js";
+import { announce } from "./mediasession.js";
+import * as player from "./player.js";
+
+/** @typedef {ReturnType<typeof createEngine>} Engine */
+/** @typedef {import("../types/wire").Playback} Playback */
+
+/** A renewed address that fails again within this stretch of the track is not the cure. */
+const RENEWAL_SECONDS = 1;
+
+export function createEngine() {
+  const audio = document.body.appendChild(document.createElement("audio"));
+  /** @type {any} */
+  let hls = null;
+  let trackId = "";
+  /** Counts loads, so that the answer to an older one is let go. */
+  let turn = 0;
+  /** While loading, the element's own position means nothing. */
+  let loading = false;
+  let renewedAt = -Infinity;
+  let repaired = false;
+
+  /** @param {string} id @param {number} at */
+  async function load(id, at) {
+    trackId = id;
+    renewedAt = -Infinity;
+    repaired = false;
+    await open(at);
+  }
+
+  /** Fetches an address for the track and plays from `at`. @param {number} at */
+  async function open(at) {
+    const mine = ++turn;
+    loading = true;
+    try {
+      const [playback, Hls] = await Promise.all([api("GET", `/tracks/${trackId}/playback`), loader()]);
+      if (mine !== turn) return;
+      detach();
+      if (Hls) attachHls(Hls, playback, at);
+      else attachNative(playback, at);
+      await resume();
+    } catch (error) {
+      if (mine === turn) fail(/** @type {Error} */ (error).message);
+    }
+  }
+
+  function detach() {
+    hls?.destroy();
+    hls = null;
+  }
+
+  /** @param {any} Hls @param {Playback} playback @param {number} at */
+  function attachHls(Hls, playback, at) {
+    const mine = new Hls({ enableWorker: false, startPosition: at, backBufferLength: 120, maxBufferLength: 60 });
+    hls = mine;
+    mine.on(Hls.Events.LEVEL_SWITCHED, (/** @type {any} */ _, /** @type {any} */ { level }) => {
+      player.quality.value = qualityOf(mine.levels[level]);
+    });
+    mine.on(Hls.Events.ERROR, (/** @type {any} */ _, /** @type {any} */ data) => {
+      if (hls === mine) troubled(Hls, data);
+    });
+    mine.loadSource(playback.hls_url);
+    mine.attachMedia(audio);
+  }
+
+  /** @param {any} Hls @param {any} data */
+  function troubled(Hls, data) {
+    if ([401, 403, 410].includes(data.response?.code)) renew();
+    else if (data.fatal && data.type === Hls.ErrorTypes.MEDIA_ERROR && !repaired) {
+      repaired = true;
+      hls.recoverMediaError();
+    } else if (data.fatal) fail(reason(data));
+  }
+
+  /** @param {Playback} playback @param {number} at */
+  function attachNative(playback, at) {
+    player.quality.value = "Auto";
+    audio.src = playback.hls_url;
+    audio.addEventListener("loadedmetadata", () => { audio.currentTime = at; }, { once: true });
+  }
+
+  /** Takes a fresh address and goes on at the same place; the listener hears a short gap at most. */
+  function renew() {
+    const at = loading ? player.position.value : audio.currentTime;
+    if (Math.abs(at - renewedAt) < RENEWAL_SECONDS) {
+      fail("The server refused to play this track.");
+      return;
+    }
+    renewedAt = at;
+    open(at);
+  }
+
+  /** @param {string} why */
+  function fail(why) {
+    turn += 1;
+    detach();
+    audio.removeAttribute("src");
+    audio.load();
+    batch(() => {
+      player.playing.value = false;
+      player.buffering.value = false;
+      player.playError.value = why;
+    });
+  }
+
+  /** Starts the sound if the listener still wants it. */
+  async function resume() {
+    if (!player.playing.value) return;
+    try {
+      await audio.play();
+    } catch (error) {
+      // NotAllowedError: the browser wants a press of the button first. AbortError: another load took over.
+      if (/** @type {Error} */ (error).name === "NotAllowedError") player.playing.value = false;
+    }
+  }
+
+  const tellDuration = () => { if (Number.isFinite(audio.duration)) player.mediaDuration.value = audio.duration; };
+  const waiting = (/** @type {boolean} */ is) => { player.buffering.value = is && player.playing.value; };
+  /** @type {Record<string, () => void>} */
+  const reactions = {
+    timeupdate() {
+      if (loading || !audio.currentTime) return;
+      player.position.value = audio.currentTime;
+      player.rememberSometimes();
+    },
+    durationchange: tellDuration,
+    canplay: () => { loading = false; },
+    playing: () => { loading = false; waiting(false); },
+    seeked: () => waiting(false),
+    waiting: () => waiting(true),
+    // The element stops by itself when headphones are pulled out or another tab takes the sound.
+    pause: () => { if (!loading && !audio.ended) player.playing.value = false; },
+    play: () => { if (!loading) player.playing.value = true; },
+    ended: player.ended,
+    error: () => { if (!hls && audio.getAttribute("src")) renew(); },
+  };
+  for (const [event, react] of Object.entries(reactions)) audio.addEventListener(event, react);
+
+  effect(() => { audio.volume = player.volume.value; });
+  effect(() => { audio.muted = player.muted.value; });
+  announce();
+
+  return {
+    load,
+    play: resume,
+    pause: () => audio.pause(),
+    seek: (/** @type {number} */ at) => { audio.currentTime = reachable(audio, at); },
+    stop() { turn += 1; detach(); audio.removeAttribute("src"); audio.load(); },
+  };
+}
+
+/** Fetches hls.js, which is most of the page's bytes, when the first track plays. */
+async function loader() {
+  if (player.forceNative) return null;
+  const { default: Hls } = await import("../vendor/hls.light.js");
+  return Hls.isSupported() ? Hls : null;
+}
+
+/** A track that is still encoding can be heard as far as it is done. @param {HTMLAudioElement} audio @param {number} at */
+function reachable(audio, at) {
+  const { seekable } = audio;
+  return seekable.length ? Math.min(at, Math.max(0, seekable.end(seekable.length - 1) - 0.1)) : at;
+}
+
+/** A playlist tells the rate with its container; people know the encoder's setting. */
+const NOMINAL_KBIT = [32, 48, 64, 96, 128, 160, 192, 256, 320];
+
+/** @param {{audioCodec?: string, bitrate: number, averageBitrate?: number} | undefined} level */
+function qualityOf(level) {
+  if (!level) return "";
+  if (/flac|alac/i.test(level.audioCodec ?? "")) return "Lossless";
+  const told = (level.averageBitrate || level.bitrate) / 1000;
+  const off = (/** @type {number} */ rate) => Math.abs(rate - told);
+  return `${NOMINAL_KBIT.reduce((best, rate) => (off(rate) < off(best) ? rate : best))} kbit/s`;
+}
+
+/** @param {{response?: {code: number}, details: string}} data */
+function reason(data) {
+  const code = data.response?.code;
+  if (code === 404) return "This track's sound is not there any more.";
+  if (code) return `The server answered ${code} for this track.`;
+  return data.details.includes("Load") ? "The connection broke off." : "This browser cannot play this track.";
+}

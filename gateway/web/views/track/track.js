@@ -1,0 +1,66 @@
+// @ts-check
+/** One track: its shape to seek on, and its processing until it is published. `?t=83` starts at that second. */
+import { html, useEffect, useState } from "../../app/dom.js";
+import { ago, clock, hue } from "../../app/format.js";
+import * as player from "../../app/player.js";
+import { route } from "../../app/router.js";
+import { fetchTrack, isPlayable, trackCell } from "../../app/store.js";
+import { Cover, icon } from "../../ui/icon.js";
+import { usePeaks } from "../../ui/peaks.js";
+import { Processing } from "../../ui/progress.js";
+import { Failure, Skeleton, useTitle } from "../../ui/state.js";
+import { SeekBar } from "../../ui/waveform.js";
+
+export function TrackPage() {
+  const { id } = route.value;
+  const track = trackCell(id).value;
+  const [error, setError] = useState(/** @type {Error | null} */ (null));
+  const load = () => { setError(null); fetchTrack(id).catch(setError); };
+  useEffect(load, [id]);
+  useTitle(track?.title ?? "Track");
+  if (error && !track) return html`<div class="page"><${Failure} what="This track could not be loaded." error=${error} onRetry=${load} /></div>`;
+  if (!track) return html`<div class="page"><${Skeleton} rows=${1} kind="hero" /></div>`;
+  return html`<article class="track-page" style=${{ "--hue": hue(id) }} key=${id}>
+    <header class="track-hero">
+      <${Cover} id=${id} size="cover-large" />
+      <div class="track-hero-text">
+        <h1>${track.title}</h1>
+        <p class="track-hero-artist">${track.artist || track.owner.name}</p>
+        <p class="track-facts">
+          <span>${clock(track.duration_ms === null ? null : track.duration_ms / 1000)}</span>
+          <span>Uploaded by ${track.owner.name}, <time datetime=${track.created_at}>${ago(track.created_at)}</time></span>
+        </p>
+        ${isPlayable(track) && html`<${PlayControl} track=${track} />`}
+      </div>
+    </header>
+    ${isPlayable(track) && html`<${Shape} track=${track} />`}
+    ${track.state !== "published" && html`<${Processing} trackId=${id} />`}
+  </article>`;
+}
+
+/** Where Play begins: the second in the address, as long as the track is not under way. */
+function startOf() {
+  return Math.max(0, Number(route.value.query.get("t")) || 0);
+}
+
+/** @param {{track: import("../../types/wire").Track}} props */
+function PlayControl({ track }) {
+  const isCurrent = player.current.value?.id === track.id;
+  const playing = isCurrent && player.playing.value;
+  const onClick = () => (isCurrent ? player.toggle() : player.playTrack(track.id, [track.id], startOf()));
+  return html`<button type="button" class="button button-hue button-large" onClick=${onClick}>
+    ${playing ? icon("pause") : icon("play")} ${playing ? "Pause" : "Play"}</button>`;
+}
+
+/** @param {{track: import("../../types/wire").Track}} props */
+function Shape({ track }) {
+  const peaks = usePeaks(track);
+  const isCurrent = player.current.value?.id === track.id;
+  const duration = (isCurrent && player.duration.value) || (track.duration_ms ?? 0) / 1000;
+  const position = isCurrent ? player.position.value : startOf();
+  const onSeek = (/** @type {number} */ at) => (isCurrent ? player.seek(at) : player.playTrack(track.id, [track.id], at));
+  return html`<div class="track-wave" data-testid="track-waveform">
+    <${SeekBar} label=${`Position in ${track.title}`} peaks=${peaks} position=${position} duration=${duration} onSeek=${onSeek} />
+    <div class="track-wave-times"><time>${clock(position)}</time><time>${clock(duration || null)}</time></div>
+  </div>`;
+}
