@@ -67,6 +67,10 @@ class ChunkOffsetError(PersistenceError):
         self.size_bytes = size_bytes
 
 
+class UploadUnknownError(PersistenceError):
+    """No chunk of the upload was ever written, or it was dropped."""
+
+
 class MediaNotFoundError(PersistenceError):
     """The store holds nothing under the key."""
 

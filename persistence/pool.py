@@ -83,9 +83,13 @@ class Pool:
                     yield conn
                 except asyncpg.InterfaceError as error:
                     # The driver's word for misuse too: only a closed connection makes it a loss.
-                    if conn.is_closed():
+                    if _is_closed(conn):
                         raise _unavailable(error) from error
                     raise
+                except asyncpg.InternalClientError as error:
+                    # So it says when a dying server's last words were read and its end was not yet.
+                    conn.terminate()
+                    raise _unavailable(error) from error
         except _LOST as error:
             raise _unavailable(error) from error
 
@@ -135,6 +139,13 @@ async def fetch_one(conn: Connection, query: str, *arguments: object) -> asyncpg
     if row is None:
         raise LookupError(f"no row came of {query}")
     return row
+
+
+def _is_closed(conn: Connection) -> bool:
+    try:
+        return conn.is_closed()
+    except asyncpg.InterfaceError:
+        return True  # the pool has taken it back already, as it does when the server hangs up
 
 
 def _unavailable(error: BaseException) -> DatabaseUnavailableError:

@@ -118,6 +118,8 @@ _FINISH_TRACK = """
 
 _DELETE_RENDITIONS = "DELETE FROM renditions WHERE track_id = $1"
 
+_SOURCE_KEY = "SELECT source_key FROM tracks WHERE id = $1"
+
 _READ_WAVEFORM = "SELECT peaks FROM tracks WHERE id = $1"
 
 
@@ -285,6 +287,11 @@ async def finish_track(
 async def delete_renditions(conn: Connection, track_id: UUID) -> None:
     """Forget all renditions, for a job that encodes anew with other settings; their files stay."""
     await conn.execute(_DELETE_RENDITIONS, track_id)
+
+
+async def source_key(conn: Connection, track_id: UUID) -> str:
+    """Return the media key of what was uploaded for a track that exists."""
+    return str((await fetch_one(conn, _SOURCE_KEY, track_id))["source_key"])
 
 
 async def read_waveform(conn: Connection, track_id: UUID) -> bytes | None:

@@ -7,15 +7,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from veza.persistence.errors import PostgresStartError
 from veza.persistence.postgres.account import Account
 
 FAST_SHUTDOWN: Final = signal.SIGINT
 IMMEDIATE_SHUTDOWN: Final = signal.SIGQUIT
 POLL_SECONDS: Final = 0.005
+PROC: Final = Path("/proc")
 _PR_SET_PDEATHSIG: Final = 1
 _ZOMBIE: Final = "Z"
 _STATUS_LINE: Final = 7
@@ -46,11 +49,11 @@ def is_postmaster(pid: int, cluster: Path) -> bool:
     A process that ended but was not reaped is none, though the server would take its id for a living
     one; in a container without an init it stays for ever.
     """
-    if not Path("/proc/self").exists():
+    if not PROC.exists():
         return _answers_signals(pid)
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        state = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0]
+        command = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
     except (FileNotFoundError, ProcessLookupError, IndexError):
         return False
     is_server = Path(os.fsdecode(command[0])).name.startswith("postgres")
@@ -67,14 +70,12 @@ def _answers_signals(pid: int) -> bool:
     return True
 
 
-def wait_until(condition: Callable[[], bool], *, timeout_seconds: float) -> bool:
-    """Poll a condition; return whether it came true in time."""
+def wait_for(answer: Callable[[], bool | None], *, timeout_seconds: float) -> bool | None:
+    """Ask until the answer is not None; None if it still is when the time is up."""
     deadline = time.monotonic() + timeout_seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
+    while (found := answer()) is None and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
-    return True
+    return found
 
 
 def spawn(
@@ -118,5 +119,47 @@ def stop_process(pid: int, is_gone: Callable[[], bool], *, timeout_seconds: floa
             os.kill(pid, signal_number)
         except ProcessLookupError:
             return
-        if wait_until(is_gone, timeout_seconds=timeout_seconds):
+        if wait_for(lambda: is_gone() or None, timeout_seconds=timeout_seconds):
             return
+
+
+def end_orphans(cluster: Path, *, timeout_seconds: float) -> None:
+    """Stop a server that outlived its owner, and forget one that is only a number in a file.
+
+    Only for the folder's owner. The server takes whatever process has the number for its predecessor,
+    a dead one that was not reaped too, and then refuses to start; so the file has to go. But it is also
+    what keeps a new server from the files while processes of the old one still write to them: it goes
+    after the last of them.
+    """
+    found = read_pid_file(cluster)
+    if found is None:
+        return
+    if is_postmaster(found.pid, cluster):
+        stop_process(
+            found.pid,
+            lambda: not is_postmaster(found.pid, cluster),
+            timeout_seconds=timeout_seconds,
+        )
+    if not PROC.exists():
+        return  # elsewhere the server judges by itself
+    for pid in processes_of(cluster):
+        with suppress(ProcessLookupError):
+            os.kill(pid, IMMEDIATE_SHUTDOWN)
+    if wait_for(lambda: not processes_of(cluster) or None, timeout_seconds=timeout_seconds) is None:
+        raise PostgresStartError(f"processes {processes_of(cluster)} still work in {cluster}")
+    (cluster / "postmaster.pid").unlink(missing_ok=True)
+
+
+def processes_of(cluster: Path) -> list[int]:
+    """Return the PostgreSQL processes that work in a cluster: each of them has it as its folder."""
+    found = []
+    for process in PROC.iterdir():
+        try:
+            is_server = (
+                process.name.isdigit() and (process / "comm").read_text().strip() == "postgres"
+            )
+            if is_server and (process / "cwd").readlink() == cluster:
+                found.append(int(process.name))
+        except OSError:
+            continue  # ended meanwhile, or somebody else's
+    return found

@@ -1,7 +1,9 @@
 """Accounts, rooms and tracks to test repositories with."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,6 +17,13 @@ from veza.persistence.tracks import insert_track
 MakeAuthor = Callable[[], Awaitable[Author]]
 MakeRoom = Callable[[], Awaitable[Room]]
 MakeTrack = Callable[[], Awaitable[tuple[Track, Job]]]
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """A folder for a private server; not in pytest's own, which is closed to the account root lends it."""
+    with TemporaryDirectory(prefix="veza-postgres-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -93,6 +93,13 @@ async def test_a_new_track_is_processing_and_its_job_queued(
     assert await tracks.get_track(conn, uuid4()) is None
 
 
+async def test_a_track_knows_its_source(conn: Connection, new_author: MakeAuthor) -> None:
+    track, _ = await insert(conn, uuid4(), await new_author(), "Dawn")
+    assert await tracks.source_key(conn, track.id) == "sources/a"
+    with pytest.raises(LookupError):
+        await tracks.source_key(conn, uuid4())
+
+
 async def test_making_a_track_again_returns_the_first_one(
     pool: Pool, new_author: MakeAuthor
 ) -> None:

@@ -1,0 +1,213 @@
+"""Where bytes of media live: an object is there whole or not at all, and so it stays after a power cut.
+
+All functions block: call them from threads. Keys: `sources/<name>` for what was uploaded,
+`media/<track>/<rendition>/<name>` for what was made of it.
+"""
+
+import errno
+import hashlib
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Protocol
+from uuid import UUID, uuid4
+
+from veza.persistence.errors import (
+    ChunkOffsetError,
+    InvalidKeyError,
+    MediaNotFoundError,
+    StorageFullError,
+    UploadUnknownError,
+)
+
+# No part begins with a dot: no way up, and nothing hidden.
+_KEY: Final = re.compile(r"(sources|media)(/[a-z0-9][a-z0-9._-]{0,99}){1,4}")
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_READ_BYTES: Final = 1024 * 1024
+_INTERRUPTED_SECONDS: Final = 3600.0
+
+
+class MediaStore(Protocol):
+    """What a node needs of its media; a directory, and later a bucket, gives it."""
+
+    def put(self, key: str, data: bytes) -> None:
+        """Store an object, or replace it by another, whole. Raises `StorageFullError`."""
+
+    def read(self, key: str) -> bytes:
+        """Return an object. Raises `MediaNotFoundError`."""
+
+    def open_source(self, key: str) -> int:
+        """Return a descriptor of an object, for a decoder to seek in; the caller closes it."""
+
+    def write_chunk(self, upload_id: UUID, offset: int, data: bytes) -> int:
+        """Put bytes into an upload, made at its first chunk, and return how many it holds.
+
+        Writing the same bytes again is harmless. Raises `ChunkOffsetError` for a hole and
+        `StorageFullError`.
+        """
+
+    def finish(self, upload_id: UUID, key: str) -> tuple[int, bytes]:
+        """Make an upload an object; return its size and SHA-256. The second time it returns the same.
+
+        Raises `UploadUnknownError`.
+        """
+
+    def drop(self, upload_id: UUID) -> None:
+        """Forget an upload; harmless if there is none."""
+
+    def stale_uploads(self, *, older_than_seconds: float) -> tuple[UUID, ...]:
+        """Return uploads that were begun and not written to for so long, for somebody to drop."""
+
+
+class LocalMediaStore:
+    """Media in a directory of this machine."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._partial = root / "partial"
+        self._uploads = root / "uploads"
+        for folder in (self._partial, self._uploads):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._forget_interrupted()
+
+    def put(self, key: str, data: bytes) -> None:
+        """See `MediaStore`."""
+        path = self._path(key)
+        partial = self._partial / uuid4().hex
+        with _full_disk():
+            try:
+                with partial.open("xb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                _publish(partial, path)
+            finally:
+                partial.unlink(missing_ok=True)
+
+    def read(self, key: str) -> bytes:
+        """See `MediaStore`."""
+        try:
+            return self._path(key).read_bytes()
+        except FileNotFoundError as error:
+            raise MediaNotFoundError(key) from error
+
+    def open_source(self, key: str) -> int:
+        """See `MediaStore`."""
+        try:
+            return os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise MediaNotFoundError(key) from error
+
+    def write_chunk(self, upload_id: UUID, offset: int, data: bytes) -> int:
+        """See `MediaStore`."""
+        create = os.O_CREAT if offset == 0 else 0
+        try:
+            fd = os.open(self._upload(upload_id), os.O_WRONLY | os.O_CLOEXEC | create, 0o600)
+        except FileNotFoundError as error:
+            raise ChunkOffsetError(0) from error
+        try:
+            size_bytes = os.fstat(fd).st_size
+            if not 0 <= offset <= size_bytes:
+                raise ChunkOffsetError(size_bytes)
+            _write_chunk(fd, size_bytes, offset, data)
+            return max(size_bytes, offset + len(data))
+        finally:
+            os.close(fd)
+
+    def finish(self, upload_id: UUID, key: str) -> tuple[int, bytes]:
+        """See `MediaStore`."""
+        path, upload = self._path(key), self._upload(upload_id)
+        source = upload if upload.exists() else path
+        try:
+            with source.open("rb") as file:
+                found = _measure(file.fileno())
+                os.fsync(file.fileno())
+        except FileNotFoundError as error:
+            raise UploadUnknownError(f"there is no upload {upload_id}") from error
+        if source is upload:
+            with _full_disk():
+                _publish(upload, path)
+        return found
+
+    def drop(self, upload_id: UUID) -> None:
+        """See `MediaStore`."""
+        self._upload(upload_id).unlink(missing_ok=True)
+
+    def stale_uploads(self, *, older_than_seconds: float) -> tuple[UUID, ...]:
+        """See `MediaStore`."""
+        limit = time.time() - older_than_seconds
+        return tuple(
+            UUID(entry.name)
+            for entry in os.scandir(self._uploads)
+            if entry.stat().st_mtime <= limit
+        )
+
+    def _forget_interrupted(self) -> None:
+        """Remove what writes left that a crash cut off; young ones may be another node's at work."""
+        limit = time.time() - _INTERRUPTED_SECONDS
+        for entry in os.scandir(self._partial):
+            if entry.stat().st_mtime < limit:
+                Path(entry.path).unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        if not _KEY.fullmatch(key):
+            raise InvalidKeyError(f"{key!r} is no media key")
+        return self._root / key
+
+    def _upload(self, upload_id: UUID) -> Path:
+        return self._uploads / str(upload_id)
+
+
+def _publish(source: Path, target: Path) -> None:
+    """Move a synced file to its name so that the name, too, survives a power cut."""
+    _make_folder(target.parent)
+    source.replace(target)
+    _sync_folder(target.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _write_chunk(fd: int, size_bytes: int, offset: int, data: bytes) -> None:
+    view = memoryview(data)
+    try:
+        with _full_disk():
+            while view:
+                written = os.pwrite(fd, view, offset)
+                offset, view = offset + written, view[written:]
+    except BaseException:
+        os.ftruncate(fd, size_bytes)  # half a chunk must not look like a whole one
+        raise
+
+
+def _measure(fd: int) -> tuple[int, bytes]:
+    digest, size_bytes = hashlib.sha256(), 0
+    while chunk := os.pread(fd, _READ_BYTES, size_bytes):
+        digest.update(chunk)
+        size_bytes += len(chunk)
+    return size_bytes, digest.digest()
+
+
+@contextmanager
+def _full_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageFullError(str(error)) from error
+        raise

@@ -1,0 +1,184 @@
+"""An object is there whole or not at all, and a key leads nowhere but into the store."""
+
+import hashlib
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from veza.persistence.errors import (
+    ChunkOffsetError,
+    InvalidKeyError,
+    MediaNotFoundError,
+    StorageFullError,
+    UploadUnknownError,
+)
+from veza.persistence.media_store import LocalMediaStore, MediaStore
+
+KEY = "media/0190/aac-64/0.m4s"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> MediaStore:
+    return LocalMediaStore(tmp_path)
+
+
+@contextmanager
+def full_disk(size_bytes: int) -> Iterator[None]:
+    """The kernel refuses to let a file grow past a size, as it does where the disk is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def files(root: Path) -> list[str]:
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+def test_an_object_reads_back_the_same(store: MediaStore, tmp_path: Path) -> None:
+    store.put(KEY, b"bytes")
+    assert store.read(KEY) == b"bytes"
+    store.put(KEY, b"others")
+    assert store.read(KEY) == b"others"
+    assert files(tmp_path) == [KEY]
+
+
+def test_what_is_not_there_is_not_found(store: MediaStore) -> None:
+    with pytest.raises(MediaNotFoundError):
+        store.read(KEY)
+    with pytest.raises(MediaNotFoundError):
+        store.open_source(KEY)
+
+
+def test_a_full_disk_keeps_the_old_object_and_nothing_of_the_new(
+    store: MediaStore, tmp_path: Path
+) -> None:
+    store.put(KEY, b"old")
+    with full_disk(10), pytest.raises(StorageFullError):
+        store.put(KEY, bytes(20_000))
+    assert store.read(KEY) == b"old"
+    assert files(tmp_path) == [KEY]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "media",
+        "media/",
+        "/media/a",
+        "media//a",
+        "media/../a",
+        "media/a/..",
+        "media/.hidden",
+        "media/a/\0",
+        "media/a\n",
+        "media/A",
+        "media/a b",
+        "uploads/a",
+        "partial/a",
+        "media/a/b/c/d/e",
+        "media/" + "a" * 101,
+    ],
+)
+def test_a_key_that_is_none_is_refused(store: MediaStore, key: str) -> None:
+    for use in (store.read, store.open_source, lambda key: store.put(key, b"")):
+        with pytest.raises(InvalidKeyError):
+            use(key)
+    with pytest.raises(InvalidKeyError):
+        store.finish(uuid4(), key)
+
+
+def test_an_upload_becomes_an_object_that_a_decoder_can_seek_in(
+    store: MediaStore, tmp_path: Path
+) -> None:
+    upload_id, data = uuid4(), os.urandom(3_000_000)
+    assert store.write_chunk(upload_id, 0, data[:1_000_000]) == 1_000_000
+    assert store.write_chunk(upload_id, 1_000_000, data[1_000_000:]) == 3_000_000
+    expected = (3_000_000, hashlib.sha256(data).digest())
+    assert store.finish(upload_id, "sources/one") == expected
+    fd = store.open_source("sources/one")
+    try:
+        assert os.pread(fd, 10, 2_000_000) == data[2_000_000:2_000_010]
+    finally:
+        os.close(fd)
+    assert files(tmp_path) == ["sources/one"]
+
+
+def test_finishing_an_upload_again_gives_the_same_answer(store: MediaStore) -> None:
+    upload_id = uuid4()
+    store.write_chunk(upload_id, 0, b"bytes")
+    assert store.finish(upload_id, "sources/one") == store.finish(upload_id, "sources/one")
+
+
+def test_an_upload_nobody_began_cannot_be_finished(store: MediaStore) -> None:
+    with pytest.raises(UploadUnknownError):
+        store.finish(uuid4(), "sources/one")
+
+
+def test_a_chunk_sent_again_is_harmless(store: MediaStore) -> None:
+    upload_id = uuid4()
+    store.write_chunk(upload_id, 0, b"abc")
+    store.write_chunk(upload_id, 3, b"def")
+    assert store.write_chunk(upload_id, 0, b"abc") == 6
+    store.finish(upload_id, "sources/one")
+    assert store.read("sources/one") == b"abcdef"
+
+
+def test_a_chunk_that_would_leave_a_hole_is_told_where_to_go_on(
+    store: MediaStore, tmp_path: Path
+) -> None:
+    upload_id = uuid4()
+    with pytest.raises(ChunkOffsetError) as caught:
+        store.write_chunk(upload_id, 5, b"def")
+    assert caught.value.size_bytes == 0
+    assert files(tmp_path) == []
+    store.write_chunk(upload_id, 0, b"abc")
+    for offset in (4, -1):
+        with pytest.raises(ChunkOffsetError) as caught:
+            store.write_chunk(upload_id, offset, b"def")
+        assert caught.value.size_bytes == 3
+
+
+def test_a_chunk_that_does_not_fit_on_the_disk_leaves_nothing_of_itself(store: MediaStore) -> None:
+    upload_id = uuid4()
+    store.write_chunk(upload_id, 0, b"abc")
+    with full_disk(10), pytest.raises(StorageFullError):
+        store.write_chunk(upload_id, 3, bytes(20_000))
+    assert store.write_chunk(upload_id, 3, b"def") == 6
+
+
+def test_a_dropped_upload_is_gone(store: MediaStore) -> None:
+    upload_id = uuid4()
+    store.write_chunk(upload_id, 0, b"abc")
+    store.drop(upload_id)
+    store.drop(upload_id)
+    with pytest.raises(UploadUnknownError):
+        store.finish(upload_id, "sources/one")
+
+
+def test_uploads_nobody_writes_to_any_more_are_found(store: MediaStore, tmp_path: Path) -> None:
+    old, young = uuid4(), uuid4()
+    for upload_id in (old, young):
+        store.write_chunk(upload_id, 0, b"abc")
+    os.utime(tmp_path / "uploads" / str(old), (0, 0))
+    assert store.stale_uploads(older_than_seconds=3600) == (old,)
+
+
+def test_uploads_survive_a_restart_and_interrupted_writes_do_not(tmp_path: Path) -> None:
+    store, upload_id = LocalMediaStore(tmp_path), UUID(int=1)
+    store.write_chunk(upload_id, 0, b"abc")
+    store.put(KEY, b"bytes")
+    for name in ("old", "young"):
+        (tmp_path / "partial" / name).write_bytes(b"half")
+    os.utime(tmp_path / "partial" / "old", (0, 0))
+    again = LocalMediaStore(tmp_path)
+    assert files(tmp_path) == [KEY, "partial/young", f"uploads/{upload_id}"]
+    assert again.write_chunk(upload_id, 3, b"def") == 6
