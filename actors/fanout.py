@@ -80,12 +80,16 @@ class Outbox:
         self.backlog += len(chunk)
         if self.waiting_bytes() > self._hub.limits.outbox_bytes:
             self._hub.counters.slow_consumers += 1
-            self.close()
-            self.transport.close(SLOW_CONSUMER, "slow consumer")
+            self.disconnect(SLOW_CONSUMER, "slow consumer")
 
     def waiting_bytes(self) -> int:
         """Bytes queued here and in the socket's own buffer."""
         return self.backlog + self.transport.buffered_bytes()
+
+    def disconnect(self, code: int, reason: str) -> None:
+        """Close the connection itself; the code tells the client what to do next."""
+        self.close()
+        self.transport.close(code, reason)
 
     def close(self) -> None:
         """Leave every topic and forget what waits."""
@@ -159,11 +163,20 @@ class FanOut:
             topic.holders.add(outbox)
             outbox.topics.add(topic)
 
-    def subscribe(self, name: str, outbox: Outbox, *, after_seq: int, head_seq: int) -> bool:
+    def subscribe(
+        self,
+        name: str,
+        outbox: Outbox,
+        *,
+        after_seq: int,
+        head_seq: int,
+        greeting: object | None = None,
+    ) -> bool:
         """Deliver a held topic from the event after `after_seq` on, without a gap or a repetition.
 
-        `head_seq` is the newest event at some time after `hold`. Returns False, and delivers nothing,
-        if the topic does not keep all events between: the caller reads them from the log and asks again.
+        `head_seq` is the newest event at some time after `hold`; `greeting` goes to this connection
+        before the first event. Returns False, and delivers nothing, if the topic does not keep all
+        events between: the caller reads them from the log and asks again.
         """
         topic = self._topics.get(name)
         if topic is None or outbox not in topic.holders:
@@ -173,6 +186,8 @@ class FanOut:
         if newest - after_seq > len(missed):
             return False
         self._spread(topic)
+        if greeting is not None:
+            outbox.push(greeting)
         for frame in missed:
             outbox.append(frame)
         if outbox.is_open:

@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     max_upload_bytes: Annotated[int, Field(ge=1024)] = 1024 * MEBIBYTE
     max_track_seconds: Annotated[int, Field(ge=1)] = 6 * 3600
     ladder_kbps: tuple[int, ...] = (64, 128, 256)
-    segment_seconds: Annotated[float, Field(ge=1, le=30)] = 6.0
+    segment_seconds: Annotated[int, Field(ge=1, le=30)] = 6
     encoders: Annotated[int, Field(ge=1)] = 2
     encoder_memory_bytes: Annotated[int, Field(ge=128 * MEBIBYTE)] = 2048 * MEBIBYTE
     encoder_cpu_seconds: Annotated[int, Field(ge=10)] = 2 * 3600

@@ -80,7 +80,9 @@ _FIND_COOKIE = f"""
     WHERE s.cookie_hash = $1 AND s.revoked_at IS NULL AND s.expires_at > now()
 """
 
+# A new link takes the place of all earlier ones.
 _INSERT_SETUP = """
+    WITH forgotten AS (DELETE FROM setup_tokens)
     INSERT INTO setup_tokens (token_hash, expires_at) VALUES ($1, $2)
 """
 

@@ -24,6 +24,18 @@ class RegisterAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IssueSetup:
+    """Make a token that lets somebody become the first administrator. Reply: `SetupIssued`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetupIssued:
+    """`token` works once, for an hour; it is None if there is an administrator."""
+
+    token: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimSetup:
     """Spend the one-time set-up token on the first administrator.
 

@@ -25,6 +25,7 @@ class RejectCode(StrEnum):
     ROOM_FULL = "room_full"
     STORAGE_FULL = "storage_full"
     TOKEN_REUSED = "token_reused"  # noqa: S105  # a code, not a secret
+    UNAVAILABLE = "unavailable"
     USERNAME_TAKEN = "username_taken"
     VALIDATION_FAILED = "validation_failed"
 

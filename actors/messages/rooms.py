@@ -1,8 +1,8 @@
 """The protocol of chat rooms.
 
-The room itself, key `("room", <room id>)`, decides who may speak and in which order; the rooms
-service, key `("rooms", "")`, makes and lists rooms; the room log, key `("room_log", "")`, stores and
-reads their events.
+The room itself, key `("room", <room id>)`, decides who may speak and in which order. The services
+around it: `("rooms", "")` makes and lists rooms, `("room_log", "")` reads a room's events, and
+`("room_writer", "")` commits new ones, all rooms' together.
 """
 
 from dataclasses import dataclass
@@ -116,17 +116,26 @@ class EventStored:
     is_new: bool
 
 
-# --- the room log ---
+# --- the room writer and the room log ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppendEvent:
-    """Give the event the next `seq` of its room and commit it. Reply: `EventStored` or `Rejected`.
+    """Give the event the next `seq` of its room and commit it.
 
     Membership events change the table of members in the same transaction.
+    Reply: `EventStored`, `MembershipUnchanged` or `Rejected` (`not_found`).
     """
 
     event: NewEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MembershipUnchanged:
+    """Whoever joined was a member already, or whoever left was none: there is no event to tell."""
+
+    kind: EventKind
+    author: Author
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,7 +92,7 @@ class Runner:
         await self._wake
         return True
 
-    async def _drive(self) -> None:  # noqa: C901  # flat for speed, see below
+    async def _drive(self) -> None:  # flat for speed, see below
         """Drive the queue until it is empty, or until another runner has taken it over.
 
         Flat for speed: one more coroutine around the handler costs a tenth of the rate.

@@ -1,0 +1,241 @@
+"""The accounts service: registers people, checks who they are, opens and closes their sessions."""
+
+import asyncio
+import secrets
+from base64 import b64encode
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import ClassVar, TypeVar
+
+import bcrypt
+
+from veza.actors.database import DatabaseActor
+from veza.actors.messages.accounts import (
+    ClaimSetup,
+    Identified,
+    IdentifyCookie,
+    IdentifySession,
+    IssueSetup,
+    RefreshSession,
+    RegisterAccount,
+    SetupIssued,
+    SignedIn,
+    SignedOut,
+    SignIn,
+    SignOut,
+    User,
+)
+from veza.actors.messages.common import RefusedError, RejectCode
+from veza.actors.runtime.address import Address
+from veza.config.ids import uuid7
+from veza.persistence import accounts as rows
+from veza.persistence.errors import (
+    EmailTakenError,
+    TokenReusedError,
+    TokenUnknownError,
+    UsernameTakenError,
+)
+from veza.persistence.pool import Connection, Pool
+from veza.persistence.rows import Identity
+
+T = TypeVar("T")
+ADMIN_ROLES = ("admin", "ops")
+SETUP_LIFETIME = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountPolicy:
+    """What the operator decided about accounts."""
+
+    is_registration_open: bool
+    bcrypt_cost: int
+    session_lifetime: timedelta
+
+
+class AccountsActor(DatabaseActor):
+    """Accounts and sessions. Secrets are told once and stored as hashes only.
+
+    bcrypt takes a quarter of a second and releases the interpreter lock, so it runs in two threads of
+    its own; more at once than the mailbox holds is `Busy`.
+    """
+
+    concurrency: ClassVar[int] = 32
+    mailbox_limit: ClassVar[int] = 256
+
+    def __init__(self, *, pool: Pool, policy: AccountPolicy) -> None:
+        super().__init__(pool=pool)
+        self.policy = policy
+        self.hashing = ThreadPoolExecutor(max_workers=2, thread_name_prefix="bcrypt")
+        # Checked when the account does not exist, so that this takes as long as a wrong password.
+        # It is a salt with a made-up result: no password hashes to it.
+        self.decoy = bcrypt.gensalt(policy.bcrypt_cost).decode() + "." * 31
+
+    def on_stop(self) -> None:
+        self.hashing.shutdown(wait=False, cancel_futures=True)
+
+    async def receiveMsg_RegisterAccount(
+        self, command: RegisterAccount, _sender: Address
+    ) -> SignedIn:
+        if not self.policy.is_registration_open:
+            raise RefusedError(
+                RejectCode.REGISTRATION_CLOSED, "This server takes no new accounts at present."
+            )
+        password_hash = await self._hash(command.password)
+        async with self.transaction() as conn:
+            user = await insert_user(conn, command, password_hash)
+            return await self._open_session(conn, user, command.user_agent)
+
+    async def receiveMsg_IssueSetup(self, _command: IssueSetup, _sender: Address) -> SetupIssued:
+        async with self.transaction() as conn:
+            if await rows.has_admin(conn):
+                return SetupIssued(token=None)
+            token = new_token()
+            expires_at = datetime.now(UTC) + SETUP_LIFETIME
+            await rows.store_setup_token(conn, token_hash=digest(token), expires_at=expires_at)
+            return SetupIssued(token=token)
+
+    async def receiveMsg_ClaimSetup(self, command: ClaimSetup, _sender: Address) -> SignedIn:
+        password_hash = await self._hash(command.password)
+        async with self.transaction() as conn:
+            if not await rows.spend_setup_token(conn, digest(command.token)):
+                raise RefusedError(
+                    RejectCode.INVALID_TOKEN, "This set-up link was used or is too old."
+                )
+            if await rows.has_admin(conn):
+                raise RefusedError(RejectCode.INVALID_STATE, "There is an administrator already.")
+            user = await insert_user(conn, command, password_hash)
+            for role in ADMIN_ROLES:
+                await rows.grant_role(conn, user.id, role)
+            user = await rows.get_user(conn, user.id) or user
+            return await self._open_session(conn, user, command.user_agent)
+
+    async def receiveMsg_SignIn(self, command: SignIn, _sender: Address) -> SignedIn:
+        async with self.connection() as conn:
+            found = await rows.find_login(conn, command.login)
+        stored_hash = found[1] if found else self.decoy
+        is_right = await self._run(is_password, command.password, stored_hash)
+        if found is None or not is_right:
+            raise RefusedError(RejectCode.BAD_CREDENTIALS, "The name or the password is wrong.")
+        async with self.transaction() as conn:
+            return await self._open_session(conn, found[0], command.user_agent)
+
+    async def receiveMsg_RefreshSession(
+        self, command: RefreshSession, _sender: Address
+    ) -> SignedIn:
+        refresh_token, cookie_token = new_token(), new_token()
+        async with self.connection() as conn:
+            try:
+                rotated = await rows.rotate_refresh(
+                    conn,
+                    token_hash=digest(command.refresh_token),
+                    new_token_hash=digest(refresh_token),
+                    new_cookie_hash=digest(cookie_token),
+                )
+            except TokenReusedError as error:
+                raise RefusedError(
+                    RejectCode.TOKEN_REUSED, "This token was used before; the session is closed."
+                ) from error
+            except TokenUnknownError as error:
+                raise RefusedError(RejectCode.INVALID_TOKEN, "Sign in again.") from error
+        return SignedIn(
+            user=rotated.user,
+            session_id=rotated.session_id,
+            refresh_token=refresh_token,
+            cookie_token=cookie_token,
+            expires_at=rotated.expires_at,
+        )
+
+    async def receiveMsg_SignOut(self, command: SignOut, _sender: Address) -> SignedOut:
+        async with self.connection() as conn:
+            await rows.close_session(conn, command.session_id)
+        return SignedOut()
+
+    async def receiveMsg_IdentifyCookie(
+        self, command: IdentifyCookie, _sender: Address
+    ) -> Identified:
+        async with self.connection() as conn:
+            return identified(await rows.find_cookie(conn, digest(command.cookie_token)))
+
+    async def receiveMsg_IdentifySession(
+        self, command: IdentifySession, _sender: Address
+    ) -> Identified:
+        async with self.connection() as conn:
+            return identified(await rows.find_session(conn, command.session_id))
+
+    async def _open_session(self, conn: Connection, user: User, user_agent: str) -> SignedIn:
+        signed_in = SignedIn(
+            user=user,
+            session_id=uuid7(),
+            refresh_token=new_token(),
+            cookie_token=new_token(),
+            expires_at=datetime.now(UTC) + self.policy.session_lifetime,
+        )
+        await rows.open_session(
+            conn,
+            session_id=signed_in.session_id,
+            user_id=user.id,
+            cookie_hash=digest(signed_in.cookie_token),
+            refresh_hash=digest(signed_in.refresh_token),
+            user_agent=user_agent,
+            expires_at=signed_in.expires_at,
+        )
+        return signed_in
+
+    async def _hash(self, password: str) -> str:
+        return await self._run(hash_password, password, self.policy.bcrypt_cost)
+
+    async def _run(self, function: Callable[..., T], *args: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self.hashing, function, *args)
+
+
+async def insert_user(
+    conn: Connection, command: RegisterAccount | ClaimSetup, password_hash: str
+) -> User:
+    """Make the account a command asks for; a name or address in use is refused."""
+    try:
+        return await rows.insert_user(
+            conn,
+            user_id=uuid7(),
+            username=command.username,
+            email=command.email,
+            password_hash=password_hash,
+        )
+    except UsernameTakenError as error:
+        raise RefusedError(RejectCode.USERNAME_TAKEN, "This name is taken.") from error
+    except EmailTakenError as error:
+        raise RefusedError(RejectCode.EMAIL_TAKEN, "This address has an account.") from error
+
+
+def identified(found: Identity | None) -> Identified:
+    """Turn an open session into the reply, and none into the refusal."""
+    if found is None:
+        raise RefusedError(RejectCode.INVALID_TOKEN, "Sign in again.")
+    return Identified(user=found.user, session_id=found.session_id)
+
+
+def new_token() -> str:
+    """Return 256 random bits as text."""
+    return secrets.token_urlsafe(32)
+
+
+def digest(token: str) -> bytes:
+    """Return what is stored of a random token: its SHA-256, which needs no salt for 256 bits."""
+    return sha256(token.encode()).digest()
+
+
+def hash_password(password: str, cost: int) -> str:
+    """Hash a password with bcrypt; SHA-256 first, since bcrypt reads 72 bytes and no NUL."""
+    return bcrypt.hashpw(condensed(password), bcrypt.gensalt(cost)).decode()
+
+
+def is_password(password: str, stored_hash: str) -> bool:
+    """Compare a password with its hash in constant time."""
+    return bcrypt.checkpw(condensed(password), stored_hash.encode())
+
+
+def condensed(password: str) -> bytes:
+    """Return 44 bytes of base64 that stand for a password of any length."""
+    return b64encode(sha256(password.encode()).digest())

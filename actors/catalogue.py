@@ -1,0 +1,165 @@
+"""The catalogue service: tracks, their waveforms and their playlists."""
+
+import asyncio
+from pathlib import PurePath
+from typing import Final
+from uuid import UUID
+
+from veza.actors.database import DatabaseActor
+from veza.actors.messages.common import RefusedError, RejectCode
+from veza.actors.messages.directory import Deliver
+from veza.actors.messages.jobs import JobQueued
+from veza.actors.messages.tracks import (
+    DescribeTrack,
+    ListTracks,
+    PlaylistRead,
+    PublishUpload,
+    ReadMaster,
+    ReadPlaylist,
+    ReadWaveform,
+    Track,
+    TrackAccepted,
+    TrackDescribed,
+    TracksListed,
+    WaveformRead,
+)
+from veza.actors.runtime.address import Address
+from veza.codecs import playlist
+from veza.config.ids import uuid7
+from veza.persistence import tracks
+from veza.persistence.errors import MediaNotFoundError
+from veza.persistence.media_store import MediaStore
+from veza.persistence.pool import Pool
+from veza.persistence.rows import Rendition, Segment
+
+DISPATCHER: Final = ("dispatcher", "")
+MAX_TITLE_CHARS: Final = 200
+
+
+class CatalogueActor(DatabaseActor):
+    """Tracks as a table, and playlists made from the rows of their segments."""
+
+    def __init__(
+        self, *, pool: Pool, store: MediaStore, directory: Address, segment_seconds: int
+    ) -> None:
+        super().__init__(pool=pool)
+        self.store = store
+        self.directory = directory
+        self.segment_seconds = segment_seconds
+
+    async def receiveMsg_PublishUpload(
+        self, command: PublishUpload, _sender: Address
+    ) -> TrackAccepted:
+        source_key = f"sources/{command.track_id}"
+        try:
+            size_bytes, sha256 = await asyncio.to_thread(
+                self.store.finish, command.upload_id, source_key
+            )
+        except MediaNotFoundError as error:
+            raise RefusedError(RejectCode.NOT_FOUND, "There is no such upload.") from error
+        async with self.transaction() as conn:
+            track, job = await tracks.insert_track(
+                conn,
+                track_id=command.track_id,
+                job_id=uuid7(),
+                owner_id=command.owner.id,
+                title=title_of(command.title, command.filename),
+                filename=command.filename,
+                source_key=source_key,
+                source_sha256=sha256,
+                source_bytes=size_bytes,
+            )
+        self.send(self.directory, Deliver(key=DISPATCHER, message=JobQueued()))
+        return TrackAccepted(track=track, job=job)
+
+    async def receiveMsg_DescribeTrack(
+        self, command: DescribeTrack, _sender: Address
+    ) -> TrackDescribed:
+        async with self.connection() as conn:
+            track = await tracks.get_track(conn, command.track_id)
+        return TrackDescribed(track=found(track))
+
+    async def receiveMsg_ListTracks(self, command: ListTracks, _sender: Address) -> TracksListed:
+        async with self.connection() as conn:
+            listed = await tracks.list_tracks(
+                conn, viewer_id=command.viewer_id, before=command.before, limit=command.limit
+            )
+        return TracksListed(tracks=tuple(listed))
+
+    async def receiveMsg_ReadWaveform(
+        self, command: ReadWaveform, _sender: Address
+    ) -> WaveformRead:
+        async with self.connection() as conn:
+            track = found(await tracks.get_track(conn, command.track_id))
+            peaks = await tracks.read_waveform(conn, command.track_id)
+        if not track.has_waveform or peaks is None:
+            raise RefusedError(RejectCode.NOT_READY, "The track is still being worked on.")
+        values = memoryview(peaks).cast("b").tolist()
+        return WaveformRead(buckets=tuple(zip(values[::2], values[1::2], strict=True)))
+
+    async def receiveMsg_ReadMaster(self, command: ReadMaster, _sender: Address) -> PlaylistRead:
+        renditions = await self._renditions(command.track_id)
+        text = playlist.master_playlist(
+            [variant_of(rendition) for rendition in renditions],
+            segment_seconds=self.segment_seconds,
+            query=command.query,
+        )
+        return PlaylistRead(text=text, is_complete=all(r.is_complete for r in renditions))
+
+    async def receiveMsg_ReadPlaylist(
+        self, command: ReadPlaylist, _sender: Address
+    ) -> PlaylistRead:
+        for rendition in await self._renditions(command.track_id):
+            if rendition.name == command.rendition:
+                text = playlist.media_playlist(
+                    [segment_of(segment) for segment in rendition.segments],
+                    sample_rate_hz=rendition.sample_rate_hz,
+                    init_address="init.mp4",
+                    segment_seconds=self.segment_seconds,
+                    ended=rendition.is_complete,
+                    query=command.query,
+                )
+                return PlaylistRead(text=text, is_complete=rendition.is_complete)
+        raise RefusedError(RejectCode.NOT_FOUND, "There is no such rendition.")
+
+    async def _renditions(self, track_id: UUID) -> tuple[Rendition, ...]:
+        async with self.connection() as conn:
+            found(await tracks.get_track(conn, track_id))
+            renditions = tuple(await tracks.load_segments(conn, track_id))
+        if not any(rendition.segments for rendition in renditions):
+            raise RefusedError(RejectCode.NOT_READY, "The track is still being worked on.")
+        return renditions
+
+
+def variant_of(rendition: Rendition) -> playlist.Variant:
+    """Say what the master playlist tells of a rendition."""
+    return playlist.Variant(
+        address=f"{rendition.name}/index.m3u8",
+        sample_rate_hz=rendition.sample_rate_hz,
+        nominal_bit_rate_bps=rendition.bitrate_bps,
+        segments=[segment_of(segment) for segment in rendition.segments],
+        ended=rendition.is_complete,
+        codecs=rendition.codecs,
+    )
+
+
+def segment_of(row: Segment) -> playlist.Segment:
+    """Say what a playlist tells of a segment."""
+    return playlist.Segment(
+        address=f"{row.number}.m4s",
+        duration_samples=row.duration_samples,
+        size_bytes=row.size_bytes,
+    )
+
+
+def found(track: Track | None) -> Track:
+    """Return the track; refuse if there is none."""
+    if track is None:
+        raise RefusedError(RejectCode.NOT_FOUND, "There is no such track.")
+    return track
+
+
+def title_of(title: str, filename: str) -> str:
+    """Choose the title a track starts with: the given one, else the file's name without its ending."""
+    chosen = " ".join((title or PurePath(filename).stem.replace("_", " ")).split())
+    return chosen[:MAX_TITLE_CHARS] or "Untitled"

@@ -1,0 +1,198 @@
+"""The jobs service: what is queued, who holds its lease, and how each job stands."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+from uuid import UUID
+
+from veza.actors.database import DatabaseActor
+from veza.actors.messages.common import RefusedError, RejectCode
+from veza.actors.messages.directory import Deliver
+from veza.actors.messages.jobs import (
+    AdvanceJob,
+    Assignment,
+    AssignmentLoaded,
+    CancelRunning,
+    ClaimJob,
+    ConfirmCancel,
+    FailJob,
+    HandBackJob,
+    JobAdvanced,
+    JobClaimed,
+    JobQueued,
+    LoadAssignment,
+    ReleaseJob,
+    StoredSegment,
+)
+from veza.actors.messages.tracks import (
+    CancelJob,
+    DescribeJob,
+    DescribeTrackJob,
+    Job,
+    JobDescribed,
+    RetryJob,
+    Track,
+)
+from veza.actors.runtime.address import Address
+from veza.persistence import jobs, tracks
+from veza.persistence.errors import JobStateError, LeaseLostError
+from veza.persistence.pool import Connection, Pool
+
+DISPATCHER: Final = ("dispatcher", "")
+
+
+class JobsActor(DatabaseActor):
+    """The durable queue. Whoever changes a job says which node it is; without its lease it is refused."""
+
+    def __init__(
+        self, *, pool: Pool, directory: Address, node_id: UUID, lease_seconds: float
+    ) -> None:
+        super().__init__(pool=pool)
+        self.directory = directory
+        self.node_id = node_id
+        self.lease_seconds = lease_seconds
+
+    # --- for owners ---
+
+    async def receiveMsg_DescribeJob(self, command: DescribeJob, _sender: Address) -> JobDescribed:
+        async with self.connection() as conn:
+            return JobDescribed(job=await owned_job(conn, command.job_id, command.viewer_id))
+
+    async def receiveMsg_DescribeTrackJob(
+        self, command: DescribeTrackJob, _sender: Address
+    ) -> JobDescribed:
+        async with self.connection() as conn:
+            job = await jobs.newest_job_of_track(conn, command.track_id)
+        return JobDescribed(job=visible(job, command.viewer_id))
+
+    async def receiveMsg_CancelJob(self, command: CancelJob, _sender: Address) -> JobDescribed:
+        async with self.transaction() as conn:
+            await owned_job(conn, command.job_id, command.viewer_id)
+            try:
+                job = await jobs.request_cancel(conn, command.job_id)
+            except JobStateError as error:
+                raise RefusedError(RejectCode.INVALID_STATE, "The job is finished.") from error
+        self._tell_dispatcher(CancelRunning(job_id=command.job_id))
+        return JobDescribed(job=job)
+
+    async def receiveMsg_RetryJob(self, command: RetryJob, _sender: Address) -> JobDescribed:
+        async with self.transaction() as conn:
+            ended = await owned_job(conn, command.job_id, command.viewer_id)
+            try:
+                job = await jobs.retry_job(conn, command.job_id)
+            except JobStateError as error:
+                raise RefusedError(
+                    RejectCode.INVALID_STATE, "Only a failed or cancelled job can be retried."
+                ) from error
+            await tracks.delete_renditions(conn, ended.track_id)
+        self._tell_dispatcher(JobQueued())
+        return JobDescribed(job=job)
+
+    # --- for the node's own actors ---
+
+    async def receiveMsg_ClaimJob(self, _command: ClaimJob, _sender: Address) -> JobClaimed:
+        async with self.connection() as conn:
+            claimed = await jobs.claim_job(
+                conn, node_id=self.node_id, lease_seconds=self.lease_seconds
+            )
+        return JobClaimed(job_id=claimed.job.id if claimed else None)
+
+    async def receiveMsg_LoadAssignment(
+        self, command: LoadAssignment, _sender: Address
+    ) -> AssignmentLoaded:
+        async with self._holding(command.job_id) as conn:
+            job, track = await job_and_track(conn, command.job_id)
+            source_key = await tracks.source_key(conn, track.id)
+            renditions = await tracks.load_segments(conn, track.id)
+        stored = tuple(
+            StoredSegment(rendition=rendition.name, number=rendition.segments[-1].number)
+            for rendition in renditions
+            if rendition.segments
+        )
+        return AssignmentLoaded(
+            assignment=Assignment(job=job, track=track, source_key=source_key, stored=stored)
+        )
+
+    async def receiveMsg_AdvanceJob(self, command: AdvanceJob, _sender: Address) -> JobAdvanced:
+        async with self._holding(command.job_id) as conn:
+            is_cancel_requested = await jobs.renew_lease(
+                conn, command.job_id, node_id=self.node_id, lease_seconds=self.lease_seconds
+            )
+            await jobs.set_state(
+                conn,
+                command.job_id,
+                node_id=self.node_id,
+                state=command.state,
+                progress=command.progress,
+            )
+            job, track = await job_and_track(conn, command.job_id)
+        return JobAdvanced(job=job, track=track, is_cancel_requested=is_cancel_requested)
+
+    async def receiveMsg_FailJob(self, command: FailJob, _sender: Address) -> JobAdvanced:
+        async with self._holding(command.job_id) as conn:
+            await jobs.fail_job(conn, command.job_id, node_id=self.node_id, failure=command.failure)
+            return await advanced(conn, command.job_id)
+
+    async def receiveMsg_ReleaseJob(self, command: ReleaseJob, _sender: Address) -> JobAdvanced:
+        async with self._holding(command.job_id) as conn:
+            await jobs.release_job(
+                conn, command.job_id, node_id=self.node_id, failure=command.failure
+            )
+            return await advanced(conn, command.job_id)
+
+    async def receiveMsg_HandBackJob(self, command: HandBackJob, _sender: Address) -> JobAdvanced:
+        async with self._holding(command.job_id) as conn:
+            await jobs.hand_back_job(conn, command.job_id, node_id=self.node_id)
+            return await advanced(conn, command.job_id)
+
+    async def receiveMsg_ConfirmCancel(
+        self, command: ConfirmCancel, _sender: Address
+    ) -> JobAdvanced:
+        async with self._holding(command.job_id) as conn:
+            await jobs.cancel_job(conn, command.job_id, node_id=self.node_id)
+            return await advanced(conn, command.job_id)
+
+    @asynccontextmanager
+    async def _holding(self, job_id: UUID) -> AsyncIterator[Connection]:
+        async with self.transaction() as conn, holding(conn, job_id, self.node_id):
+            yield conn
+
+    def _tell_dispatcher(self, message: JobQueued | CancelRunning) -> None:
+        self.send(self.directory, Deliver(key=DISPATCHER, message=message))
+
+
+@asynccontextmanager
+async def holding(conn: Connection, job_id: UUID, node_id: UUID) -> AsyncIterator[None]:
+    """Make sure, until the transaction ends, that a job is this node's; refuse if it is not."""
+    try:
+        await jobs.hold_lease(conn, job_id, node_id=node_id)
+        yield
+    except LeaseLostError as error:
+        raise RefusedError(RejectCode.INVALID_STATE, "The job is another node's.") from error
+
+
+async def job_and_track(conn: Connection, job_id: UUID) -> tuple[Job, Track]:
+    """Read a job that exists, and its track."""
+    job = await jobs.get_job(conn, job_id)
+    track = await tracks.get_track(conn, job.track_id) if job else None
+    if job is None or track is None:
+        raise LookupError(f"job {job_id} is not there")
+    return job, track
+
+
+async def advanced(conn: Connection, job_id: UUID) -> JobAdvanced:
+    """Say how a job stands after a change that nobody can cancel any more."""
+    job, track = await job_and_track(conn, job_id)
+    return JobAdvanced(job=job, track=track, is_cancel_requested=False)
+
+
+async def owned_job(conn: Connection, job_id: UUID, viewer_id: UUID) -> Job:
+    """Read a job; somebody else's is as good as none."""
+    return visible(await jobs.get_job(conn, job_id), viewer_id)
+
+
+def visible(job: Job | None, viewer_id: UUID) -> Job:
+    """Return the job if the viewer may know of it; refuse if not."""
+    if job is None or job.owner_id != viewer_id:
+        raise RefusedError(RejectCode.NOT_FOUND, "There is no such job.")
+    return job

@@ -1,0 +1,53 @@
+"""The media service: bytes into and out of the media store, off the event loop."""
+
+import asyncio
+from typing import ClassVar
+
+from veza.actors.database import DatabaseActor
+from veza.actors.messages.common import RefusedError, RejectCode
+from veza.actors.messages.tracks import ChunkWritten, DropUpload, MediaRead, ReadMedia, WriteChunk
+from veza.actors.runtime.address import Address
+from veza.persistence import tracks
+from veza.persistence.errors import StorageFullError
+from veza.persistence.media_store import MediaStore
+from veza.persistence.pool import Pool
+
+
+class MediaActor(DatabaseActor):
+    """Upload parts in, published objects out. What may be read is what the tables name."""
+
+    concurrency: ClassVar[int] = 8
+    mailbox_limit: ClassVar[int] = 512
+
+    def __init__(self, *, pool: Pool, store: MediaStore, max_upload_bytes: int) -> None:
+        super().__init__(pool=pool)
+        self.store = store
+        self.max_upload_bytes = max_upload_bytes
+
+    async def receiveMsg_WriteChunk(self, command: WriteChunk, _sender: Address) -> ChunkWritten:
+        size_bytes = command.offset + len(command.data)
+        if size_bytes > self.max_upload_bytes:
+            raise RefusedError(
+                RejectCode.PAYLOAD_TOO_LARGE,
+                f"A file may have {self.max_upload_bytes // 2**20} MiB at most.",
+            )
+        try:
+            await asyncio.to_thread(
+                self.store.write_chunk, command.upload_id, command.offset, command.data
+            )
+        except StorageFullError as error:
+            raise RefusedError(RejectCode.STORAGE_FULL, "The server's disk is full.") from error
+        return ChunkWritten(size_bytes=size_bytes)
+
+    async def receiveMsg_DropUpload(self, command: DropUpload, _sender: Address) -> None:
+        await asyncio.to_thread(self.store.drop, command.upload_id)
+
+    async def receiveMsg_ReadMedia(self, command: ReadMedia, _sender: Address) -> MediaRead:
+        async with self.connection() as conn:
+            found = await tracks.segment_key(
+                conn, command.track_id, command.rendition, command.name
+            )
+        if found is None:
+            raise RefusedError(RejectCode.NOT_FOUND, "There is no such segment.")
+        key, sha256 = found
+        return MediaRead(data=await asyncio.to_thread(self.store.read, key), etag=sha256.hex())

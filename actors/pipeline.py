@@ -1,0 +1,226 @@
+"""The encoding pipeline actor: owns one sandboxed worker process and speaks for it."""
+
+import os
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from veza.actors.base import SupervisedActor
+from veza.actors.encoding.frames import (
+    BrokenFrame,
+    FailedFrame,
+    FinishedFrame,
+    Frame,
+    InitFrame,
+    PeaksFrame,
+    ProbedFrame,
+    ProgressFrame,
+    ReadyFrame,
+    RenditionField,
+    SegmentFrame,
+    StartFrame,
+)
+from veza.actors.encoding.process import EncoderProcess
+from veza.actors.messages.jobs import (
+    EncodingFailed,
+    EncodingFinished,
+    EncodingProgressed,
+    RenditionOpened,
+    SegmentEncoded,
+    SegmentTaken,
+    SourceProbed,
+    StartEncoding,
+    StopEncoding,
+)
+from veza.actors.messages.tracks import Failure
+from veza.actors.runtime import ActorStopped
+from veza.actors.runtime.address import Address
+from veza.codecs.playlist import AAC_LC
+from veza.codecs.source import Fault
+from veza.persistence.media_store import MediaStore
+
+NO_RUN: Final = UUID(int=0)
+
+
+SENTENCES: Final[dict[str, str]] = {
+    Fault.NOT_AUDIO: "This is no audio file that can be read here",
+    Fault.NO_AUDIO_STREAM: "There is no sound in this file",
+    Fault.EMPTY: "There is nothing to hear in this file",
+    Fault.TRUNCATED: "The file is not complete; upload it again",
+    Fault.DAMAGED: "The file is damaged",
+    Fault.TOO_LONG: "The track is too long",
+    Fault.UNSUPPORTED: "This kind of audio cannot be published here",
+}
+
+
+class WorkerBrokenError(Exception):
+    """The worker process met a bug of ours; its traceback is the message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderLimits:
+    """What a worker is told to make, and what it may use."""
+
+    ladder_kbps: tuple[int, ...]
+    segment_seconds: int
+    max_track_seconds: float
+    max_cpu_seconds: int
+    max_memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSpoke:
+    """A frame came from the process."""
+
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerExited:
+    """The process is gone and reaped."""
+
+    code: int
+
+
+class EncodingPipelineActor(SupervisedActor):
+    """One process for one run of one job. When either ends, both do.
+
+    The process reads the source through an inherited descriptor and writes to a socketpair: it needs
+    no file and no network. It is a few segments ahead of what is stored at most.
+    """
+
+    def __init__(self, *, actor_id: str, store: MediaStore, limits: EncoderLimits) -> None:
+        super().__init__()
+        self.actor_id = actor_id
+        self.store = store
+        self.limits = limits
+        self.process: EncoderProcess | None = None
+        self.job: Address | None = None
+        self.run = NO_RUN
+        self.renditions: dict[str, RenditionField] = {}
+        self.peaks = b""
+        self.progress = 0.0
+        self.sandbox_notes: tuple[str, ...] = ()
+
+    def on_stop(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+
+    def inspect(self) -> dict[str, object]:
+        return {
+            "pid": self.process.pid if self.process else None,
+            "progress": self.progress,
+            "sandbox_notes": list(self.sandbox_notes),
+        }
+
+    def receiveMsg_StartEncoding(self, command: StartEncoding, sender: Address) -> None:
+        if self.process is not None:
+            return
+        self.job, self.run = sender, command.run
+        self.watch(sender)
+        start = StartFrame(
+            ladder_kbps=self.limits.ladder_kbps,
+            segment_seconds=self.limits.segment_seconds,
+            stored={part.rendition: part.number for part in command.stored},
+            max_duration_seconds=self.limits.max_track_seconds,
+            max_cpu_seconds=self.limits.max_cpu_seconds,
+            max_memory_bytes=self.limits.max_memory_bytes,
+        )
+        source_fd = self.store.open_source(command.source_key)
+        try:
+            self.process = EncoderProcess(
+                source_fd,
+                start,
+                on_frame=lambda frame: self.send(self.cell, WorkerSpoke(frame=frame)),
+                on_exit=lambda code, _signal: self.send(self.cell, WorkerExited(code=code)),
+            )
+        finally:
+            os.close(source_fd)
+
+    def receiveMsg_StopEncoding(self, _command: StopEncoding, _sender: Address) -> None:
+        if self.process is None:
+            self.stop_self("as asked")
+        else:
+            self.process.kill()  # `WorkerExited` follows when it is gone and reaped
+
+    def receiveMsg_ActorStopped(self, _message: ActorStopped, _sender: Address) -> None:
+        """Whoever wanted this encoded is gone for good."""
+        self.receiveMsg_StopEncoding(StopEncoding(), self.cell)
+
+    def receiveMsg_SegmentTaken(self, _message: SegmentTaken, _sender: Address) -> None:
+        if self.process is not None:
+            self.process.acknowledge()
+
+    def receiveMsg_WorkerExited(self, message: WorkerExited, _sender: Address) -> None:
+        self.stop_self(f"worker process ended with {message.code}")
+
+    def receiveMsg_WorkerSpoke(self, message: WorkerSpoke, _sender: Address) -> None:
+        match message.frame:
+            case ReadyFrame(sandbox_notes=notes):
+                self.sandbox_notes = notes
+            case PeaksFrame(data=data):
+                self.peaks = data
+            case BrokenFrame(traceback=traceback):
+                raise WorkerBrokenError(traceback)
+            case frame:
+                self._tell_job(frame)
+
+    def _tell_job(self, frame: Frame) -> None:
+        if isinstance(frame, ProbedFrame):
+            self.renditions = {rendition.name: rendition for rendition in frame.renditions}
+        elif isinstance(frame, ProgressFrame):
+            self.progress = frame.share or self.progress
+        news = self._news(frame)
+        if news is not None and self.job is not None:
+            self.send(self.job, news)
+
+    def _news(self, frame: Frame) -> object | None:
+        """Say in the job's words what a frame tells. One case a frame."""
+        match frame:
+            case ProbedFrame():
+                return SourceProbed(
+                    run=self.run,
+                    sample_rate_hz=frame.sample_rate_hz,
+                    channels=frame.channels,
+                    artist=frame.artist or "",
+                    renditions=tuple(self.renditions),
+                )
+            case InitFrame(rendition=name, data=data):
+                rendition = self.renditions[name]
+                return RenditionOpened(
+                    run=self.run,
+                    rendition=name,
+                    codecs=AAC_LC,
+                    sample_rate_hz=rendition.sample_rate_hz,
+                    channels=rendition.channels,
+                    bitrate_bps=rendition.bit_rate_bps,
+                    data=data,
+                )
+            case SegmentFrame():
+                return SegmentEncoded(
+                    run=self.run,
+                    rendition=frame.rendition,
+                    number=frame.number,
+                    first_sample=frame.first_sample,
+                    duration_samples=frame.duration_samples,
+                    data=frame.data,
+                )
+            case ProgressFrame():
+                return EncodingProgressed(run=self.run, progress=self.progress)
+            case FinishedFrame():
+                return EncodingFinished(
+                    run=self.run,
+                    duration_samples=frame.duration_samples,
+                    sample_rate_hz=frame.sample_rate_hz,
+                    peaks=self.peaks,
+                )
+            case FailedFrame(fault=fault, detail=detail):
+                return EncodingFailed(run=self.run, failure=failure_of(fault, detail))
+            case _:
+                return None
+
+
+def failure_of(fault: str, detail: str) -> Failure:
+    """Turn a fault of the file into a reason that a person understands."""
+    sentence = SENTENCES.get(fault, "The file cannot be published")
+    return Failure(code=fault, detail=f"{sentence} ({detail}).")

@@ -1,0 +1,146 @@
+"""The services around rooms: making and listing them, reading their events, committing new ones."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+from uuid import UUID
+
+from veza.actors.base import ServiceActor
+from veza.actors.database import DatabaseActor
+from veza.actors.messages.common import RefusedError, RejectCode, Rejected
+from veza.actors.messages.rooms import (
+    AppendEvent,
+    CreateRoom,
+    DescribeRoom,
+    EventKind,
+    EventsRead,
+    EventStored,
+    ListMemberships,
+    ListRooms,
+    MembershipsListed,
+    MembershipUnchanged,
+    NewEvent,
+    OpenRoom,
+    ReadEvents,
+    Room,
+    RoomDescribed,
+    RoomOpened,
+    RoomsListed,
+)
+from veza.actors.runtime.address import Address
+from veza.config.ids import uuid7
+from veza.persistence import room_log, rooms, rows
+from veza.persistence.pool import Connection, Pool
+
+
+class RoomsActor(DatabaseActor):
+    """Rooms as a table: made, listed, described."""
+
+    async def receiveMsg_CreateRoom(self, command: CreateRoom, _sender: Address) -> RoomDescribed:
+        async with self.transaction() as conn:
+            await rooms.insert_room(
+                conn,
+                room_id=command.room_id,
+                name=command.name,
+                kind=command.kind,
+                epoch=uuid7(),
+                creator_id=command.creator.id,
+            )
+            joined = NewEvent(
+                room_id=command.room_id, kind=EventKind.MEMBER_JOINED, author=command.creator
+            )
+            await room_log.append_events(conn, [joined])
+            return RoomDescribed(room=await existing_room(conn, command.room_id))
+
+    async def receiveMsg_DescribeRoom(
+        self, command: DescribeRoom, _sender: Address
+    ) -> RoomDescribed:
+        async with self.connection() as conn:
+            return RoomDescribed(room=await existing_room(conn, command.room_id))
+
+    async def receiveMsg_ListRooms(self, command: ListRooms, _sender: Address) -> RoomsListed:
+        async with self.connection() as conn:
+            found = await rooms.list_rooms(conn, before=command.before, limit=command.limit)
+        return RoomsListed(rooms=tuple(found))
+
+    async def receiveMsg_ListMemberships(
+        self, command: ListMemberships, _sender: Address
+    ) -> MembershipsListed:
+        async with self.connection() as conn:
+            found = await rooms.list_memberships(conn, command.user_id)
+        return MembershipsListed(memberships=tuple(found))
+
+
+class RoomLogActor(DatabaseActor):
+    """The events of all rooms, for reading."""
+
+    async def receiveMsg_OpenRoom(self, command: OpenRoom, _sender: Address) -> RoomOpened:
+        async with (
+            self.connection() as conn,
+            conn.transaction(isolation="repeatable_read"),
+        ):
+            room = await existing_room(conn, command.room_id)
+            return RoomOpened(room=room, members=await rooms.load_members(conn, room.id))
+
+    async def receiveMsg_ReadEvents(self, command: ReadEvents, _sender: Address) -> EventsRead:
+        async with self.connection() as conn:
+            events = await room_log.read_events(
+                conn,
+                command.room_id,
+                after_seq=command.after_seq,
+                before_seq=command.before_seq,
+                limit=command.limit,
+            )
+        return EventsRead(events=tuple(events))
+
+
+class RoomWriterActor(ServiceActor):
+    """Commits what all rooms of this node want stored, everything that waits in one transaction.
+
+    One batch is in flight at a time and its answers go out in order, so a room hears of its events
+    in the order of their `seq`. The mailbox is the queue: when it is full the room is told `Busy`.
+    A commit whose answer was lost is `Crashed`: nobody knows, and the client's retry finds out.
+    """
+
+    batch_limit: ClassVar[int] = 500
+    mailbox_limit: ClassVar[int] = 5000
+
+    def __init__(self, *, pool: Pool) -> None:
+        super().__init__()
+        self.pool = pool
+
+    async def receive_batch(self, batch: Sequence[tuple[object, Address]]) -> None:
+        appends = [(m.event, sender) for m, sender in batch if isinstance(m, AppendEvent)]
+        async with self.pool.acquire() as conn:
+            results = await room_log.append_events(conn, [event for event, _sender in appends])
+        for (event, sender), result in zip(appends, results, strict=True):
+            self.send(sender, append_reply(event, result))
+
+
+def append_reply(
+    event: NewEvent, result: rows.Appended
+) -> EventStored | MembershipUnchanged | Rejected:
+    """Turn what became of one event into the reply its sender expects."""
+    match result:
+        case rows.StoredEvent(event=stored, is_new=is_new):
+            return EventStored(event=stored, is_new=is_new)
+        case rows.MembershipUnchanged():
+            return MembershipUnchanged(kind=event.kind, author=event.author)
+        case rows.UnknownRoom():
+            return refusal(RejectCode.NOT_FOUND, "There is no such room.")
+        case rows.UnknownAuthor():
+            return refusal(RejectCode.FORBIDDEN, "This account is closed.")
+        case rows.UnstorableText():
+            return refusal(RejectCode.VALIDATION_FAILED, "The text has characters that are none.")
+
+
+def refusal(code: RejectCode, detail: str) -> Rejected:
+    """Refuse one event of a batch; its neighbours are stored."""
+    return Rejected(command="AppendEvent", code=code, detail=detail)
+
+
+async def existing_room(conn: Connection, room_id: UUID) -> Room:
+    """Read a room; refuse if there is none."""
+    room = await rooms.get_room(conn, room_id)
+    if room is None:
+        raise RefusedError(RejectCode.NOT_FOUND, "There is no such room.")
+    return room

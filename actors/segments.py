@@ -1,0 +1,125 @@
+"""The segments service: publishes what was encoded, first the whole file, then its row."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from hashlib import sha256
+from uuid import UUID
+
+from veza.actors.database import DatabaseActor
+from veza.actors.jobs import advanced, holding, job_and_track
+from veza.actors.messages.common import RefusedError, RejectCode
+from veza.actors.messages.jobs import (
+    JobAdvanced,
+    PartStored,
+    PublishTrack,
+    StoreInit,
+    StoreProbe,
+    StoreSegment,
+)
+from veza.actors.messages.tracks import JobState
+from veza.actors.runtime.address import Address
+from veza.persistence import jobs, tracks
+from veza.persistence.errors import AlreadyExistsError, SegmentOrderError, StorageFullError
+from veza.persistence.media_store import MediaStore
+from veza.persistence.pool import Connection, Pool
+from veza.persistence.rows import Segment
+
+
+class SegmentsActor(DatabaseActor):
+    """Stores parts of tracks for jobs whose lease this node holds; storing one twice is harmless."""
+
+    def __init__(self, *, pool: Pool, store: MediaStore, node_id: UUID) -> None:
+        super().__init__(pool=pool)
+        self.store = store
+        self.node_id = node_id
+
+    async def receiveMsg_StoreProbe(self, command: StoreProbe, _sender: Address) -> PartStored:
+        async with self.transaction() as conn, self._holding(conn, command.job_id):
+            await tracks.set_probed(
+                conn,
+                command.track_id,
+                sample_rate_hz=command.sample_rate_hz,
+                channels=command.channels,
+                artist=command.artist or None,
+            )
+            await jobs.set_state(
+                conn,
+                command.job_id,
+                node_id=self.node_id,
+                state=JobState.ENCODING,
+                progress=command.progress,
+            )
+            return await part_stored(conn, command.job_id)
+
+    async def receiveMsg_StoreInit(self, command: StoreInit, _sender: Address) -> PartStored:
+        key = f"media/{command.track_id}/{command.rendition}/init.mp4"
+        await self._put(key, command.data)
+        async with self._growing(command.job_id) as conn:
+            await tracks.save_init(
+                conn,
+                command.track_id,
+                rendition=command.rendition,
+                codecs=command.codecs,
+                sample_rate_hz=command.sample_rate_hz,
+                channels=command.channels,
+                bitrate_bps=command.bitrate_bps,
+                init_key=key,
+                init_sha256=sha256(command.data).digest(),
+            )
+            return await part_stored(conn, command.job_id)
+
+    async def receiveMsg_StoreSegment(self, command: StoreSegment, _sender: Address) -> PartStored:
+        key = f"media/{command.track_id}/{command.rendition}/{command.number}.m4s"
+        await self._put(key, command.data)
+        segment = Segment(
+            number=command.number,
+            key=key,
+            sha256=sha256(command.data).digest(),
+            size_bytes=len(command.data),
+            first_sample=command.first_sample,
+            duration_samples=command.duration_samples,
+        )
+        async with self._growing(command.job_id) as conn:
+            await tracks.append_segment(
+                conn, command.track_id, rendition=command.rendition, segment=segment
+            )
+            if command.number == 0:
+                await tracks.mark_playable(conn, command.track_id, command.renditions)
+            return await part_stored(conn, command.job_id)
+
+    async def receiveMsg_PublishTrack(self, command: PublishTrack, _sender: Address) -> JobAdvanced:
+        async with self.transaction() as conn, self._holding(conn, command.job_id):
+            await tracks.finish_track(
+                conn,
+                command.track_id,
+                duration_samples=command.duration_samples,
+                sample_rate_hz=command.sample_rate_hz,
+                peaks=command.peaks,
+            )
+            await jobs.finish_job(conn, command.job_id, node_id=self.node_id)
+            return await advanced(conn, command.job_id)
+
+    @asynccontextmanager
+    async def _growing(self, job_id: UUID) -> AsyncIterator[Connection]:
+        """Add to a rendition under the lease; refuse what does not continue what is stored."""
+        try:
+            async with self.transaction() as conn, self._holding(conn, job_id):
+                yield conn
+        except (AlreadyExistsError, SegmentOrderError) as error:
+            raise RefusedError(RejectCode.ALREADY_EXISTS, str(error)) from error
+
+    def _holding(self, conn: Connection, job_id: UUID) -> AbstractAsyncContextManager[None]:
+        return holding(conn, job_id, self.node_id)
+
+    async def _put(self, key: str, data: bytes) -> None:
+        try:
+            await asyncio.to_thread(self.store.put, key, data)
+        except StorageFullError as error:
+            raise RefusedError(RejectCode.STORAGE_FULL, "The server's disk is full.") from error
+
+
+async def part_stored(conn: Connection, job_id: UUID) -> PartStored:
+    """Say how job and track stand within the transaction that stored the part."""
+    job, track = await job_and_track(conn, job_id)
+    return PartStored(job=job, track=track)

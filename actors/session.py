@@ -1,0 +1,276 @@
+"""The session actor: one signed-in connection, its subscriptions, and the answers it is owed."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+from uuid import UUID
+
+from veza.actors.base import SupervisedActor
+from veza.actors.fanout import FanOut, Outbox
+from veza.actors.messages.accounts import Author
+from veza.actors.messages.common import Answer, Key, RefusedError, RejectCode, Rejected
+from veza.actors.messages.directory import Deliver
+from veza.actors.messages.rooms import (
+    EventsRead,
+    EventStored,
+    JoinRoom,
+    LeaveRoom,
+    ListMemberships,
+    MembershipsListed,
+    PostMessage,
+    ReadEvents,
+    Room,
+    RoomJoined,
+    RoomLeft,
+)
+from veza.actors.messages.sessions import (
+    CloseSession,
+    CommandFailed,
+    HistoryRead,
+    MessageAccepted,
+    OpenSession,
+    Position,
+    RequestHistory,
+    RoomEntered,
+    RoomExited,
+    SendMessage,
+    SessionOpened,
+    SubscribeRoom,
+    UnsubscribeRoom,
+)
+from veza.actors.room import ROOM_LOG, room_topic
+from veza.actors.runtime.address import Address
+
+RESYNC: Final = 4004
+ROOMS: Final = ("rooms", "")
+REPLAY_EVENTS: Final = 1000
+"""A client that missed more than this reloads: it would not read them one by one either."""
+
+
+def user_topic(user_id: UUID) -> str:
+    """Return the fan-out topic of volatile news for one user's connections."""
+    return f"user:{user_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    reply_to: Address
+
+
+@dataclass(frozen=True, slots=True)
+class _Entering:
+    frame_id: str | None
+    room_id: UUID
+    since: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Replaying:
+    """Tag: events past `after_seq` were asked for. `greeting` is told before the first of them."""
+
+    room: Room
+    after_seq: int
+    greeting: RoomEntered | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaving:
+    frame_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    frame_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Browsing:
+    frame_id: str | None
+    room_id: UUID
+
+
+def is_recoverable(since: Position | None, room: Room) -> bool:
+    """Tell whether everything a client missed since its position can be sent to it."""
+    if since is None or since.epoch != room.epoch:
+        return False
+    return 0 <= room.seq - since.seq <= REPLAY_EVENTS
+
+
+class SessionActor(SupervisedActor):
+    """One connection of a signed-in user.
+
+    Every command with a frame id is answered by exactly one frame. The session asks rooms and the log,
+    each question with its own tag, and keeps no table of what is pending: the tag carries it.
+    """
+
+    def __init__(self, *, actor_id: str, directory: Address, fan_out: FanOut) -> None:
+        super().__init__()
+        self.session_id = UUID(actor_id)
+        self.directory = directory
+        self.fan_out = fan_out
+        self.user: Author | None = None
+        self.outbox: Outbox | None = None
+        self.rooms: set[UUID] = set()
+
+    def on_stop(self) -> None:
+        if self.outbox is not None:
+            self.outbox.close()
+
+    def inspect(self) -> dict[str, object]:
+        return {
+            "rooms": len(self.rooms),
+            "waiting_bytes": self.outbox.waiting_bytes() if self.outbox else 0,
+        }
+
+    # --- commands ---
+
+    def receiveMsg_OpenSession(self, command: OpenSession, sender: Address) -> None:
+        self.user = command.user
+        self.outbox = command.outbox
+        topic = user_topic(command.user.id)
+        self.fan_out.hold(topic, command.outbox)
+        self.fan_out.subscribe(topic, command.outbox, after_seq=0, head_seq=0)
+        self._ask(ROOMS, ListMemberships(user_id=command.user.id), _Opening(sender))
+
+    def receiveMsg_CloseSession(self, _command: CloseSession, _sender: Address) -> None:
+        self.stop_self()
+
+    def receiveMsg_SubscribeRoom(self, command: SubscribeRoom, _sender: Address) -> None:
+        user, outbox = self._opened()
+        self.fan_out.hold(room_topic(command.room_id), outbox)
+        tag = _Entering(command.frame_id, command.room_id, command.since)
+        self._ask_room(command.room_id, JoinRoom(member=user), tag)
+
+    def receiveMsg_UnsubscribeRoom(self, command: UnsubscribeRoom, _sender: Address) -> None:
+        user, _outbox = self._opened()
+        self._drop_room(command.room_id)
+        self._ask_room(command.room_id, LeaveRoom(member=user), _Leaving(command.frame_id))
+
+    def receiveMsg_SendMessage(self, command: SendMessage, _sender: Address) -> None:
+        user, _outbox = self._opened()
+        post = PostMessage(
+            message_id=command.message_id,
+            author=user,
+            text=command.text,
+            reply_to=command.reply_to,
+        )
+        self._ask_room(command.room_id, post, _Sending(command.frame_id))
+
+    def receiveMsg_RequestHistory(self, command: RequestHistory, _sender: Address) -> None:
+        read = ReadEvents(
+            room_id=command.room_id, before_seq=command.before_seq, limit=command.limit
+        )
+        self._ask(ROOM_LOG, read, _Browsing(command.frame_id, command.room_id))
+
+    # --- answers ---
+
+    def receiveMsg_Answer(self, answer: Answer, _sender: Address) -> None:
+        match answer:
+            case Answer(tag=_Entering() as tag, message=RoomJoined(room=room)):
+                self._enter(tag, room)
+            case Answer(tag=_Entering() as tag):
+                self._drop_room(tag.room_id)
+                self._fail(tag.frame_id, answer.message)
+            case Answer(tag=_Replaying() as tag, message=EventsRead() as read):
+                self._replay(tag, read)
+            case Answer(tag=_Sending(frame_id=frame_id), message=EventStored(event=event)):
+                self._push(
+                    MessageAccepted(
+                        frame_id=frame_id,
+                        message_id=event.message_id or event.room_id,
+                        seq=event.seq,
+                        at=event.at,
+                    )
+                )
+            case Answer(tag=_Browsing() as tag, message=EventsRead() as read):
+                self._push(HistoryRead(frame_id=tag.frame_id, room_id=tag.room_id, history=read))
+            case Answer(tag=_Leaving(frame_id=frame_id), message=RoomLeft(room_id=room_id)):
+                self._push(RoomExited(frame_id=frame_id, room_id=room_id))
+            case Answer(tag=_Replaying(room=room, greeting=None)):
+                self._abandon(room.id)
+            case Answer(tag=_Replaying(room=room, greeting=RoomEntered(frame_id=frame_id))):
+                self._drop_room(room.id)
+                self._fail(frame_id, answer.message)
+            case Answer(tag=_Opening(reply_to=reply_to)):
+                self._answer_opening(reply_to, answer.message)
+            case Answer(tag=_Sending() | _Browsing() | _Leaving() as tag):
+                self._fail(tag.frame_id, answer.message)
+
+    # --- how it is done ---
+
+    def _answer_opening(self, reply_to: Address, reply: object) -> None:
+        if isinstance(reply, MembershipsListed):
+            reply = SessionOpened(session_id=self.session_id, memberships=reply.memberships)
+        self.send(reply_to, reply)
+
+    def _enter(self, tag: _Entering, room: Room) -> None:
+        recovered = is_recoverable(tag.since, room)
+        after_seq = tag.since.seq if recovered and tag.since else room.seq
+        greeting = None
+        if tag.frame_id is not None:
+            greeting = RoomEntered(frame_id=tag.frame_id, room=room, recovered=recovered)
+        self._deliver_from(room, after_seq, greeting)
+
+    def _deliver_from(self, room: Room, after_seq: int, greeting: RoomEntered | None) -> None:
+        """Subscribe past `after_seq`; what the hub keeps no more is read from the log first."""
+        _user, outbox = self._opened()
+        topic = room_topic(room.id)
+        if self.fan_out.subscribe(
+            topic, outbox, after_seq=after_seq, head_seq=room.seq, greeting=greeting
+        ):
+            self.rooms.add(room.id)
+            return
+        read = ReadEvents(room_id=room.id, after_seq=after_seq, limit=REPLAY_EVENTS)
+        self._ask(ROOM_LOG, read, _Replaying(room, after_seq, greeting))
+
+    def _replay(self, tag: _Replaying, read: EventsRead) -> None:
+        if not read.events:
+            # The log holds nothing more, so the head that was told is reached.
+            self._deliver_from(replace(tag.room, seq=tag.after_seq), tag.after_seq, tag.greeting)
+            return
+        _user, outbox = self._opened()
+        if tag.greeting is not None:
+            outbox.push(tag.greeting)
+        for event in read.events:
+            outbox.push(event)
+        self._deliver_from(tag.room, read.events[-1].seq, None)
+
+    def _abandon(self, room_id: UUID) -> None:
+        """Part of a replay was sent and the rest cannot be had: the client must start over."""
+        _user, outbox = self._opened()
+        self._drop_room(room_id)
+        outbox.disconnect(RESYNC, "resync")
+
+    def _drop_room(self, room_id: UUID) -> None:
+        _user, outbox = self._opened()
+        self.rooms.discard(room_id)
+        self.fan_out.unsubscribe(room_topic(room_id), outbox)
+
+    def _opened(self) -> tuple[Author, Outbox]:
+        if self.user is None or self.outbox is None:
+            raise RefusedError(RejectCode.INVALID_STATE, "The session is not open.")
+        return self.user, self.outbox
+
+    def _push(self, frame: MessageAccepted | HistoryRead | RoomExited) -> None:
+        if frame.frame_id is not None:
+            self._opened()[1].push(frame)
+
+    def _fail(self, frame_id: str | None, reply: object) -> None:
+        _user, outbox = self._opened()
+        if isinstance(reply, Rejected):
+            failed = CommandFailed(
+                frame_id=frame_id,
+                code=reply.code,
+                detail=reply.detail,
+                retry_after_seconds=reply.retry_after_seconds,
+            )
+        else:
+            failed = CommandFailed(
+                frame_id=frame_id, code=None, detail="The server could not answer. Try again."
+            )
+        outbox.push(failed)
+
+    def _ask_room(self, room_id: UUID, command: object, tag: object) -> None:
+        self._ask(("room", str(room_id)), command, tag)
+
+    def _ask(self, key: Key, message: object, tag: object) -> None:
+        self.ask_later(self.directory, Deliver(key=key, message=message), tag)

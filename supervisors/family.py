@@ -1,0 +1,119 @@
+"""The supervisor of a family: any number of alike actors, each started when its key is first needed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import ClassVar
+
+from veza.actors.base import SupervisedActor
+from veza.actors.messages.common import Key, Ready
+from veza.actors.runtime import Cell, ChildExit
+from veza.actors.runtime.address import Address
+from veza.actors.runtime.thespian_api import ActorExitRequest
+from veza.supervisors.child_spec import FamilySpec, RestartLog, is_restarted, resolved
+from veza.supervisors.messages import (
+    ChildGone,
+    ChildReady,
+    ServeFamily,
+    StartChild,
+    StopChild,
+    StopOverdue,
+)
+
+
+class FamilyIntensityError(Exception):
+    """So many children of one family fail that the fault is not theirs."""
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """One child. Its restarts are counted from its first crash on."""
+
+    key: Key
+    cell: Cell
+    restarts: RestartLog | None = None
+
+
+class FamilySupervisor(SupervisedActor):
+    """Starts children on demand, restarts those that crash, gives up those that only crash."""
+
+    supervises: ClassVar[bool] = True
+    # Children of a family know nothing of each other: they all stop at once.
+    stops_in_order: ClassVar[bool] = False
+    mailbox_limit: ClassVar[int] = 100_000
+
+    def __init__(self, *, spec: FamilySpec, refs: Mapping[str, Address]) -> None:
+        super().__init__()
+        self.spec = spec
+        self.kwargs = resolved(spec.kwargs, refs)
+        self.directory = refs["directory"]
+        self.restarts = RestartLog(spec.intensity)
+        self.members: dict[object, Member] = {}
+        self.by_key: dict[Key, Member] = {}
+        self.is_ending = False
+        self.send(self.directory, ServeFamily(family=spec.family))
+
+    def inspect(self) -> dict[str, object]:
+        used = self.restarts.used(monotonic())
+        return {"children": len(self.members), "restarts": used, "restart": self.spec.restart}
+
+    def receiveMsg_StartChild(self, message: StartChild, _sender: Address) -> None:
+        if len(self.members) >= self.spec.max_children:
+            self._gone(message.key, "too many")
+            return
+        kwargs = {**self.kwargs, "actor_id": message.key[1]}
+        cell = self.runtime.spawn(self.spec.actor, kwargs, parent=self.cell, name=message.key[1])
+        member = Member(message.key, cell)
+        self.members[cell] = self.by_key[message.key] = member
+
+    def receiveMsg_Ready(self, _message: Ready, sender: Address) -> None:
+        member = self.members.get(sender)
+        if member is not None:
+            self.send(self.directory, ChildReady(key=member.key, address=member.cell))
+
+    def receiveMsg_StopChild(self, message: StopChild, _sender: Address) -> None:
+        member = self.by_key.get(message.key)
+        if member is None:
+            self._gone(message.key, "not running")
+            return
+        self.runtime.stop(member.cell)
+        overdue = StopOverdue(name=message.key[1], address=member.cell)
+        self.wakeup_after(self.spec.shutdown_seconds, overdue)
+
+    def receiveMsg_StopOverdue(self, message: StopOverdue, _sender: Address) -> None:
+        member = self.members.get(message.address)
+        if member is not None:
+            self.runtime.kill(member.cell, "did not stop in time")
+
+    def receiveMsg_ActorExitRequest(self, _message: ActorExitRequest, _sender: Address) -> None:
+        """Restart nobody from now on; the runtime stops the children."""
+        self.is_ending = True
+
+    def receiveMsg_ChildExit(self, message: ChildExit, _sender: Address) -> None:
+        member = self.members.get(message.childAddress)
+        if member is None or self.is_ending:
+            return
+        reason = message.reason
+        if reason.kind == "crashed" and is_restarted(self.spec.restart, reason):
+            self._restart(member)
+        else:
+            self._give_up(member, reason.detail or reason.kind)
+
+    def _restart(self, member: Member) -> None:
+        now = monotonic()
+        if not self.restarts.record(now):
+            raise FamilyIntensityError(f"{self.spec.family}: too many restarts in all")
+        member.restarts = member.restarts or RestartLog(self.spec.child_intensity)
+        if member.restarts.record(now):
+            self.runtime.restart(member.cell)
+        else:
+            self._give_up(member, "crashed too often")
+
+    def _give_up(self, member: Member, reason: str) -> None:
+        del self.members[member.cell]
+        del self.by_key[member.key]
+        self.runtime.bury(member.cell)
+        self._gone(member.key, reason)
+
+    def _gone(self, key: Key, reason: str) -> None:
+        self.send(self.directory, ChildGone(key=key, reason=reason))

@@ -1,0 +1,59 @@
+"""What supervisors, the directory and the node tell each other; nobody outside this package sees it."""
+
+from dataclasses import dataclass
+
+from veza.actors.messages.common import Key
+from veza.actors.runtime.address import Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeFamily:
+    """The sender starts the actors of this family when asked with `StartChild`. It has none yet."""
+
+    family: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartChild:
+    """Start the actor of this key. Answered by `ChildReady`, or by `ChildGone` if it will not be."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopChild:
+    """Stop the actor of this key, in order. Answered by `ChildGone`."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildReady:
+    """The actor of the key answered `Ready`: its address may be told now."""
+
+    key: Key
+    address: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildGone:
+    """There is no actor of this key any more, and none will be started by itself."""
+
+    key: Key
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopOverdue:
+    """A child was asked to stop and had its time: end it now if it is still there."""
+
+    name: str
+    address: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyOverdue:
+    """A child was started for the given time and should be ready by now."""
+
+    name: str
+    starts: int

@@ -1,0 +1,137 @@
+"""One node: the actor system with its supervision tree, and the way in from outside.
+
+`start` and `stop` are mirror images. While it runs, `ask` and `tell` reach any actor by its key.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from veza.actors.base import SupervisedActor
+from veza.actors.messages.common import Gone, Key, Ready
+from veza.actors.messages.directory import AwaitEnd, Deliver, Ended
+from veza.actors.messages.jobs import DrainJobs
+from veza.actors.messages.ops import ActorNode
+from veza.actors.runtime import AsyncioSystemBase, Cell, ChildExit, ExitReason
+from veza.actors.runtime.address import Address
+from veza.supervisors.child_spec import SupervisorSpec
+from veza.supervisors.supervisor import Supervisor
+
+FOREVER_SECONDS: Final = 10 * 365 * 24 * 3600.0
+DEFAULT_ASK_SECONDS: Final = 10.0
+
+
+class NodeFailedError(Exception):
+    """The root supervisor gave up: the node must end, and whoever runs it starts another."""
+
+
+class Guardian(SupervisedActor):
+    """The parent of the root: it restarts nobody. `ready` is set when the start is over, well or not."""
+
+    def __init__(self, *, ready: asyncio.Event, failed: asyncio.Future[ExitReason]) -> None:
+        super().__init__()
+        self.ready = ready
+        self.failed = failed
+
+    def receiveMsg_Ready(self, _message: Ready, _sender: Address) -> None:
+        self.ready.set()
+
+    def receiveMsg_ChildExit(self, message: ChildExit, _sender: Address) -> None:
+        if not self.failed.done():
+            self.failed.set_result(message.reason)
+        self.ready.set()
+
+
+class Node:
+    """The actors of one process, on the event loop it is made on."""
+
+    def __init__(self, spec: SupervisorSpec) -> None:
+        self.spec = spec
+        self.runtime = AsyncioSystemBase()
+        self._ready = asyncio.Event()
+        self.failed: asyncio.Future[ExitReason] = asyncio.get_running_loop().create_future()
+        self._root: Cell | None = None
+        self._directory: Cell | None = None
+        self._is_stopping = False
+
+    async def start(self) -> None:
+        """Start every actor of the tree, in order; return when all are ready.
+
+        Raises `NodeFailedError` if the root gives up meanwhile.
+        """
+        kwargs = {"ready": self._ready, "failed": self.failed}
+        guardian = self.runtime.spawn(Guardian, kwargs, name="veza")
+        self._root = self.runtime.spawn(
+            Supervisor, {"spec": self.spec, "refs": {}}, parent=guardian, name=self.spec.name
+        )
+        await self._ready.wait()
+        if self.failed.done():
+            raise NodeFailedError(self.failed.result().detail)
+
+    async def stop(self, timeout_seconds: float) -> list[str]:
+        """Give jobs back, then stop every actor, in reverse order; return who had to be killed."""
+        self._is_stopping = True
+        await self.ask(("dispatcher", ""), DrainJobs(), timeout_seconds / 2)
+        return await self.runtime.shutdown_async(timeout_seconds)
+
+    async def ask(
+        self, key: Key, command: object, timeout_seconds: float = DEFAULT_ASK_SECONDS
+    ) -> object:
+        """Return the reply, or `Rejected`, `Crashed`, `Busy`, `TimedOut` or `Gone`."""
+        directory = self._find_directory()
+        if directory is None:
+            return Gone(command=type(command).__name__)
+        deliver = Deliver(key=key, message=command)
+        return await self.runtime.request(directory, deliver, timeout_seconds)
+
+    def tell(self, key: Key, command: object) -> None:
+        """Send a command that has no reply."""
+        directory = self._find_directory()
+        if directory is not None:
+            self.runtime.tell(directory, Deliver(key=key, message=command))
+
+    async def ended(self, key: Key) -> str:
+        """Wait until no actor of the key is alive; return the reason."""
+        directory = self._find_directory()
+        if directory is None:
+            return "the node is stopping"
+        reply = await self.runtime.request(directory, AwaitEnd(key=key), FOREVER_SECONDS)
+        return reply.reason if isinstance(reply, Ended) else "its supervisor was lost"
+
+    def tree(self) -> ActorNode:
+        """Return a snapshot of the supervision tree."""
+        if self._root is None:
+            raise RuntimeError("the node is not started")
+        return snapshot(self._root)
+
+    def health(self) -> Mapping[str, bool]:
+        """Return what must hold before this node can serve, by name."""
+        is_up = self._ready.is_set() and not self.failed.done()
+        return {"actors": is_up, "not_draining": not self._is_stopping}
+
+    def _find_directory(self) -> Cell | None:
+        if self._directory is None or not self._directory.alive:
+            children = self._root.children if self._root else None
+            cells = (cell for cell in children or () if cell.name == "directory")
+            self._directory = next(cells, None)
+        return self._directory
+
+
+def snapshot(cell: Cell) -> ActorNode:
+    """Describe an actor and all below it."""
+    stats = cell.stats()
+    last_exit = stats.last_exit
+    return ActorNode(
+        path=stats.path,
+        name=stats.path.rsplit("/", 1)[-1],
+        class_name=stats.class_name,
+        state=stats.state,
+        mailbox=stats.mailbox_depth,
+        mailbox_limit=stats.mailbox_limit,
+        head_age_ms=round(stats.head_age_seconds * 1000),
+        messages=stats.messages_in,
+        errors=stats.errors,
+        restarts=stats.restarts,
+        last_exit=f"{last_exit.kind}: {last_exit.detail}" if last_exit else None,
+        children=tuple(snapshot(child) for child in cell.children or ()),
+    )

@@ -1,0 +1,176 @@
+"""The whole supervision tree of a node on one page: who is started, in which order, under whom.
+
+root (rest_for_one)
+├── directory        (family, id) -> address; everything below is lost with it
+├── services         accounts, rooms, room log and writer, media, catalogue, jobs, segments
+├── rooms            a RoomActor for each room in use
+├── sessions         a SessionActor for each signed-in connection
+├── pipelines        an EncodingPipelineActor, with its process, for each encoding
+├── stream_jobs      a StreamJobActor for each job this node holds
+└── dispatcher       claims jobs; last, so that nothing is claimed before it can run
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from veza.actors.accounts import AccountPolicy, AccountsActor
+from veza.actors.base import ServiceActor
+from veza.actors.catalogue import CatalogueActor
+from veza.actors.dispatcher import DispatcherActor
+from veza.actors.fanout import FanOut
+from veza.actors.jobs import JobsActor
+from veza.actors.media import MediaActor
+from veza.actors.pipeline import EncoderLimits, EncodingPipelineActor
+from veza.actors.rate_limit import Rate
+from veza.actors.room import RoomActor
+from veza.actors.rooms import RoomLogActor, RoomsActor, RoomWriterActor
+from veza.actors.segments import SegmentsActor
+from veza.actors.session import SessionActor
+from veza.actors.stream_job import StreamJobActor
+from veza.config.settings import Settings
+from veza.persistence.media_store import MediaStore
+from veza.persistence.pool import Pool
+from veza.supervisors.child_spec import (
+    ChildSpec,
+    FamilySpec,
+    Intensity,
+    Ref,
+    Restart,
+    Strategy,
+    SupervisorSpec,
+)
+from veza.supervisors.directory import Directory
+
+DIRECTORY: Final = Ref("directory")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What actors are given beside each other's addresses."""
+
+    node_id: UUID
+    settings: Settings
+    pool: Pool
+    store: MediaStore
+    fan_out: FanOut
+
+
+def build_tree(given: Resources) -> SupervisorSpec:
+    """Describe a node's actors."""
+    settings = given.settings
+    return SupervisorSpec(
+        name="root",
+        strategy=Strategy.REST_FOR_ONE,
+        intensity=Intensity(restarts=3, period_seconds=30),
+        children=(
+            ChildSpec(name="directory", actor=Directory),
+            SupervisorSpec(
+                name="services",
+                strategy=Strategy.ONE_FOR_ONE,
+                intensity=Intensity(restarts=10, period_seconds=30),
+                children=services(given),
+            ),
+            FamilySpec(
+                name="rooms",
+                family="room",
+                actor=RoomActor,
+                kwargs={
+                    "directory": DIRECTORY,
+                    "fan_out": given.fan_out,
+                    "message_rate": Rate(
+                        per_second=settings.message_rate_per_10s / 10,
+                        burst=settings.message_burst,
+                    ),
+                },
+                restart=Restart.TRANSIENT,
+                max_children=100_000,
+            ),
+            FamilySpec(
+                name="sessions",
+                family="session",
+                actor=SessionActor,
+                kwargs={"directory": DIRECTORY, "fan_out": given.fan_out},
+                restart=Restart.TEMPORARY,
+                max_children=100_000,
+            ),
+            FamilySpec(
+                name="pipelines",
+                family="pipeline",
+                actor=EncodingPipelineActor,
+                kwargs={"store": given.store, "limits": encoder_limits(settings)},
+                restart=Restart.TEMPORARY,
+                max_children=4 * settings.encoders,
+            ),
+            FamilySpec(
+                name="stream_jobs",
+                family="stream_job",
+                actor=StreamJobActor,
+                kwargs={
+                    "directory": DIRECTORY,
+                    "fan_out": given.fan_out,
+                    "lease_seconds": settings.job_lease_seconds,
+                },
+                restart=Restart.TRANSIENT,
+                max_children=4 * settings.encoders,
+            ),
+            ChildSpec(
+                name="dispatcher",
+                actor=DispatcherActor,
+                kwargs={"directory": DIRECTORY, "slots": settings.encoders},
+                key=("dispatcher", ""),
+            ),
+        ),
+    )
+
+
+def services(given: Resources) -> tuple[ChildSpec, ...]:
+    """Describe the services; none needs another to start, so their order does not matter."""
+    settings = given.settings
+    pool: dict[str, object] = {"pool": given.pool}
+    store: dict[str, object] = {"store": given.store}
+    node: dict[str, object] = {"node_id": given.node_id}
+    directory: dict[str, object] = {"directory": DIRECTORY}
+    policy = AccountPolicy(
+        is_registration_open=settings.is_registration_open,
+        bcrypt_cost=settings.bcrypt_cost,
+        session_lifetime=timedelta(days=settings.session_days),
+    )
+    return (
+        service("accounts", AccountsActor, pool | {"policy": policy}),
+        service("rooms", RoomsActor, pool),
+        service("room_log", RoomLogActor, pool),
+        service("room_writer", RoomWriterActor, pool),
+        service(
+            "media", MediaActor, pool | store | {"max_upload_bytes": settings.max_upload_bytes}
+        ),
+        service(
+            "catalogue",
+            CatalogueActor,
+            pool | store | directory | {"segment_seconds": settings.segment_seconds},
+        ),
+        service(
+            "jobs",
+            JobsActor,
+            pool | directory | node | {"lease_seconds": settings.job_lease_seconds},
+        ),
+        service("segments", SegmentsActor, pool | store | node),
+    )
+
+
+def service(family: str, actor: type[ServiceActor], kwargs: Mapping[str, object]) -> ChildSpec:
+    """Describe one permanent actor whose key is its family alone."""
+    return ChildSpec(name=family, actor=actor, kwargs=kwargs, key=(family, ""))
+
+
+def encoder_limits(settings: Settings) -> EncoderLimits:
+    """Say what an encoder process makes and what it may use."""
+    return EncoderLimits(
+        ladder_kbps=settings.ladder_kbps,
+        segment_seconds=settings.segment_seconds,
+        max_track_seconds=settings.max_track_seconds,
+        max_cpu_seconds=settings.encoder_cpu_seconds,
+        max_memory_bytes=settings.encoder_memory_bytes,
+    )

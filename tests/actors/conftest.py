@@ -1,0 +1,152 @@
+"""A whole node on a real database, and clients that are sockets without a network."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from veza.actors.fanout import FanOut, FanOutLimits
+from veza.actors.messages.accounts import Author, RegisterAccount, SignedIn
+from veza.actors.messages.rooms import CreateRoom, Room, RoomDescribed, RoomKind
+from veza.actors.messages.sessions import CloseSession, OpenSession, SessionOpened, SubscribeRoom
+from veza.config.ids import uuid7
+from veza.config.settings import Settings
+from veza.persistence.media_store import LocalMediaStore
+from veza.persistence.pool import Pool
+from veza.supervisors.node import Node
+from veza.supervisors.tree import Resources, build_tree
+
+
+class Events:
+    """The hub's encoder: each event is a numbered line, so that what was received can be looked up."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def encode(self, event: object) -> bytes:
+        self.told.append(event)
+        return b"%d\n" % (len(self.told) - 1)
+
+
+class Client:
+    """One signed-in connection."""
+
+    def __init__(self, world: "World", author: Author) -> None:
+        self.world = world
+        self.author = author
+        self.key = ("session", str(uuid7()))
+        self.events: list[object] = []
+        self.closed: int | None = None
+        self.news = asyncio.Event()
+        self.frames = 0
+
+    def write(self, data: bytes) -> None:
+        self.events += [self.world.events.told[int(line)] for line in data.split()]
+        self.news.set()
+
+    def buffered_bytes(self) -> int:
+        return 0
+
+    def close(self, code: int, _reason: str) -> None:
+        self.closed = code
+        self.news.set()
+
+    async def open(self) -> "Client":
+        self.outbox = self.world.fan_out.open(self)
+        opened = await self.world.node.ask(
+            self.key, OpenSession(user=self.author, outbox=self.outbox)
+        )
+        assert isinstance(opened, SessionOpened)
+        return self
+
+    async def again(self) -> "Client":
+        """The same person on a new connection, this one being lost."""
+        self.tell(CloseSession())
+        await self.world.node.ended(self.key)
+        return await Client(self.world, self.author).open()
+
+    def tell(self, command: object) -> None:
+        self.world.node.tell(self.key, command)
+
+    def frame_id(self) -> str:
+        self.frames += 1
+        return f"{self.author.name}-{self.frames}"
+
+    async def join(self, room: Room, since: object = None) -> object:
+        frame_id = self.frame_id()
+        self.tell(SubscribeRoom(frame_id=frame_id, room_id=room.id, since=since))
+        return await self.answer(frame_id)
+
+    async def answer(self, frame_id: str) -> object:
+        """The one frame that answers a command."""
+        return await self.wait_for(lambda event: getattr(event, "frame_id", None) == frame_id)
+
+    async def wait_for(self, is_it: Callable[[object], bool]) -> object:
+        async with asyncio.timeout(10):
+            while True:
+                for event in self.events:
+                    if is_it(event):
+                        return event
+                self.news.clear()
+                await self.news.wait()
+
+    def of_kind(self, kind: type) -> list[object]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+class World:
+    def __init__(self, pool: Pool, folder: Path, settings: Settings) -> None:
+        self.events = Events()
+        self.fan_out = FanOut(
+            self.events.encode, asyncio.get_running_loop().call_soon, FanOutLimits()
+        )
+        self.pool = pool
+        self.store = LocalMediaStore(folder)
+        self.settings = settings
+        self.resources = Resources(
+            node_id=uuid7(),
+            settings=settings,
+            pool=pool,
+            store=self.store,
+            fan_out=self.fan_out,
+        )
+        self.node = Node(build_tree(self.resources))
+
+    async def person(self, name: str) -> Author:
+        signed_in = await self.node.ask(
+            ("accounts", ""),
+            RegisterAccount(
+                username=name,
+                email=f"{name}@example.org",
+                password="correct horse",
+                user_agent="test",
+            ),
+        )
+        assert isinstance(signed_in, SignedIn)
+        return Author(id=signed_in.user.id, name=name)
+
+    async def client(self, name: str) -> Client:
+        return await Client(self, await self.person(name)).open()
+
+    async def room(self, creator: Author, name: str = "Kitchen") -> Room:
+        room_id: UUID = uuid7()
+        made = await self.node.ask(
+            ("rooms", ""),
+            CreateRoom(room_id=room_id, creator=creator, name=name, kind=RoomKind.PUBLIC),
+        )
+        assert isinstance(made, RoomDescribed)
+        return made.room
+
+    def cell(self, path: str):
+        return next(cell for cell in self.node.runtime.tree() if cell.path == f"/veza/root/{path}")
+
+
+@pytest.fixture
+async def world(pool: Pool, tmp_path: Path) -> AsyncIterator[World]:
+    settings = Settings(data=tmp_path, bcrypt_cost=4, message_burst=1000)
+    world = World(pool, tmp_path / "media", settings)
+    await world.node.start()
+    yield world
+    assert await world.node.stop(10) == []

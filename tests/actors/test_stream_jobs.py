@@ -1,0 +1,265 @@
+"""An upload becomes a stream, whatever dies on the way, and a bad file ends with a reason."""
+
+import asyncio
+import io
+import os
+import signal
+import wave
+
+import numpy as np
+import pytest
+
+from veza.actors.messages.common import RejectCode, Rejected
+from veza.actors.messages.tracks import (
+    CancelJob,
+    DescribeJob,
+    DescribeTrack,
+    JobChanged,
+    JobState,
+    MediaRead,
+    PublishUpload,
+    ReadMaster,
+    ReadMedia,
+    ReadPlaylist,
+    ReadWaveform,
+    RetryJob,
+    TrackState,
+    WriteChunk,
+)
+from veza.actors.stream_job import ACTIVE, NEXT
+from veza.config.ids import uuid7
+
+RATE = 44_100
+CHUNK = 256 * 1024
+
+
+def tone(seconds: float) -> bytes:
+    """A stereo WAV file with a slow sweep."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    left = 0.5 * np.sin(2 * np.pi * (220 + 40 * time) * time)
+    right = 0.5 * np.sin(2 * np.pi * 330 * time)
+    samples = (np.stack([left, right], axis=1) * 32767).astype("<i2")
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(2)
+        out.setsampwidth(2)
+        out.setframerate(RATE)
+        out.writeframes(samples.tobytes())
+    return file.getvalue()
+
+
+@pytest.fixture
+async def alice(world):
+    return await world.client("alice")
+
+
+async def upload(world, owner, data: bytes, filename: str = "My_song.wav"):
+    upload_id, track_id = uuid7(), uuid7()
+    for offset in range(0, max(1, len(data)), CHUNK):
+        chunk = WriteChunk(upload_id=upload_id, offset=offset, data=data[offset : offset + CHUNK])
+        await world.node.ask(("media", ""), chunk)
+    command = PublishUpload(
+        track_id=track_id, upload_id=upload_id, owner=owner, title="", filename=filename
+    )
+    return await world.node.ask(("catalogue", ""), command)
+
+
+async def news(client, track_id, *states):
+    """The first news of a track's job that has one of these states."""
+    return await client.wait_for(
+        lambda e: isinstance(e, JobChanged) and e.track.id == track_id and e.job.state in states
+    )
+
+
+async def stream_of(world, track_id) -> dict[str, list[bytes]]:
+    """Every rendition's init and segments, as the playlists name them."""
+    master = await world.node.ask(("catalogue", ""), ReadMaster(track_id=track_id, query=""))
+    names = [line.split("/")[0] for line in master.text.splitlines() if line.endswith("m3u8")]
+    stream = {}
+    for name in names:
+        read = ReadPlaylist(track_id=track_id, rendition=name, query="")
+        playlist = await world.node.ask(("catalogue", ""), read)
+        files = ["init.mp4"] + [x for x in playlist.text.splitlines() if x.endswith(".m4s")]
+        stream[name] = [await media(world, track_id, name, file) for file in files]
+    return stream
+
+
+async def media(world, track_id, rendition, name) -> bytes:
+    read = ReadMedia(track_id=track_id, rendition=rendition, name=name)
+    answer = await world.node.ask(("media", ""), read)
+    assert isinstance(answer, MediaRead)
+    return answer.data
+
+
+async def published(world, client, data):
+    accepted = await upload(world, client.author, data)
+    ended = await news(client, accepted.track.id, JobState.PUBLISHED, JobState.FAILED)
+    assert ended.job.state is JobState.PUBLISHED, ended.job.error
+    return accepted.track.id
+
+
+def pipelines(world):
+    return [c for c in world.node.runtime.tree() if "/pipelines/" in c.path]
+
+
+async def worker_of(world) -> int:
+    """The process id of the one pipeline that runs."""
+    while True:
+        for cell in pipelines(world):
+            pid = cell.instance and cell.instance.inspect()["pid"]
+            if pid:
+                return pid
+        await asyncio.sleep(0.005)
+
+
+async def test_an_upload_becomes_a_stream_that_is_told_of_and_complete(world, alice):
+    accepted = await upload(world, alice.author, tone(13))
+    assert accepted.track.title == "My song"
+    assert accepted.track.state is TrackState.PROCESSING
+    done = await news(alice, accepted.track.id, JobState.PUBLISHED)
+
+    assert done.job.progress == 1
+    assert done.track.state is TrackState.PUBLISHED
+    assert done.track.duration_ms == 13_000
+    stream = await stream_of(world, accepted.track.id)
+    assert len(stream) == 3
+    assert {len(files) for files in stream.values()} == {4}
+    waveform = await world.node.ask(("catalogue", ""), ReadWaveform(track_id=accepted.track.id))
+    assert len(waveform.buckets) > 100
+    states = [event.job.state for event in alice.of_kind(JobChanged)]
+    assert states == sorted(states, key=list(JobState).index)
+    await world.node.ended(("stream_job", str(accepted.job.id)))
+    assert pipelines(world) == []
+
+
+async def test_a_track_is_playable_while_later_segments_encode(world, alice):
+    accepted = await upload(world, alice.author, tone(60))
+
+    early = await alice.wait_for(
+        lambda e: isinstance(e, JobChanged) and e.track.state is TrackState.PLAYABLE
+    )
+    read = ReadPlaylist(track_id=accepted.track.id, rendition="aac-128", query="sig=x")
+    playlist = await world.node.ask(("catalogue", ""), read)
+
+    assert early.job.state is JobState.ENCODING
+    assert not playlist.is_complete
+    assert "0.m4s?sig=x" in playlist.text
+    await news(alice, accepted.track.id, JobState.PUBLISHED)
+
+
+async def test_a_killed_worker_is_replaced_and_the_stream_is_the_same(world, alice):
+    source = tone(40)
+    whole = await stream_of(world, await published(world, alice, source))
+    accepted = await upload(world, alice.author, source)
+    await alice.wait_for(
+        lambda e: (
+            isinstance(e, JobChanged)
+            and e.track.id == accepted.track.id
+            and e.track.state is TrackState.PLAYABLE
+        )
+    )
+
+    os.kill(await worker_of(world), signal.SIGKILL)
+    done = await news(alice, accepted.track.id, JobState.PUBLISHED, JobState.FAILED)
+
+    assert done.job.state is JobState.PUBLISHED
+    assert await stream_of(world, accepted.track.id) == whole
+
+
+async def test_a_crashed_stream_job_goes_on_from_what_is_stored(world, alice):
+    source = tone(30)
+    whole = await stream_of(world, await published(world, alice, source))
+    accepted = await upload(world, alice.author, source)
+    await alice.wait_for(
+        lambda e: (
+            isinstance(e, JobChanged)
+            and e.track.id == accepted.track.id
+            and e.track.state is TrackState.PLAYABLE
+        )
+    )
+
+    world.node.runtime.restart(world.cell(f"stream_jobs/{accepted.job.id}"))
+    done = await news(alice, accepted.track.id, JobState.PUBLISHED, JobState.FAILED)
+
+    assert done.job.state is JobState.PUBLISHED, done.job.error
+    assert await stream_of(world, accepted.track.id) == whole
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"this is no music\n" * 100, b"\x89PNG\r\n\x1a\n" + bytes(5000)],
+    ids=["empty", "text", "picture"],
+)
+async def test_a_file_that_is_no_audio_fails_with_a_sentence(world, alice, data):
+    accepted = await upload(world, alice.author, data, "song.mp3")
+
+    done = await news(alice, accepted.track.id, JobState.FAILED)
+
+    assert done.track.state is TrackState.FAILED
+    assert done.job.error.code
+    assert done.job.error.detail.endswith(".")
+    describe = DescribeJob(job_id=accepted.job.id, viewer_id=alice.author.id)
+    described = await world.node.ask(("jobs", ""), describe)
+    assert described.job.error == done.job.error
+
+
+async def test_a_cancelled_job_stops_its_process_and_can_be_retried(world, alice):
+    accepted = await upload(world, alice.author, tone(45))
+    pid = await worker_of(world)
+    cancel = CancelJob(job_id=accepted.job.id, viewer_id=alice.author.id)
+
+    await world.node.ask(("jobs", ""), cancel)
+    done = await news(alice, accepted.track.id, JobState.CANCELLED)
+
+    assert done.track.state is TrackState.CANCELLED
+    assert await is_gone(pid)
+    retry = RetryJob(job_id=accepted.job.id, viewer_id=alice.author.id)
+    await world.node.ask(("jobs", ""), retry)
+    await news(alice, accepted.track.id, JobState.PUBLISHED)
+
+
+async def is_gone(pid: int) -> bool:
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                return True
+            await asyncio.sleep(0.01)
+
+
+async def test_a_finished_job_cannot_be_cancelled_and_a_strangers_is_not_there(world, alice):
+    bob = await world.person("bob")
+    accepted = await upload(world, alice.author, tone(2))
+    await news(alice, accepted.track.id, JobState.PUBLISHED)
+
+    own = CancelJob(job_id=accepted.job.id, viewer_id=alice.author.id)
+    others = CancelJob(job_id=accepted.job.id, viewer_id=bob.id)
+
+    assert (await world.node.ask(("jobs", ""), own)).code is RejectCode.INVALID_STATE
+    assert (await world.node.ask(("jobs", ""), others)).code is RejectCode.NOT_FOUND
+
+
+async def test_an_upload_past_the_limit_is_refused(world, alice):
+    chunk = WriteChunk(
+        upload_id=uuid7(), offset=world.settings.max_upload_bytes, data=b"one more byte"
+    )
+
+    answer = await world.node.ask(("media", ""), chunk)
+
+    assert isinstance(answer, Rejected)
+    assert answer.code is RejectCode.PAYLOAD_TOO_LARGE
+
+
+async def test_a_missing_track_is_not_found(world):
+    answer = await world.node.ask(("catalogue", ""), DescribeTrack(track_id=uuid7()))
+
+    assert answer.code is RejectCode.NOT_FOUND
+
+
+def test_every_active_state_can_fail_be_cancelled_and_be_given_back():
+    endings = {state: {NEXT[key] for key in NEXT if key[0] is state} for state in ACTIVE}
+
+    for state in ACTIVE:
+        assert {JobState.FAILED, JobState.CANCELLED, JobState.QUEUED} <= endings[state]
+    assert not {JobState.PUBLISHED, JobState.FAILED, JobState.CANCELLED} & {s for s, _ in NEXT}
