@@ -74,8 +74,9 @@ class SupervisorSpec:
 class FamilySpec:
     """A supervisor of any number of alike children, started on demand, one for each key of a family.
 
-    The actor is made with `actor_id` (the key's second half) beside `kwargs`. One child that passes
-    `child_intensity` is given up alone; `intensity` counts the restarts of all.
+    The actor is made with `actor_id` (the key's second half) beside `kwargs`. With `starts_with` only
+    a message of such a type starts one: what comes late for one that ended starts no other. One
+    child that passes `child_intensity` is given up alone; `intensity` counts the restarts of all.
     """
 
     name: str
@@ -84,6 +85,7 @@ class FamilySpec:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     restart: Restart
     max_children: int
+    starts_with: frozenset[type] | None = None
     child_intensity: Intensity = Intensity(restarts=5, period_seconds=10)
     intensity: Intensity = Intensity(restarts=200, period_seconds=10)
     shutdown_seconds: float = 5.0

@@ -19,6 +19,12 @@ from veza.supervisors.messages import ChildGone, ChildReady, ServeFamily, StartC
 MAX_WAITING: Final = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class _Family:
+    supervisor: Address
+    starts_with: frozenset[type] | None
+
+
 @dataclass(slots=True)
 class _Entry:
     """One key: ready with an address, or starting or retiring without one."""
@@ -36,7 +42,7 @@ class Directory(SupervisedActor):
 
     def __init__(self) -> None:
         super().__init__()
-        self.families: dict[str, Address] = {}
+        self.families: dict[str, _Family] = {}
         self.entries: dict[Key, _Entry] = {}
 
     def inspect(self) -> dict[str, object]:
@@ -45,7 +51,7 @@ class Directory(SupervisedActor):
     def receiveMsg_Deliver(self, message: Deliver, sender: Address) -> None:
         entry = self.entries.get(message.key)
         if entry is None:
-            entry = self._start(message.key)
+            entry = self._start(message.key, message.message)
         if entry is None:
             self.send(sender, Gone(command=type(message.message).__name__))
         elif entry.address is not None:
@@ -57,11 +63,11 @@ class Directory(SupervisedActor):
 
     def receiveMsg_Retire(self, message: Retire, _sender: Address) -> None:
         entry = self.entries.get(message.key)
-        supervisor = self.families.get(message.key[0])
-        if entry is not None and supervisor is not None and not entry.is_retiring:
+        family = self.families.get(message.key[0])
+        if entry is not None and family is not None and not entry.is_retiring:
             entry.address = None
             entry.is_retiring = True
-            self.send(supervisor, StopChild(key=message.key))
+            self.send(family.supervisor, StopChild(key=message.key))
 
     def receiveMsg_AwaitEnd(self, message: AwaitEnd, sender: Address) -> None:
         entry = self.entries.get(message.key)
@@ -74,7 +80,7 @@ class Directory(SupervisedActor):
 
     def receiveMsg_ServeFamily(self, message: ServeFamily, sender: Address) -> None:
         """Forget a family's entries: a supervisor that serves anew has no children."""
-        self.families[message.family] = sender
+        self.families[message.family] = _Family(sender, message.starts_with)
         for key in [key for key in self.entries if key[0] == message.family]:
             self.receiveMsg_ChildGone(ChildGone(key=key, reason="supervisor restarted"), sender)
 
@@ -93,17 +99,18 @@ class Directory(SupervisedActor):
             return
         for mourner in entry.mourners:
             self.send(mourner, Ended(key=message.key, reason=message.reason))
-        successor = self._start(message.key) if entry.waiting and entry.is_retiring else None
-        if successor is not None:
-            successor.waiting = entry.waiting
-            return
         for waiting, sender in entry.waiting:
-            self.send(sender, Gone(command=type(waiting).__name__))
+            if entry.is_retiring:
+                self.receiveMsg_Deliver(Deliver(key=message.key, message=waiting), sender)
+            else:
+                self.send(sender, Gone(command=type(waiting).__name__))
 
-    def _start(self, key: Key) -> _Entry | None:
-        supervisor = self.families.get(key[0])
-        if supervisor is None:
+    def _start(self, key: Key, message: object) -> _Entry | None:
+        family = self.families.get(key[0])
+        if family is None:
+            return None
+        if family.starts_with is not None and type(message) not in family.starts_with:
             return None
         entry = self.entries[key] = _Entry()
-        self.send(supervisor, StartChild(key=key))
+        self.send(family.supervisor, StartChild(key=key))
         return entry

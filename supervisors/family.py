@@ -51,7 +51,7 @@ class FamilySupervisor(SupervisedActor):
         self.members: dict[object, Member] = {}
         self.by_key: dict[Key, Member] = {}
         self.is_ending = False
-        self.send(self.directory, ServeFamily(family=spec.family))
+        self.send(self.directory, ServeFamily(family=spec.family, starts_with=spec.starts_with))
 
     def inspect(self) -> dict[str, object]:
         used = self.restarts.used(monotonic())

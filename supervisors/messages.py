@@ -8,9 +8,13 @@ from veza.actors.runtime.address import Address
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeFamily:
-    """The sender starts the actors of this family when asked with `StartChild`. It has none yet."""
+    """The sender starts the actors of this family when asked with `StartChild`. It has none yet.
+
+    Only a message of a type in `starts_with` is a reason to start one; None means any message is.
+    """
 
     family: str
+    starts_with: frozenset[type] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

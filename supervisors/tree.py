@@ -23,6 +23,8 @@ from veza.actors.dispatcher import DispatcherActor
 from veza.actors.fanout import FanOut
 from veza.actors.jobs import JobsActor
 from veza.actors.media import MediaActor
+from veza.actors.messages.jobs import StartEncoding, StartJob
+from veza.actors.messages.sessions import OpenSession
 from veza.actors.pipeline import EncoderLimits, EncodingPipelineActor
 from veza.actors.rate_limit import Rate
 from veza.actors.room import RoomActor
@@ -95,6 +97,7 @@ def build_tree(given: Resources) -> SupervisorSpec:
                 kwargs={"directory": DIRECTORY, "fan_out": given.fan_out},
                 restart=Restart.TEMPORARY,
                 max_children=100_000,
+                starts_with=frozenset({OpenSession}),
             ),
             FamilySpec(
                 name="pipelines",
@@ -103,6 +106,7 @@ def build_tree(given: Resources) -> SupervisorSpec:
                 kwargs={"store": given.store, "limits": encoder_limits(settings)},
                 restart=Restart.TEMPORARY,
                 max_children=4 * settings.encoders,
+                starts_with=frozenset({StartEncoding}),
             ),
             FamilySpec(
                 name="stream_jobs",
@@ -115,6 +119,7 @@ def build_tree(given: Resources) -> SupervisorSpec:
                 },
                 restart=Restart.TRANSIENT,
                 max_children=4 * settings.encoders,
+                starts_with=frozenset({StartJob}),
             ),
             ChildSpec(
                 name="dispatcher",

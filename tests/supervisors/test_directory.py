@@ -111,6 +111,14 @@ async def node() -> AsyncIterator[Node]:
                 restart=Restart.TRANSIENT,
                 max_children=3,
             ),
+            FamilySpec(
+                name="openers",
+                family="opener",
+                actor=Counter,
+                restart=Restart.TRANSIENT,
+                max_children=3,
+                starts_with=frozenset({Count}),
+            ),
         ),
     )
     runtime.spawn(Supervisor, {"spec": spec, "refs": {}}, name="top")
@@ -118,6 +126,11 @@ async def node() -> AsyncIterator[Node]:
     directory = next(cell for cell in runtime.tree() if cell.path == "/top/directory")
     yield Node(runtime, directory)
     await runtime.shutdown_async(5)
+
+
+def counters_are_served(node: Node) -> bool:
+    instance = node.directory.instance
+    return instance is not None and "counter" in instance.inspect()["families"]
 
 
 async def test_one_key_finds_one_actor_started_at_first_use(node: Node) -> None:
@@ -146,6 +159,12 @@ async def test_an_actor_that_cannot_start_is_gone_for_all_who_waited(node: Node)
     answers = await asyncio.gather(*(node.ask(("counter", "broken"), Count()) for _ in range(3)))
 
     assert answers == [Gone(command="Count")] * 3
+
+
+async def test_only_a_message_that_may_starts_an_actor(node: Node) -> None:
+    assert await node.ask(("opener", "a"), Leave()) == Gone(command="Leave")
+    assert Counter.starts == []
+    assert await node.ask(("opener", "a"), Count()) == 1
 
 
 async def test_past_its_most_children_a_family_starts_no_more(node: Node) -> None:
@@ -200,8 +219,11 @@ async def test_whoever_awaits_an_end_is_told_why(node: Node) -> None:
 async def test_a_lost_directory_takes_the_families_along_and_they_serve_anew(node: Node) -> None:
     await node.ask(("counter", "a"), Count())
 
-    node.runtime.kill(node.directory)
-    await asyncio.sleep(0.01)
-    node.directory = next(c for c in node.runtime.tree() if c.path == "/top/directory")
+    lost = node.directory
+    node.runtime.kill(lost)
+    while node.directory is lost or not counters_are_served(node):
+        await asyncio.sleep(0)
+        found = (c for c in node.runtime.tree() if c.path == "/top/directory")
+        node.directory = next(found, lost)
 
     assert await node.ask(("counter", "a"), Count()) == 1

@@ -1,0 +1,164 @@
+"""The composition root: one node, started and stopped in mirror order."""
+
+import asyncio
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Any, Final
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from veza.actors.fanout import FanOut, FanOutLimits
+from veza.actors.messages.accounts import IssueSetup, SetupIssued
+from veza.config.paths import keys_file, lock_file, ops_socket
+from veza.config.secrets import load_keys
+from veza.config.settings import Settings
+from veza.gateway.app import drain, make_app, make_ops_app
+from veza.gateway.tokens import SigningKeys
+from veza.gateway.wire import encode_frame
+from veza.supervisors import demo
+from veza.supervisors.boot import database, running_node
+from veza.supervisors.node import Node
+
+EXIT_OK: Final = 0
+EXIT_FAILED: Final = 1
+# A browser keeps connections open; what is not done by then is cut off.
+CLOSE_SECONDS: Final = 2.0
+
+log = structlog.get_logger()
+Say = Callable[[str], None]
+
+
+class DataInUseError(Exception):
+    """Another node runs on the same data directory."""
+
+
+def run(settings: Settings, say: Say) -> int:
+    """Run a node until it is told to stop; return the process's exit code.
+
+    `say` gets the few lines meant for the person who started it. Raises `DataInUseError`,
+    `StartError` or `SecretsFileError`.
+    """
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with locked(settings), database(settings) as dsn:
+        return uvloop.run(serve(settings, dsn, say))
+
+
+@contextmanager
+def locked(settings: Settings) -> Iterator[None]:
+    """Hold the data directory for this process; the kernel lets go of it however the process ends."""
+    path = lock_file(settings.data)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DataInUseError(f"another node runs on {settings.data}") from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+async def serve(settings: Settings, dsn: str, say: Say) -> int:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal ends at once."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal, stop)
+    fan_out = FanOut(
+        encode_frame,
+        asyncio.get_running_loop().call_soon,
+        FanOutLimits(outbox_bytes=settings.ws_outbox_bytes),
+    )
+    async with AsyncExitStack() as stack:
+        node = await stack.enter_async_context(running_node(settings, dsn, fan_out))
+        keys = await asyncio.to_thread(load_keys, keys_file(settings.data))
+        app = make_app(settings, node, fan_out, SigningKeys(keys.current, keys.by_id))
+        address = await stack.enter_async_context(listening(settings, app, node))
+        await welcome(settings, node, address, say)
+        await until_stopped(stop, node)
+        await drain(app, settings.drain_timeout_seconds / 4)
+        return EXIT_FAILED if node.failed.done() else EXIT_OK
+
+
+def on_signal(stop: asyncio.Event) -> None:
+    """Begin to drain; whoever asks twice does not want to wait."""
+    if stop.is_set():
+        os._exit(EXIT_FAILED)
+    stop.set()
+
+
+async def until_stopped(stop: asyncio.Event, node: Node) -> None:
+    """Wait for a signal, or for the supervision tree to give up."""
+    stopping = asyncio.ensure_future(stop.wait())
+    either: set[asyncio.Future[Any]] = {stopping, node.failed}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if node.failed.done():
+        log.error("node.failed", reason=node.failed.result().detail)
+    else:
+        log.info("node.stopping")
+
+
+@asynccontextmanager
+async def listening(settings: Settings, app: web.Application, node: Node) -> AsyncIterator[str]:
+    """Serve HTTP on the configured port, and operators on a unix socket; lend the page's address."""
+    async with AsyncExitStack() as stack:
+        runner = await stack.enter_async_context(running(app))
+        site = web.TCPSite(runner, settings.host, settings.port)
+        await site.start()
+        ops = await stack.enter_async_context(running(make_ops_app(node)))
+        await listen_for_operators(settings, ops)
+        yield page_address(settings, runner)
+
+
+@asynccontextmanager
+async def running(app: web.Application) -> AsyncIterator[web.AppRunner]:
+    """Lend an application that is set up."""
+    runner = web.AppRunner(
+        app, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS
+    )
+    await runner.setup()
+    try:
+        yield runner
+    finally:
+        await runner.cleanup()
+
+
+async def listen_for_operators(settings: Settings, runner: web.AppRunner) -> None:
+    """Open the unix socket in a folder, and as a file, that only the owner may use."""
+    path = ops_socket(settings.data)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    before = os.umask(0o177)
+    try:
+        await web.UnixSite(runner, str(path)).start()
+    finally:
+        os.umask(before)
+
+
+def page_address(settings: Settings, runner: web.AppRunner) -> str:
+    """Return the address to open in a browser."""
+    if settings.public_url is not None:
+        return str(settings.public_url).rstrip("/")
+    port = runner.addresses[0][1]
+    host = "localhost" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+async def welcome(settings: Settings, node: Node, address: str, say: Say) -> None:
+    """Tell whoever started the node where to go."""
+    say(f"Veza is ready   {address}")
+    if settings.demo:
+        password = await demo.fill(node, settings.data)
+        say(f"Demo people:    {', '.join(demo.PEOPLE)}   password: {password}")
+    issued = await node.ask(("accounts", ""), IssueSetup())
+    if isinstance(issued, SetupIssued) and issued.token is not None:
+        # In the fragment, which browsers do not send: it reaches no log and no proxy.
+        say(f"First admin:    {address}/setup#{issued.token}   (one use, valid for an hour)")
+    say(f"Data:           {settings.data}   Stop: Ctrl+C   Look inside: veza ps --tree")
+    log.info("node.ready", address=address, pid=os.getpid(), python=sys.version.split()[0])

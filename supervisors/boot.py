@@ -1,0 +1,83 @@
+"""What a node stands on, opened and closed in mirror order: database, media store, actors."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+
+from veza.actors.fanout import FanOut
+from veza.config.ids import uuid7
+from veza.config.paths import media_folder, postgres_folder
+from veza.config.settings import Settings
+from veza.persistence.errors import (
+    DatabaseUnavailableError,
+    MigrationError,
+    PostgresStartError,
+)
+from veza.persistence.media_store import LocalMediaStore
+from veza.persistence.migrate import migrate
+from veza.persistence.pool import Pool, open_pool
+from veza.persistence.postgres import EmbeddedPostgres
+from veza.supervisors.node import Node
+from veza.supervisors.tree import Resources, build_tree
+
+MIN_CONNECTIONS: Final = 2
+MAX_CONNECTIONS: Final = 16
+
+
+class StartError(Exception):
+    """The node cannot start; the message is for whoever started it."""
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[str]:
+    """Lend the database's DSN: the configured one, else that of a private server run meanwhile.
+
+    Enter from the main thread, before the event loop. Raises `StartError`.
+    """
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    server = EmbeddedPostgres(postgres_folder(settings.data))
+    try:
+        dsn = server.start()
+    except PostgresStartError as error:
+        raise StartError(str(error)) from error
+    try:
+        yield dsn
+    finally:
+        server.stop()
+
+
+@asynccontextmanager
+async def running_node(settings: Settings, dsn: str, fan_out: FanOut) -> AsyncIterator[Node]:
+    """Lend a node whose actors are all ready. Raises `StartError`."""
+    pool = await migrated_pool(dsn)
+    try:
+        store = await asyncio.to_thread(LocalMediaStore, media_folder(settings.data))
+        resources = Resources(
+            node_id=uuid7(), settings=settings, pool=pool, store=store, fan_out=fan_out
+        )
+        node = Node(build_tree(resources))
+        try:
+            await node.start()
+            yield node
+        finally:
+            await node.stop(settings.drain_timeout_seconds)
+    finally:
+        await pool.close()
+
+
+async def migrated_pool(dsn: str) -> Pool:
+    """Connect, and bring the schema up to date. Raises `StartError`."""
+    try:
+        pool = await open_pool(dsn, min_size=MIN_CONNECTIONS, max_size=MAX_CONNECTIONS)
+        try:
+            async with pool.acquire() as conn:
+                await migrate(conn)
+        except BaseException:
+            await pool.close()
+            raise
+    except (DatabaseUnavailableError, MigrationError) as error:
+        raise StartError(f"The database cannot be used: {error}") from error
+    return pool
