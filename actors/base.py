@@ -26,6 +26,9 @@ WhenFull = Literal["busy", "drop", "close"]
 class SupervisedActor(Actor):
     """A state machine: synchronous handlers that never wait.
 
+    `supervises`: a child that crashes stays, with its mailbox, until this actor restarts or buries
+    it; when this actor ends, its children end one by one, newest first (unless `stops_in_order`
+    is False: then all at once).
     `mailbox_limit`, `when_full`: `busy` answers `Busy`, `drop` counts a dead letter, `close` ends
     the actor. `stash_until_ready`: None = ready once constructed; otherwise the message classes
     that are handled before `become_ready` is called, while all others wait.
@@ -35,6 +38,7 @@ class SupervisedActor(Actor):
     crash_on_error: ClassVar[bool] = True
     may_wait: ClassVar[bool] = False
     supervises: ClassVar[bool] = False
+    stops_in_order: ClassVar[bool | None] = None
     mailbox_limit: ClassVar[int] = 1024
     when_full: ClassVar[WhenFull] = "busy"
     stash_until_ready: ClassVar[frozenset[type] | None] = None
@@ -98,10 +102,21 @@ class SupervisedActor(Actor):
         return await self.runtime.request(target, message, timeout_seconds)
 
     def spawn(
-        self, actor_class: type[Actor], kwargs: Mapping[str, object] | None = None, name: str = ""
+        self,
+        actor_class: type[Actor],
+        kwargs: Mapping[str, object] | None = None,
+        *,
+        name: str = "",
+        shutdown_seconds: float | None = None,
     ) -> Cell:
         """Start a child. If it cannot start, a `ChildExit` follows."""
-        return self.runtime.spawn(actor_class, kwargs or {}, parent=self._myRef, name=name)
+        return self.runtime.spawn(
+            actor_class,
+            kwargs or {},
+            parent=self._myRef,
+            name=name,
+            shutdown_seconds=shutdown_seconds,
+        )
 
     def watch(self, target: ActorAddress) -> None:
         """Get one `ActorStopped` when that actor is gone for good (at once if it is already)."""

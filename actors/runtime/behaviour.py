@@ -44,7 +44,8 @@ class Behaviour:
         self.dispatches: bool = declared("dispatches_by_type", False)
         self.crash_on_error: bool = declared("crash_on_error", False)
         self.supervises: bool = declared("supervises", False)
-        self.stops_in_order: bool = declared("stops_in_order", self.supervises)
+        in_order: bool | None = declared("stops_in_order", None)
+        self.stops_in_order = self.supervises if in_order is None else in_order
         self.mailbox_limit: int = declared("mailbox_limit", 1_000_000)
         self.when_full: str = declared("when_full", "drop")
         self.batch_limit: int = declared("batch_limit", 0)

@@ -48,6 +48,7 @@ class Rare:
         "ready_told",
         "requirements",
         "restarts",
+        "shutdown_seconds",
         "source_hash",
         "stop_reason",
         "watched_files",
@@ -59,6 +60,7 @@ class Rare:
         self.errors = 0
         self.dropped = 0
         self.restarts = 0
+        self.shutdown_seconds: float | None = None
         self.ready_told = False
         self.last_exit: ExitReason | None = None
         self.stop_reason: ExitReason | None = None

@@ -6,7 +6,6 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, cast
 
 from veza.actors.runtime.cell import LIVE, Cell, Letter
-from veza.actors.runtime.exits import ExitReason
 from veza.actors.runtime.thespian_api import (
     ActorExitRequest,
     ChildActorExited,
@@ -91,9 +90,7 @@ class ClassicDelivery:
     def _after(self, letter: Letter) -> None:
         cell, message = letter[0], letter[1]
         if isinstance(message, ActorExitRequest) and cell.state is LIVE:
-            self._system.lifecycle.begin_exit(
-                cell, ExitReason(kind="normal"), recursive=message.isRecursive
-            )
+            self._system.lifecycle.begin_exit(cell, letter[2], recursive=message.isRecursive)
 
     def _watch_files(self, cell: Cell, result: object) -> None:
         """Thespian's watch: file numbers to read from, until the next message."""

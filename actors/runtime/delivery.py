@@ -60,6 +60,8 @@ class Delivery:
     def _deliver_live(self, letter: Letter) -> bool:
         cell, message, sender, _, _ = letter
         behaviour = cell.behaviour
+        if message is RESUME or message is FINISH:  # too late to matter
+            return False
         if not behaviour.dispatches:
             return self._classic.deliver(letter)
         message_class = message.__class__

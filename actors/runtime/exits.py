@@ -1,16 +1,23 @@
 """How an actor's end is told: why, to its parent, and to those who watch it."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from veza.actors.runtime.thespian_api import ActorAddress, ChildActorExited
+from veza.actors.runtime.thespian_api import ChildActorExited
+
+if TYPE_CHECKING:
+    from veza.actors.runtime.cell import Cell
 
 ExitKind = Literal["normal", "shutdown", "killed", "crashed", "not_started"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitReason:
-    """Why an actor ended. `traceback` is empty unless it crashed or never started."""
+    """Why an actor ended.
+
+    `normal`: it stopped itself, or another actor asked it to. `shutdown`: its parent or the system
+    did. `traceback` is empty unless it crashed or never started.
+    """
 
     kind: ExitKind
     detail: str = ""
@@ -20,8 +27,9 @@ class ExitReason:
 class ChildExit(ChildActorExited):
     """Thespian's news of a child's end, with the reason. Once for each death."""
 
-    def __init__(self, child: ActorAddress, reason: ExitReason) -> None:
+    def __init__(self, child: "Cell", reason: ExitReason) -> None:
         super().__init__(child)
+        self.child = child
         self.reason = reason
 
 
@@ -29,5 +37,5 @@ class ChildExit(ChildActorExited):
 class ActorStopped:
     """A watched actor is gone for good. Once for each `watch`."""
 
-    address: ActorAddress
+    address: "Cell"
     reason: ExitReason

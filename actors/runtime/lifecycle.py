@@ -4,6 +4,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from veza.actors.messages.common import Crashed, Gone, Ready
@@ -19,7 +20,7 @@ from veza.actors.runtime.cell import (
     STASHING,
     Cell,
 )
-from veza.actors.runtime.control import FINISH, RESUME, Finish, Resume
+from veza.actors.runtime.control import FINISH, RESUME
 from veza.actors.runtime.exits import ActorStopped, ChildExit, ExitReason
 from veza.actors.runtime.thespian_api import (
     Actor,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from veza.actors.runtime.system import AsyncioSystemBase
 
 NORMAL = ExitReason(kind="normal")
+SHUTDOWN = ExitReason(kind="shutdown")
+KEPT_OVERDUE = 1000
 NO_KWARGS: Mapping[str, object] = {}
 
 
@@ -44,10 +47,9 @@ class Lifecycle:
         self._control: dict[type, Handler] = {
             ActorExitRequest: self._exit_requested,
             Thespian_StatusReq: self._status_requested,
-            Resume: ignore,
-            Finish: ignore,
         }
         self.roots: dict[Cell, None] = {}
+        self.overdue: deque[str] = deque(maxlen=KEPT_OVERDUE)
 
     def behaviour(self, actor_class: type[Actor]) -> Behaviour:
         found = self._behaviours.get(actor_class)
@@ -165,12 +167,12 @@ class Lifecycle:
             if handler is not None:
                 handler(instance, message, sender)
         finally:
-            self.begin_exit(cell, NORMAL, recursive=message.isRecursive)
+            self.begin_exit(cell, sender, recursive=message.isRecursive)
 
     def _status_requested(self, instance: Any, _: object, sender: ActorAddress) -> None:
         self._system.answer_status(instance._myRef, sender)  # noqa: SLF001
 
-    def begin_exit(self, cell: Cell, reason: ExitReason, *, recursive: bool = True) -> None:
+    def begin_exit(self, cell: Cell, sender: ActorAddress, *, recursive: bool = True) -> None:
         """Take no more messages; end after the children and the handlers still at work."""
         if cell.state in (EXITING, DEAD):
             return
@@ -181,7 +183,8 @@ class Lifecycle:
         cell.table = NO_HANDLERS
         rare = cell.more()
         if rare.stop_reason is None:
-            rare.stop_reason = reason
+            above = sender is cell.parent or sender is self._system.address
+            rare.stop_reason = SHUTDOWN if above else NORMAL
         self._leave_held(cell, "the actor is ending")
         if not recursive:
             for child in tuple(cell.children or ()):
@@ -201,6 +204,16 @@ class Lifecycle:
             self.bury(cell)
         elif cell.alive:
             cell.post_always(ActorExitRequest(), sender)
+            seconds = cell.rare.shutdown_seconds if cell.rare else None
+            if seconds is not None:
+                overdue = partial(self._kill_overdue, cell, cell.incarnation)
+                self._system.timers.after(seconds, overdue)
+
+    def _kill_overdue(self, cell: Cell, incarnation: int) -> None:
+        """End an actor that was asked to and did not in the time it was given."""
+        if cell.incarnation == incarnation and cell.alive:
+            self.overdue.append(cell.path)
+            self.kill(cell, "did not stop in time")
 
     def _orphan(self, child: Cell) -> None:
         if child.parent is not None and child.parent.children is not None:
@@ -254,6 +267,7 @@ class Lifecycle:
         self._tear_down(cell)
         rare = cell.more()
         rare.last_exit = reason
+        rare.stop_reason = None
         rare.ready_told = False
         if was_full and cell.mailbox is not None:
             waiting, cell.mailbox = cell.mailbox, None
@@ -384,7 +398,3 @@ class Lifecycle:
 
 def has_held(cell: Cell) -> bool:
     return cell.rare is not None and bool(cell.rare.held)
-
-
-def ignore(_instance: Any, _message: object, _sender: ActorAddress) -> None:
-    """Let a marker pass that came too late to matter."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SLOT_MESSAGES: Final = 16
 TURN_SECONDS: Final = 0.002
 SPARE_MAILBOXES: Final = 256
+CLOSING_SECONDS: Final = 1.0
 
 
 class Scheduler:
@@ -196,5 +197,6 @@ class Scheduler:
         """End all runners; nothing is handled any more."""
         self.closed = True
         tasks = [runner.retire() for runner in tuple(self.runners)]
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSING_SECONDS)
         self.ready.clear()

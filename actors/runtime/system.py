@@ -101,10 +101,10 @@ class AsyncioSystemBase:
         self._endpoints = 1
         self._outside = Endpoint(self, 0)
         self._inbox = Inbox(self.loop)
-        self._thread_id = threading.get_ident()
+        self.thread_id = threading.get_ident()
         if given is None:
             self._thread = LoopThread(self.loop)
-            self._thread_id = self._thread.start()
+            self.thread_id = self._thread.start()
 
     # What the project's own code uses, on the loop's thread.
 
@@ -123,12 +123,16 @@ class AsyncioSystemBase:
         *,
         parent: Cell | None = None,
         name: str = "",
+        shutdown_seconds: float | None = None,
     ) -> Cell:
         """Start an actor with keyword arguments.
 
+        With `shutdown_seconds` it is killed if it has not ended so long after it was asked to.
         If its constructor raises, so does this; with a parent, that gets a `ChildExit` instead.
         """
         cell = self.lifecycle.create(actor_class, kwargs, parent, name)
+        if shutdown_seconds is not None:
+            cell.more().shutdown_seconds = shutdown_seconds
         self.lifecycle.start(cell)
         return cell
 
@@ -199,6 +203,7 @@ class AsyncioSystemBase:
         """End all actors, newest first, children before parents; return who had to be killed."""
         deadline = time.monotonic() + timeout_seconds
         killed: list[str] = []
+        self.lifecycle.overdue.clear()
         while self.lifecycle.roots:
             root = next(reversed(self.lifecycle.roots))
             ended = self._ended.setdefault(root, self.loop.create_future())
@@ -211,7 +216,7 @@ class AsyncioSystemBase:
                 self.kill(root, "did not stop in time")
             self._ended.pop(root, None)
         await self._close()
-        return killed
+        return [*self.lifecycle.overdue, *killed]
 
     async def _close(self) -> None:
         self._closed = True
@@ -376,7 +381,7 @@ class AsyncioSystemBase:
     # Inside.
 
     def _on_own_thread(self) -> bool:
-        return threading.get_ident() == self._thread_id
+        return threading.get_ident() == self.thread_id
 
     def _on_loop(self, function: "partial[Result]") -> Result:
         return function() if self._on_own_thread() else self._inbox.call(function)

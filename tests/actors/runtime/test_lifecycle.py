@@ -33,7 +33,8 @@ async def test_paths_name_the_way_from_the_root(base, kit):
 @pytest.mark.parametrize(
     ("end", "kind"),
     [
-        (lambda base, kit, cell: base.stop(cell), "normal"),
+        (lambda base, kit, cell: base.stop(cell), "shutdown"),
+        (lambda base, kit, cell: cell.post(ActorExitRequest(), cell), "normal"),
         (lambda base, kit, cell: base.kill(cell, "enough"), "killed"),
         (lambda base, kit, cell: cell.post(kit.Fail(error=ValueError("x")), cell), "crashed"),
     ],
@@ -301,6 +302,22 @@ async def test_shutdown_ends_all_and_names_those_it_had_to_kill(kit):
     await asyncio.sleep(0)
     assert await base.shutdown_async(0.05) == ["/stuck"]
     assert list(base.tree()) == []
+
+
+async def test_an_actor_given_a_time_to_stop_is_killed_when_it_is_over(base, kit, until):
+    seen = []
+    top = base.spawn(kit.Supervisor, {"seen": seen}, name="top")
+    stuck = base.spawn(kit.Waiter, parent=top, name="stuck", shutdown_seconds=0.01)
+    quick = base.spawn(kit.Machine, parent=top, name="quick", shutdown_seconds=0.01)
+    base.post(stuck, kit.Echo(value=asyncio.Event()), base.address)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    base.stop(top)
+    await until(lambda: not top.alive)
+    assert [(each.child, each.reason.kind) for each in exits(seen)] == [
+        (quick, "shutdown"),
+        (stuck, "killed"),
+    ]
 
 
 async def test_a_message_to_a_dead_actor_is_kept_as_a_dead_letter(base, kit, settle):
