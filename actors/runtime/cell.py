@@ -24,6 +24,7 @@ STASHING: Final = "stashing"
 EXITING: Final = "exiting"
 CRASHED: Final = "crashed"
 RESUMING: Final = "resuming"
+UNSTASHING: Final = "unstashing"
 DEAD: Final = "dead"
 
 NO_HANDLERS: Final[dict[type, Handler]] = {}

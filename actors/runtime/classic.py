@@ -34,7 +34,7 @@ class ClassicDelivery:
         """Handle a letter; True if the class's `receiveMessage` has to be awaited."""
         cell, message, sender, _, _ = letter
         if isinstance(message, Thespian_StatusReq):
-            self._system.answer_status(cell, sender)
+            self._system.classic.answer_status(cell, sender)
             return False
         if cell.behaviour.asynchronous:
             return True

@@ -13,6 +13,7 @@ from veza.actors.runtime.cell import (
     LIVE,
     RESUMING,
     STASHING,
+    UNSTASHING,
     Cell,
     Letter,
 )
@@ -22,7 +23,6 @@ from veza.actors.runtime.exits import ExitReason
 from veza.actors.runtime.reply import ReplyAddress
 from veza.actors.runtime.thespian_api import (
     ActorAddress,
-    ActorExitRequest,
     ChildActorExited,
 )
 
@@ -49,7 +49,7 @@ class Delivery:
             if isinstance(message, (*EXEMPT, *(cell.behaviour.stash_until_ready or ()))):
                 return self._deliver_live(letter)
             self._hold(letter)
-        elif state in (CRASHED, RESUMING):
+        elif state in (CRASHED, RESUMING, UNSTASHING):
             self._deliver_resting(letter)
         elif state is EXITING:
             return self._deliver_exiting(letter)
@@ -92,13 +92,14 @@ class Delivery:
             self.refuse_full(cell, message, sender)
 
     def _deliver_resting(self, letter: Letter) -> None:
-        cell, message = letter[0], letter[1]
-        if message is RESUME:
-            if cell.state is RESUMING:
-                self._system.lifecycle.resume(cell)
-        elif isinstance(message, ActorExitRequest) and cell.state is CRASHED:
-            self._system.lifecycle.bury(cell)
-        else:
+        """Hold what comes between two incarnations.
+
+        What the lost one sent itself (its timers, the answers to its questions) is lost with it.
+        """
+        cell, message, sender, _, _ = letter
+        if message is RESUME and cell.state is not CRASHED:
+            self._system.lifecycle.resume(cell)
+        elif sender is not cell or cell.state is UNSTASHING:
             self._hold(letter)
 
     def _deliver_exiting(self, letter: Letter) -> bool:
@@ -141,13 +142,12 @@ class Delivery:
         """Do what the class declares for a full mailbox."""
         cell.more().dropped += 1
         policy = cell.behaviour.when_full
-        answer = Busy(command=message.__class__.__name__)
-        if isinstance(sender, ReplyAddress):
-            self._system.post(sender, answer, cell)
-        elif policy == "busy" and sender is not cell and not isinstance(message, REPLIES):
-            self._system.post(sender, answer, cell)
-            return
-        self._system.letters.bury(cell, sender, message, "the mailbox is full")
+        asks = isinstance(sender, ReplyAddress)
+        polite = policy == "busy" and sender is not cell and not isinstance(message, REPLIES)
+        if asks or polite:
+            self._system.post(sender, Busy(command=message.__class__.__name__), cell)
+        if not polite:
+            self._system.letters.bury(cell, sender, message, "the mailbox is full")
         if policy == "close":
             self._system.lifecycle.kill(cell, "the mailbox is full")
 
@@ -165,6 +165,11 @@ class Delivery:
             self._system.lifecycle.crash(
                 cell, ExitReason(kind="crashed", detail=repr(error), traceback=trace)
             )
+
+    def broken_off(self, letter: Letter, error: BaseException) -> None:
+        """Log what a handler raised after its actor had ended, unless it is the cancellation."""
+        if not isinstance(error, asyncio.CancelledError):
+            self._record(letter[0], letter[1].__class__.__name__, error)
 
     def _failed_batch(self, letter: Letter, batch: Batch, error: BaseException) -> None:
         cell = letter[0]

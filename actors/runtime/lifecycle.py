@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from veza.actors.messages.common import Crashed, Gone, Ready
+from veza.actors.messages.common import Gone, Ready
 from veza.actors.runtime.behaviour import Behaviour, Handler
 from veza.actors.runtime.cell import (
     CRASHED,
@@ -18,10 +18,12 @@ from veza.actors.runtime.cell import (
     NO_HANDLERS,
     RESUMING,
     STASHING,
+    UNSTASHING,
     Cell,
 )
 from veza.actors.runtime.control import FINISH, RESUME
 from veza.actors.runtime.exits import ActorStopped, ChildExit, ExitReason
+from veza.actors.runtime.teardown import fail_taken, tear_down
 from veza.actors.runtime.thespian_api import (
     Actor,
     ActorAddress,
@@ -118,8 +120,6 @@ class Lifecycle:
 
     def resume(self, cell: Cell) -> None:
         """Go live with the new instance, or stash until it says that it is ready."""
-        if cell.state is not RESUMING:
-            return
         cell.state = STASHING
         ready_told = cell.rare is not None and cell.rare.ready_told
         if cell.behaviour.stash_until_ready is None or ready_told:
@@ -135,7 +135,7 @@ class Lifecycle:
                 self._go_live(cell)
             else:
                 cell.more().ready_told = True
-                cell.state = RESUMING
+                cell.state = UNSTASHING
                 cell.post_always(RESUME, cell)
 
     def _go_live(self, cell: Cell) -> None:
@@ -170,7 +170,7 @@ class Lifecycle:
             self.begin_exit(cell, sender, recursive=message.isRecursive)
 
     def _status_requested(self, instance: Any, _: object, sender: ActorAddress) -> None:
-        self._system.answer_status(instance._myRef, sender)  # noqa: SLF001
+        self._system.classic.answer_status(instance._myRef, sender)  # noqa: SLF001
 
     def begin_exit(self, cell: Cell, sender: ActorAddress, *, recursive: bool = True) -> None:
         """Take no more messages; end after the children and the handlers still at work."""
@@ -264,7 +264,7 @@ class Lifecycle:
         """Forget the instance and all it asked for; what it was asked for gets `Crashed`."""
         cell.table = NO_HANDLERS
         was_full = 0 < cell.behaviour.concurrency <= cell.active
-        self._tear_down(cell)
+        tear_down(self._system, cell)
         rare = cell.more()
         rare.last_exit = reason
         rare.stop_reason = None
@@ -272,23 +272,12 @@ class Lifecycle:
         if was_full and cell.mailbox is not None:
             waiting, cell.mailbox = cell.mailbox, None
             rare.held = deque((*(rare.held or ()), *waiting))
-        self._fail_taken(cell)
+        fail_taken(self._system, cell)
 
-    def _fail_taken(self, cell: Cell) -> None:
-        """Askers whose question the lost instance had taken; those still waiting go on waiting."""
-        if not cell.asked:
-            return
-        ready = (letter for letter in self._system.scheduler.ready if letter[0] is cell)
-        held = cell.rare.held if cell.rare else None
-        waiting = {id(letter[2]) for letter in (*ready, *(cell.mailbox or ()), *(held or ()))}
-        for reply in tuple(cell.asked):
-            if id(reply) not in waiting:
-                reply.settle(Crashed(command=reply.command))
-
-    def restart(self, cell: Cell) -> None:
-        """Put a new instance at the same address, with the same mailbox."""
-        if not cell.alive:
-            raise ValueError(f"{cell.path} is gone and cannot be restarted")
+    def restart(self, cell: Cell) -> bool:
+        """Put a new instance at the same address, with the same mailbox; False if it has ended."""
+        if cell.state in (EXITING, DEAD):
+            return False
         if cell.state is not CRASHED:
             self._kill_children(cell)
             self._drop_instance(cell, ExitReason(kind="killed", detail="restarted"))
@@ -300,6 +289,7 @@ class Lifecycle:
             self.crash(cell, self._not_started(cell, error))
         else:
             cell.post_always(RESUME, cell)
+        return True
 
     def bury(self, cell: Cell) -> None:
         """Give a crashed actor up: its death was told when it crashed."""
@@ -317,7 +307,7 @@ class Lifecycle:
         cell.state = DEAD
         cell.table = NO_HANDLERS
         cell.kwargs = NO_KWARGS
-        self._tear_down(cell)
+        tear_down(self._system, cell)
         rare = cell.more()
         rare.last_exit = reason
         waiting, cell.mailbox = cell.mailbox, None
@@ -352,38 +342,6 @@ class Lifecycle:
             held, cell.rare.held = cell.rare.held, None
             for letter in held:
                 self._system.delivery.leave_over(letter, why)
-
-    def _tear_down(self, cell: Cell) -> None:
-        """Stop the instance's work: hook, handlers, watches; timers and answers turn stale."""
-        cell.incarnation += 1
-        cell.active = 0
-        instance, cell.instance = cell.instance, None
-        on_stop = getattr(instance, "on_stop", None)
-        if on_stop is not None:
-            try:
-                on_stop()
-            except BaseException as error:  # noqa: BLE001  # the end goes on whatever a hook does
-                trace = "".join(traceback.format_exception(error))
-                self._system.letters.record_crash(
-                    cell, cell.behaviour.name, "on_stop", error, trace
-                )
-        driver = self._system.scheduler.driver
-        if driver is not None and driver.letter is not None and driver.letter[0] is cell:
-            driver.cancel()
-        if cell.rare is not None:
-            self._release_rare(cell)
-
-    def _release_rare(self, cell: Cell) -> None:
-        rare = cell.more()
-        for runner in tuple(rare.in_flight):
-            runner.cancel()
-        rare.in_flight.clear()
-        for number in rare.watched_files:
-            self._system.loop.remove_reader(number)
-        rare.watched_files = ()
-        for target in rare.watching:
-            target.more().watchers.pop(cell, None)
-        rare.watching.clear()
 
     # Watching.
 

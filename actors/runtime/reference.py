@@ -32,7 +32,7 @@ class Reference(Address):
         global_name: str | None = None,
         source_hash: str | None = None,
     ) -> ActorAddress:
-        return self.scheduler.system.create_child(
+        return self.scheduler.system.classic.create(
             self.address, actor_class, requirements, global_name, source_hash
         )
 
@@ -40,13 +40,13 @@ class Reference(Address):
         self.scheduler.system.wake_later(self.address, period, payload)
 
     def handleDeadLetters(self, address: ActorAddress, enable: bool) -> None:
-        self.scheduler.system.handle_dead_letters(address, enable=enable)
+        self.scheduler.system.classic.handle_dead_letters(address, enable=enable)
 
     def registerSourceAuthority(self, address: ActorAddress) -> None:
-        self.scheduler.system.sources.authority = address
+        self.scheduler.system.classic.sources.authority = address
 
     def notifyOnSourceAvailability(self, address: ActorAddress, enable: bool) -> None:
-        self.scheduler.system.sources.notify(address, enable=enable)
+        self.scheduler.system.classic.sources.notify(address, enable=enable)
 
     def notifyOnSystemRegistrationChanges(self, address: ActorAddress, enable: bool) -> None:
         """One process is its own convention: there is never a change to tell."""

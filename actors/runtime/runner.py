@@ -24,23 +24,19 @@ def let_the_loop_run() -> Generator[None, None, None]:
 class Runner:
     """Handles one awaited letter at a time. A suspended runner belongs to its letter's actor."""
 
-    __slots__ = ("_retired", "_scheduler", "_task", "_wake", "letter", "started", "suspended")
+    __slots__ = ("_retired", "_scheduler", "_wake", "letter", "started", "suspended", "task")
 
     def __init__(self, scheduler: "Scheduler") -> None:
         self._scheduler = scheduler
         self._wake: asyncio.Future[None] | None = None
-        self._task: asyncio.Task[None] | None = None
         self._retired = False
         self.letter: Letter | None = None
         self.started = 0.0
         self.suspended = False
+        self.task = scheduler.loop.create_task(self._run(), context=contextvars.Context())
 
     def wake(self) -> None:
-        if self._task is None:
-            loop = self._scheduler.loop
-            self._task = loop.create_task(self._run(), context=contextvars.Context())
-            self._scheduler.runners.add(self)
-        elif self._wake is not None and not self._wake.done():
+        if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
     def suspend(self) -> None:
@@ -52,30 +48,27 @@ class Runner:
     def cancel(self) -> None:
         """Break off the handler (the actor is killed); this runner ends with it."""
         self._retired = True
-        if self._task is not None:
-            self._task.cancel()
+        self.task.cancel()
 
-    def retire(self) -> "asyncio.Task[None]":
-        self.cancel()
-        if self._task is None:
-            raise RuntimeError("a runner that never ran cannot be retired")
-        return self._task
+    def _was_cancelled(self, error: BaseException) -> bool:
+        """Tell an end of this runner from a handler that awaited something cancelled."""
+        if isinstance(error, asyncio.CancelledError) and self.task.cancelling():
+            self._retired = True
+        return self._retired
 
     async def _run(self) -> None:
         try:
-            while not self._retired:
+            await self._drive()
+            while not self._retired and await self._park():
                 await self._drive()
-                if self._retired or not await self._park():
-                    return
-        except asyncio.CancelledError:
-            if not self._retired:
-                raise
         finally:
             self._leave()
 
     def _leave(self) -> None:
         scheduler = self._scheduler
         scheduler.runners.discard(self)
+        if self in scheduler.parked:
+            scheduler.parked.remove(self)
         if scheduler.driver is self:
             scheduler.driver = None
             scheduler.armed = False
@@ -92,7 +85,7 @@ class Runner:
         await self._wake
         return True
 
-    async def _drive(self) -> None:  # flat for speed, see below
+    async def _drive(self) -> None:  # noqa: C901, PLR0912  # flat for speed
         """Drive the queue until it is empty, or until another runner has taken it over.
 
         Flat for speed: one more coroutine around the handler costs a tenth of the rate.
@@ -113,10 +106,13 @@ class Runner:
                         answer = await handler(cell.instance, message, sender)
                         if answer is not None:
                             cell.reply(sender, answer)
-                except BaseException as error:
-                    if self._retired or isinstance(error, GeneratorExit):
-                        raise
-                    scheduler.delivery.failed(letter, error)
+                except GeneratorExit:
+                    raise
+                except BaseException as error:  # noqa: BLE001  # SystemExit ends the actor only
+                    if self._was_cancelled(error) or cell.incarnation != incarnation:
+                        scheduler.delivery.broken_off(letter, error)
+                    else:
+                        scheduler.delivery.failed(letter, error)
                 self._end(cell, incarnation)
                 if self._retired:
                     return

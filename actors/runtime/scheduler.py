@@ -171,9 +171,12 @@ class Scheduler:
 
     def wake_runner(self) -> None:
         self.armed = True
-        runner = self.parked.pop() if self.parked else Runner(self)
-        self.driver = runner
-        runner.wake()
+        if self.parked:
+            self.driver = self.parked.pop()
+            self.driver.wake()
+        else:
+            self.driver = Runner(self)
+            self.runners.add(self.driver)
 
     def watch_driver(self) -> None:
         """Look, one loop iteration later, whether the driver got stuck in a handler."""
@@ -196,7 +199,8 @@ class Scheduler:
     async def close(self) -> None:
         """End all runners; nothing is handled any more."""
         self.closed = True
-        tasks = [runner.retire() for runner in tuple(self.runners)]
-        if tasks:
-            await asyncio.wait(tasks, timeout=CLOSING_SECONDS)
+        for runner in tuple(self.runners):
+            runner.cancel()
+        if self.runners:
+            await asyncio.wait([each.task for each in self.runners], timeout=CLOSING_SECONDS)
         self.ready.clear()

@@ -9,6 +9,8 @@ from veza.actors.runtime.exits import ExitReason
 if TYPE_CHECKING:
     from veza.actors.runtime.cell import Cell, Letter
 
+STATE_NAMES = {"resuming": "restarting", "unstashing": "stashing"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellStats:
@@ -99,7 +101,7 @@ def current_handler(cell: "Cell") -> tuple[str, float]:
 def described_state(cell: "Cell", depth: int) -> str:
     """Name the state; a live cell is `idle`, `ready` (letters wait) or `running`."""
     if cell.state != "live":
-        return "restarting" if cell.state == "resuming" else cell.state
+        return STATE_NAMES.get(cell.state, cell.state)
     if cell.active or handles_now(cell):
         return "running"
     return "ready" if depth else "idle"

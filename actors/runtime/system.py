@@ -2,7 +2,6 @@
 
 import asyncio
 import logging.config
-import sys
 import threading
 import time
 from collections import deque
@@ -14,6 +13,7 @@ from typing import TypeVar
 from veza.actors.messages.common import Gone
 from veza.actors.runtime.address import Address
 from veza.actors.runtime.cell import Cell
+from veza.actors.runtime.classic_system import ClassicSystem
 from veza.actors.runtime.context import RequestContext, request_context
 from veza.actors.runtime.control import Finish, Resume
 from veza.actors.runtime.delivery import Delivery
@@ -23,47 +23,25 @@ from veza.actors.runtime.letters import CrashRecord, DeadLetter, Letters
 from veza.actors.runtime.lifecycle import NO_KWARGS, Lifecycle
 from veza.actors.runtime.reply import FutureReply, ReplyAddress, TaggedReply
 from veza.actors.runtime.scheduler import Scheduler
-from veza.actors.runtime.sources import Sources, read_source
+from veza.actors.runtime.sources import read_source
 from veza.actors.runtime.thespian_api import (
     Actor,
     ActorAddress,
     ActorExitRequest,
     ChildActorExited,
     DeadEnvelope,
-    ExpirationTimer,
     InvalidActorAddress,
-    NoCompatibleSystemForActor,
-    Thespian_ActorStatus,
     Thespian_StatusReq,
-    Thespian_SystemStatus,
-    ThespianGeneration,
-    ValidatedSource,
     WakeupMessage,
 )
 from veza.actors.runtime.timers import Timers
+from veza.actors.runtime.wakeup import WakeUp
 
 Result = TypeVar("Result")
 
 SHUTDOWN_SECONDS = 5.0
 NEVER_DEAD_LETTERS = (ChildActorExited, DeadEnvelope, Finish, Resume, WakeupMessage)
 SHUTTING_DOWN = ExitReason(kind="shutdown", detail="the system shuts down")
-
-
-class WakeUp:
-    """A message an actor will get later, unless it has ended or was restarted by then."""
-
-    __slots__ = ("_incarnation", "_message", "_request", "cell")
-
-    def __init__(self, cell: Cell, message: object) -> None:
-        self.cell = cell
-        self._message = message
-        self._request = request_context.get()
-        self._incarnation = cell.incarnation
-
-    def __call__(self) -> None:
-        cell = self.cell
-        if cell.incarnation == self._incarnation:
-            cell.post_always(self._message, cell, self._request)
 
 
 class AsyncioSystemBase:
@@ -85,16 +63,13 @@ class AsyncioSystemBase:
         self._thread: LoopThread | None = None
         given = loop or running_loop()
         self.loop = given or asyncio.new_event_loop()
-        self.capabilities: dict[str, object] = {**(capabilities or {}), **own_capabilities()}
         self.address = ActorAddress("/ActorSys")
         self.letters = Letters()
         self.timers = Timers(self.loop)
         self.scheduler = Scheduler(self, self.loop)
         self.delivery = self.scheduler.delivery = Delivery(self)
         self.lifecycle = Lifecycle(self)
-        self.sources = Sources(self)
-        self._names: dict[str, Cell] = {}
-        self._dead_letter_handler: Cell | None = None
+        self.classic = ClassicSystem(self, capabilities or {})
         self._ended: dict[Cell, asyncio.Future[None]] = {}
         self._closed = False
         self._closing: asyncio.Task[None] | asyncio.Task[list[str]] | None = None
@@ -139,11 +114,11 @@ class AsyncioSystemBase:
     def post(self, target: ActorAddress, message: object, sender: ActorAddress) -> None:
         """Send, as whom you like."""
         if message.__class__ is Thespian_StatusReq and isinstance(target, Cell) and target.alive:
-            self.answer_status(target, sender)
+            self.classic.answer_status(target, sender)
         elif isinstance(target, Address):
             target.post(message, sender)
         else:
-            self._post_to_system(target, message, sender)
+            self.classic.post_to_system(target, message, sender)
 
     def send_as(self, sender: ActorAddress, target: ActorAddress, message: object) -> None:
         """Pass a message on, so that the answer goes straight to who asked."""
@@ -178,9 +153,12 @@ class AsyncioSystemBase:
         """End an actor and its children at once; handlers that wait are cancelled."""
         self.lifecycle.kill(cell, detail)
 
-    def restart(self, cell: Cell) -> None:
-        """Make a new instance at the same address, mailbox kept; what runs is torn down first."""
-        self.lifecycle.restart(cell)
+    def restart(self, cell: Cell) -> bool:
+        """Make a new instance at the same address, mailbox kept; what runs is torn down first.
+
+        False, and nothing is done, if the actor is ending or has ended.
+        """
+        return self.lifecycle.restart(cell)
 
     def bury(self, cell: Cell) -> None:
         """Give up on a crashed actor that its parent will not restart."""
@@ -220,7 +198,7 @@ class AsyncioSystemBase:
 
     async def _close(self) -> None:
         self._closed = True
-        self.sources.close()
+        self.classic.sources.close()
         self.timers.close()
         await self.scheduler.close()
 
@@ -236,7 +214,7 @@ class AsyncioSystemBase:
         if self._closed:
             raise RuntimeError("the actor system was shut down")
         return self._on_loop(
-            partial(self._create, None, actor_class, requirements, global_name, source_hash)
+            partial(self.classic.create, None, actor_class, requirements, global_name, source_hash)
         )
 
     def tell(self, target: ActorAddress, message: object) -> None:
@@ -266,15 +244,15 @@ class AsyncioSystemBase:
             self._thread.stop()
 
     def updateCapability(self, name: str, value: object = None) -> None:
-        self._on_loop(partial(self._update_capability, name, value))
+        self._on_loop(partial(self.classic.update_capability, name, value))
 
     def loadActorSource(self, source: object) -> str:
         source_hash, data = read_source(source)
-        self._on_loop(partial(self.sources.submit, source_hash, data))
+        self._on_loop(partial(self.classic.sources.submit, source_hash, data))
         return source_hash
 
     def unloadActorSource(self, source_hash: str) -> None:
-        self._on_loop(partial(self.sources.unload, source_hash))
+        self._on_loop(partial(self.classic.sources.unload, source_hash))
 
     # What cells and their neighbours call.
 
@@ -306,30 +284,12 @@ class AsyncioSystemBase:
         request_context.set(request)
         self.post(target, message, sender)
 
-    def create_child(
-        self,
-        parent: Cell,
-        actor_class: type[Actor] | str,
-        requirements: object,
-        global_name: str | None,
-        source_hash: str | None,
-    ) -> ActorAddress:
-        inherited = parent.rare.source_hash if parent.rare else None
-        return self._create(
-            parent, actor_class, requirements, global_name, source_hash or inherited
-        )
-
     def wake_later(self, cell: Cell, period: timedelta | float, payload: object) -> None:
-        self.deliver_later(cell, seconds_of(period), WakeupMessage(period, payload))
+        seconds = period.total_seconds() if isinstance(period, timedelta) else period
+        self.deliver_later(cell, seconds, WakeupMessage(period, payload))
 
     def deliver_later(self, cell: Cell, seconds: float, message: object) -> None:
         self.timers.after(seconds, WakeUp(cell, message))
-
-    def handle_dead_letters(self, address: ActorAddress, *, enable: bool) -> None:
-        if enable and isinstance(address, Cell):
-            self._dead_letter_handler = address
-        elif self._dead_letter_handler is address:
-            self._dead_letter_handler = None
 
     def dead_letter(
         self, target: ActorAddress, sender: ActorAddress, message: object, why: str
@@ -339,33 +299,11 @@ class AsyncioSystemBase:
             return
         if not isinstance(message, ActorExitRequest):
             self.letters.bury(target, sender, message, why)
-        handler = self._dead_letter_handler
-        if handler is not None and handler.alive and handler is not target:
-            handler.post(DeadEnvelope(target, message), self.address)
-
-    def answer_status(self, cell: Cell, asker: ActorAddress) -> None:
-        """Thespian's status of one actor; needs neither its mailbox nor its handler."""
-        parent = cell.parent or self.address
-        status = Thespian_ActorStatus(cell, cell.behaviour.actor_class, self.address, parent)
-        for child in cell.children or ():
-            status.addChild(child)
-        now = time.monotonic()
-        status.addWakeups(
-            [
-                (cell, ExpirationTimer(max(0.0, timer.when - now)))
-                for timer in self.timers
-                if isinstance(timer.waiting_call, WakeUp) and timer.waiting_call.cell is cell
-            ]
-        )
-        self.post(asker, status, cell)
+        self.classic.tell_undertaker(target, message)
 
     def forget(self, cell: Cell) -> None:
         """Free the name and the offices of a cell that has ended."""
-        if cell.globalName and self._names.get(cell.globalName) is cell:
-            del self._names[cell.globalName]
-        if self._dead_letter_handler is cell:
-            self._dead_letter_handler = None
-        self.sources.forget(cell)
+        self.classic.forget(cell)
         ended = self._ended.pop(cell, None)
         if ended is not None and not ended.done():
             ended.set_result(None)
@@ -386,91 +324,6 @@ class AsyncioSystemBase:
     def _on_loop(self, function: "partial[Result]") -> Result:
         return function() if self._on_own_thread() else self._inbox.call(function)
 
-    def _create(
-        self,
-        parent: Cell | None,
-        wanted: type[Actor] | str,
-        requirements: object,
-        global_name: str | None,
-        source_hash: str | None,
-    ) -> ActorAddress:
-        """Thespian's creation: by class or name, with capability check and global name."""
-        if global_name and global_name in self._names:
-            return self._names[global_name]
-        if global_name:
-            parent = None
-        try:
-            actor_class = self._fitting_class(wanted, requirements, source_hash)
-        except Exception as error:
-            if parent is None:
-                raise
-            return self._unstartable(parent, error)
-        names = self.lifecycle.behaviour(actor_class).init_names
-        offered = {"capabilities": self.capabilities, "requirements": requirements}
-        kwargs = {name: value for name, value in offered.items() if name in names}
-        cell = self.lifecycle.create(actor_class, kwargs, parent, "")
-        if source_hash or requirements is not None or global_name:
-            rare = cell.more()
-            rare.source_hash, rare.requirements = source_hash, requirements
-            rare.global_name = global_name
-        self.lifecycle.start(cell)
-        if global_name and cell.alive:
-            self._names[global_name] = cell
-        return cell
-
-    def _fitting_class(
-        self, wanted: type[Actor] | str, requirements: object, source_hash: str | None
-    ) -> type[Actor]:
-        actor_class = self.sources.actor_class(wanted, source_hash)
-        check = getattr(actor_class, "actorSystemCapabilityCheck", None)
-        if check is not None and not check(self.capabilities, requirements or {}):
-            raise NoCompatibleSystemForActor(actor_class, "No compatible ActorSystem")
-        return actor_class
-
-    def _unstartable(self, parent: Cell, error: Exception) -> Cell:
-        """Give an address to a child without a class; its parent hears of the end."""
-        cell = self.lifecycle.create(Unstartable, NO_KWARGS, parent, "")
-        self.lifecycle.end(cell, ExitReason(kind="not_started", detail=repr(error)))
-        return cell
-
-    def _update_capability(self, name: str, value: object) -> None:
-        if value is None:
-            self.capabilities.pop(name, None)
-        else:
-            self.capabilities[name] = value
-        for cell in tuple(self.tree()):
-            check = getattr(cell.behaviour.actor_class, "actorSystemCapabilityCheck", None)
-            requirements = cell.rare.requirements if cell.rare else None
-            if check is not None and not check(self.capabilities, requirements or {}):
-                self.stop(cell)
-
-    def _post_to_system(self, target: ActorAddress, message: object, sender: ActorAddress) -> None:
-        """Thespian's system address, which is not one of ours."""
-        if isinstance(message, Thespian_StatusReq):
-            self._answer_system_status(sender)
-        elif isinstance(message, ValidatedSource):
-            self.sources.validated(message)
-        else:
-            if isinstance(sender, ReplyAddress):
-                sender.settle(Gone(command=sender.command))
-            self.dead_letter(target, sender, message, "no such address")
-
-    def _answer_system_status(self, asker: ActorAddress) -> None:
-        status = Thespian_SystemStatus(self.address, capabilities=self.capabilities)
-        for root in self.lifecycle.roots:
-            status.addChild(root)
-        for name, cell in self._names.items():
-            status.addGlobalActor(name, cell)
-        if self._dead_letter_handler is not None:
-            status.setDeadLetterHandler(self._dead_letter_handler)
-        status.sourceAuthority = self.sources.authority
-        status.loadedSources = self.sources.hashes()
-        self.post(asker, status, self.address)
-
-
-class Unstartable(Actor):
-    """Stands in the tree for an actor whose class could not be found."""
-
 
 def subtree(root: Cell) -> Iterator[Cell]:
     yield root
@@ -478,25 +331,8 @@ def subtree(root: Cell) -> Iterator[Cell]:
         yield from subtree(child)
 
 
-def seconds_of(period: timedelta | float) -> float:
-    return period.total_seconds() if isinstance(period, timedelta) else float(period)
-
-
 def running_loop() -> asyncio.AbstractEventLoop | None:
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
-
-
-def own_capabilities() -> dict[str, object]:
-    """Say what Thespian's bases say of themselves."""
-    return {
-        "Python Version": tuple(sys.version_info),
-        "Thespian Generation": ThespianGeneration,
-        "Thespian Version": str(int(time.time() * 1000)),
-        "Thespian ActorSystem Name": "asyncio",
-        "Thespian ActorSystem Version": 1,
-        "Thespian Watch Supported": True,
-        "AllowRemoteActorSources": "No",
-    }
