@@ -80,7 +80,7 @@ def serve(
         "log_format": log_format,
     }
     settings = load_settings(**given)
-    configure_logging(settings)
+    configure_logging(settings.log_level, settings.log_format)
     try:
         return run(settings, lambda line: print(line, flush=True))  # noqa: T201  # meant for the terminal
     except (DataInUseError, SecretsFileError, StartError, OSError) as error:
