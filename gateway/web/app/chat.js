@@ -26,7 +26,7 @@ function newRoom(id) {
     pending: signal(/** @type {Draft[]} */ ([])),
     status: signal(/** @type {"loading" | "ready" | "error"} */ ("loading")),
     error: signal(/** @type {Error | null} */ (null)),
-    older: signal(/** @type {"none" | "some" | "loading"} */ ("none")),
+    older: signal(/** @type {"none" | "some" | "loading" | "failed"} */ ("none")),
     notice: signal(""),
     draft: signal(""),
     epoch: "",
@@ -79,13 +79,13 @@ async function loadNewest(room) {
 
 /** @param {OpenRoom} room */
 export async function loadOlder(room) {
-  if (room.older.value !== "some") return;
+  if (room.older.value === "none" || room.older.value === "loading") return;
   room.older.value = "loading";
   try {
     const before = room.lines.value[0]?.seq ?? room.seq + 1;
     take(room, await api("GET", `/rooms/${room.id}/messages?before_seq=${before}&limit=${PAGE}`), room.lines.value);
   } catch {
-    room.older.value = "some";
+    room.older.value = "failed";
   }
 }
 

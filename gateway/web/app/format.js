@@ -35,8 +35,14 @@ export function ago(at) {
   return relative.format(-Math.floor(seconds / length), unit);
 }
 
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+
 /** @param {string} at */
-export const timeOfDay = (at) => new Date(at).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+export const timeOfDay = (at) => CLOCK.format(new Date(at));
+
+/** The same without AM and PM, for the margin. @param {string} at */
+export const shortTimeOfDay = (at) =>
+  CLOCK.formatToParts(new Date(at)).filter(({ type }) => type !== "dayPeriod").map(({ value }) => value).join("").trim();
 
 /** @param {string} at */
 export const dayOf = (at) =>

@@ -37,7 +37,8 @@ function View({ name }) {
   const first = useRef(true);
   useEffect(() => {
     // A new page starts at its top for the keyboard and the screen reader too; the first one starts by itself.
-    if (!first.current) document.getElementById("main")?.focus({ preventScroll: true });
+    const main = document.getElementById("main");
+    if (!first.current && !main?.contains(document.activeElement)) main?.focus({ preventScroll: true });
     first.current = false;
   }, [path]);
   return html`<${VIEWS[name]} />`;

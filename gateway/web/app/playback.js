@@ -8,6 +8,12 @@ import * as player from "./player.js";
 /** @typedef {ReturnType<typeof createEngine>} Engine */
 /** @typedef {import("../types/wire").Playback} Playback */
 
+/**
+ * No worker: its script would be a blob, which the page's policy forbids. hls.js counts its buffer in bytes of video; for sound
+ * that would fetch ten minutes ahead, most of which nobody hears.
+ */
+const HLS_OPTIONS = { enableWorker: false, maxBufferLength: 30, maxMaxBufferLength: 60, backBufferLength: 120 };
+
 /** A renewed address that fails again within this stretch of the track is not the cure. */
 const RENEWAL_SECONDS = 1;
 
@@ -21,24 +27,29 @@ export function createEngine() {
   /** While loading, the element's own position means nothing. */
   let loading = false;
   let renewedAt = -Infinity;
+  let renewing = false;
   let repaired = false;
 
-  /** @param {string} id @param {number} at */
-  async function load(id, at) {
+  /** Plays another track from the player's position. @param {string} id */
+  async function load(id) {
     trackId = id;
     renewedAt = -Infinity;
     repaired = false;
-    await open(at);
+    loading = true;
+    detach();
+    audio.pause();
+    await open();
   }
 
-  /** Fetches an address for the track and plays from `at`. @param {number} at */
-  async function open(at) {
+  /** Fetches an address for the track and plays from where we are then. */
+  async function open() {
     const mine = ++turn;
-    loading = true;
     try {
       const [playback, Hls] = await Promise.all([api("GET", `/tracks/${trackId}/playback`), loader()]);
       if (mine !== turn) return;
+      const at = position();
       detach();
+      loading = true;
       if (Hls) attachHls(Hls, playback, at);
       else attachNative(playback, at);
       await resume();
@@ -50,17 +61,21 @@ export function createEngine() {
   function detach() {
     hls?.destroy();
     hls = null;
+    renewing = false;
   }
+
+  /** Where the sound is, or where it is wanted as long as there is none. */
+  const position = () => (loading || !audio.currentTime ? player.position.value : audio.currentTime);
 
   /** @param {any} Hls @param {Playback} playback @param {number} at */
   function attachHls(Hls, playback, at) {
-    const mine = new Hls({ enableWorker: false, startPosition: at, backBufferLength: 120, maxBufferLength: 60 });
+    const mine = new Hls({ ...HLS_OPTIONS, startPosition: at });
     hls = mine;
     mine.on(Hls.Events.LEVEL_SWITCHED, (/** @type {any} */ _, /** @type {any} */ { level }) => {
       player.quality.value = qualityOf(mine.levels[level]);
     });
     mine.on(Hls.Events.ERROR, (/** @type {any} */ _, /** @type {any} */ data) => {
-      if (hls === mine) troubled(Hls, data);
+      if (hls === mine && !renewing) troubled(Hls, data);
     });
     mine.loadSource(playback.hls_url);
     mine.attachMedia(audio);
@@ -84,13 +99,17 @@ export function createEngine() {
 
   /** Takes a fresh address and goes on at the same place; the listener hears a short gap at most. */
   function renew() {
-    const at = loading ? player.position.value : audio.currentTime;
+    const at = position();
     if (Math.abs(at - renewedAt) < RENEWAL_SECONDS) {
       fail("The server refused to play this track.");
       return;
     }
     renewedAt = at;
-    open(at);
+    // One expired address fails several requests; what is buffered plays on meanwhile.
+    renewing = true;
+    if (hls) hls.stopLoad();
+    else loading = true;
+    open();
   }
 
   /** @param {string} why */

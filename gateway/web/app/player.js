@@ -26,12 +26,9 @@ export const hasPrevious = computed(() => index.value > 0);
 export const playing = signal(false);
 export const buffering = signal(false);
 export const position = signal(0);
-/** What the media element says; the track's own length stands in until it knows. */
+/** What the media element says; of a track that is still encoding it knows only what is done. */
 export const mediaDuration = signal(0);
-export const duration = computed(() => {
-  const told = (current.value?.duration_ms ?? 0) / 1000;
-  return current.value?.state === "published" ? mediaDuration.value || told : Math.max(told, mediaDuration.value);
-});
+export const duration = computed(() => Math.max((current.value?.duration_ms ?? 0) / 1000, mediaDuration.value));
 export const quality = signal("");
 export const playError = signal("");
 export const volume = signal(1);
@@ -89,7 +86,7 @@ export async function play() {
     return;
   }
   loadedId = track.id;
-  await ready.load(track.id, position.value);
+  await ready.load(track.id);
 }
 
 export async function pause() {

@@ -92,11 +92,18 @@ export async function loadCatalogue({ more = false } = {}) {
     const cursor = more && before.next ? `&cursor=${encodeURIComponent(before.next)}` : "";
     const page = await api("GET", `/tracks?limit=50${cursor}`);
     const fresh = page.data.map((/** @type {Track} */ track) => putTrack(track).id);
-    const ids = more ? [...new Set([...before.ids, ...fresh])] : fresh;
-    catalogue.value = { ids, next: page.next_cursor, status: "ready", error: null };
+    const ids = more ? [...new Set([...before.ids, ...fresh])] : refreshed(before.ids, fresh);
+    const next = !more && ids.length > fresh.length ? before.next : page.next_cursor;
+    catalogue.value = { ids, next, status: "ready", error: null };
   } catch (error) {
     catalogue.value = { ...before, status: "error", error: /** @type {Error} */ (error) };
   }
+}
+
+/** The first page anew, and after it the further pages that were loaded before. @param {string[]} known @param {string[]} fresh */
+function refreshed(known, fresh) {
+  const last = known.indexOf(fresh.at(-1) ?? "");
+  return last < 0 ? fresh : [...fresh, ...known.slice(last + 1)];
 }
 
 /** @type {Map<string, Promise<import("../types/wire").Peaks>>} */

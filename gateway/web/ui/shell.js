@@ -25,7 +25,7 @@ export function Shell({ onSignOut, children }) {
       <${NavLink} href="/upload" names=${["upload"]} label="Upload" art=${icon("cloud-upload")} />
     </nav>
     <${RoomList} />
-    <main id="main" class="main" tabindex="-1"><${ConnectionBanner} />${children}</main>
+    <main id="main" class="main" tabindex="0"><${ConnectionBanner} />${children}</main>
     ${hasDock && html`<${Dock} />`}
     <${Toasts} />
   </div>`;

@@ -2,7 +2,7 @@
 /** The conversation: stays where the reader reads, follows the end only if the reader is there. */
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../../app/dom.js";
 import { loadOlder, readToEnd } from "../../app/chat.js";
-import { dayOf, timeOfDay } from "../../app/format.js";
+import { dayOf, shortTimeOfDay, timeOfDay } from "../../app/format.js";
 import { reading } from "../../app/rooms.js";
 import { me } from "../../app/store.js";
 import { arranged } from "../../app/timeline.js";
@@ -22,7 +22,7 @@ export function Log({ room }) {
   return html`<div class="log-frame">
     <div class="log" role="log" aria-label="Messages" aria-live="polite" aria-relevant="additions" tabindex="0" ref=${ref} onScroll=${onScroll}
       data-testid="message-log">
-      ${room.older.value !== "none" && html`<p class="log-older">Loading earlier messages…</p>`}
+      <${Older} room=${room} />
       ${!lines.length && !room.pending.value.length && html`<p class="log-start">Nobody has said anything here yet. Say hello.</p>`}
       ${arranged(lines, divider, userId).map((entry) => html`<${Entry} key=${entry.line.id} ...${entry} />`)}
       ${room.pending.value.map((draft) => html`<${Pending} key=${draft.id} room=${room} draft=${draft} />`)}
@@ -30,6 +30,15 @@ export function Log({ room }) {
     ${!atEnd && html`<button type="button" class="button button-small to-end" onClick=${toEnd}>
       ${icon("arrow-down")} ${missed ? `${missed} new` : "Latest"}</button>`}
   </div>`;
+}
+
+/** @param {{room: import("../../app/chat.js").OpenRoom}} props */
+function Older({ room }) {
+  const state = room.older.value;
+  if (state === "none") return null;
+  if (state !== "failed") return html`<p class="log-older">Loading earlier messages…</p>`;
+  return html`<p class="log-older">Earlier messages could not be loaded.${" "}
+    <button type="button" class="link-button" onClick=${() => loadOlder(room)}>Retry</button></p>`;
 }
 
 /** @param {ReturnType<typeof arranged>[number]} props */
@@ -44,7 +53,7 @@ function Entry({ line, day, first, heading }) {
 function Message({ line, heading }) {
   const { author, at, text, id } = line;
   return html`<article class=${heading ? "message has-heading" : "message"} data-message=${id}>
-    ${heading ? html`<${Avatar} id=${author.id} name=${author.name} />` : html`<time class="message-aside" datetime=${at}>${timeOfDay(at)}</time>`}
+    ${heading ? html`<${Avatar} id=${author.id} name=${author.name} />` : html`<time class="message-aside" datetime=${at}>${shortTimeOfDay(at)}</time>`}
     <div class="message-body">
       ${heading && html`<p class="message-head"><strong>${author.name}</strong> <time datetime=${at}>${timeOfDay(at)}</time></p>`}
       <p class="message-text">${text}</p>
@@ -79,10 +88,11 @@ function useScroll(ref, room) {
     return () => sizes.disconnect();
   }, []);
   const onScroll = () => {
-    const log = /** @type {HTMLElement} */ (ref.current);
+    const log = ref.current;
+    if (!log) return;
     before.current.atEnd = endsAt(log);
     setAtEnd(before.current.atEnd);
-    if (log.scrollTop < LOAD_OLDER_PX) loadOlder(room);
+    if (log.scrollTop < LOAD_OLDER_PX && room.older.value === "some") loadOlder(room);
   };
   useEffect(() => { if (atEnd) setSeenSeq(room.seq); }, [atEnd, lines]);
   useEffect(onScroll, [room.older.value]);

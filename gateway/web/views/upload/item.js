@@ -1,7 +1,7 @@
 // @ts-check
 /** One file on its way: its name, what is happening to it, and the one or two things that can be done now. */
 import { html } from "../../app/dom.js";
-import { bytes, percent } from "../../app/format.js";
+import { bytes, hue, percent } from "../../app/format.js";
 import { playTrack } from "../../app/player.js";
 import { isPlayable, trackCell } from "../../app/store.js";
 import { change, remove, retry } from "../../app/upload.js";
@@ -11,7 +11,7 @@ import { Bar, Processing } from "../../ui/progress.js";
 /** @param {{item: import("../../app/upload.js").Item}} props */
 export function UploadItem({ item }) {
   const track = item.trackId ? trackCell(item.trackId).value : null;
-  return html`<li class="upload-item" data-upload=${item.file.name}>
+  return html`<li class="upload-item" data-upload=${item.file.name} style=${track ? { "--hue": hue(track.id) } : null}>
     ${track ? html`<${Cover} id=${track.id} />` : html`<span class="upload-art">${icon("audio-lines")}</span>`}
     <div class="upload-body">
       <${Name} item=${item} track=${track} />
