@@ -7,6 +7,7 @@ from veza.actors.runtime.exits import ActorStopped, ChildExit, ExitReason
 from veza.actors.runtime.letters import CrashRecord, DeadLetter
 from veza.actors.runtime.stats import CellStats
 from veza.actors.runtime.system import AsyncioSystemBase
+from veza.actors.runtime.watchdog import Watchdog
 
 __all__ = [
     "NO_REQUEST",
@@ -19,6 +20,7 @@ __all__ = [
     "DeadLetter",
     "ExitReason",
     "RequestContext",
+    "Watchdog",
     "path_of",
     "request_context",
 ]

@@ -17,7 +17,7 @@ LOG_WINDOW_SECONDS = 10.0
 LOG_KEYS_LIMIT = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DeadLetter:
     """A message no handler saw. The message itself is kept, so that it can be sent again."""
 

@@ -91,6 +91,12 @@ class AsyncioSystemBase:
     def crashes(self) -> deque[CrashRecord]:
         return self.letters.crashes
 
+    def replay(self, letter: DeadLetter) -> None:
+        """Send a dead letter again; if that fails too, it comes back as a new one."""
+        if letter in self.letters.dead:
+            self.letters.dead.remove(letter)
+        self.post(letter.target, letter.message, letter.sender)
+
     def spawn(
         self,
         actor_class: type[Actor],

@@ -233,3 +233,20 @@ async def test_the_request_context_travels_with_the_message(base, kit, recorder,
     one.set()
     await settle()
     assert sorted(noted) == ["r0", "r0", "r1", "r1", "r2", "r2"]
+
+
+async def test_a_dead_letter_can_be_sent_again(base, kit, recorder, settle):
+    class Small(kit.Recorder):
+        mailbox_limit = 1
+        when_full = "drop"
+
+    seen = []
+    small = base.spawn(Small, {"seen": seen})
+    for number in range(3):
+        base.post(small, number, base.address)
+    await settle()
+    [letter] = base.dead_letters
+    base.replay(letter)
+    await settle()
+    assert [message for message, _ in seen] == [0, 1, 2]
+    assert not base.dead_letters

@@ -326,3 +326,80 @@ async def test_a_message_to_a_dead_actor_is_kept_as_a_dead_letter(base, kit, set
     await settle()
     [letter] = base.dead_letters
     assert (letter.target, letter.message, letter.reason) == (cell, "too late", "the actor is gone")
+
+
+async def test_what_a_lost_instance_sent_itself_is_lost_with_it(base, kit, supervisor, settle):
+    root, _ = supervisor
+    seen = []
+    helper = base.spawn(kit.Machine)
+    child = base.spawn(kit.Recorder, {"seen": seen}, parent=root)
+
+    def ask_send_and_crash(actor):
+        actor.ask_later(helper, kit.Echo(), "old")
+        actor.send(actor.cell, "to myself")
+        raise ValueError("x")
+
+    base.post(child, kit.Do(call=ask_send_and_crash), base.address)
+    base.post(child, "from outside", base.address)
+    await settle()
+    base.restart(child)
+    await settle()
+    assert [message for message, _ in seen] == ["from outside"]
+
+
+async def test_an_answer_already_in_the_mailbox_is_not_given_to_the_next_incarnation(
+    base, kit, supervisor, settle
+):
+    root, _ = supervisor
+    seen = []
+    helper = base.spawn(kit.Machine)
+    child = base.spawn(kit.Recorder, {"seen": seen}, parent=root)
+
+    def ask(actor):
+        actor.ask_later(helper, kit.Echo(), "old")
+
+    base.post(child, kit.Do(call=ask), base.address)
+    while child.stats().mailbox_depth == 0 or helper.stats().messages_in == 0:
+        child.scheduler.drain(0.0)
+    base.restart(child)
+    await settle()
+    assert seen == []
+
+
+async def test_a_stop_that_meets_a_crashed_actor_waits_for_its_parents_decision(
+    base, kit, supervisor, settle
+):
+    root, news = supervisor
+    child = base.spawn(kit.Machine, parent=root)
+    base.post(child, kit.Fail(error=ValueError("x")), base.address)
+    base.post(child, ActorExitRequest(), base.address)
+    await settle()
+    assert child.stats().state == "crashed"
+    assert base.restart(child)
+    await settle()
+    assert reasons(news) == ["crashed", "shutdown"]
+    assert not child.alive
+
+
+async def test_an_exit_hook_that_fails_does_not_keep_the_actor_alive(base, kit, recorder, settle):
+    class Refusing(kit.Machine):
+        def receiveMsg_ActorExitRequest(self, message, sender):
+            raise ValueError("I will not")
+
+    probe, seen = recorder
+    child = base.spawn(Refusing, parent=probe)
+    base.stop(child)
+    await settle()
+    assert reasons(seen) == ["crashed"]
+    assert not child.alive
+
+
+async def test_a_failing_constructor_takes_the_children_it_had_started_with_it(base, kit):
+    class HalfBuilt(kit.Machine):
+        def __init__(self):
+            self.spawn(kit.Machine, name="started")
+            raise ValueError("half")
+
+    with pytest.raises(ValueError, match="half"):
+        base.spawn(HalfBuilt)
+    assert list(base.tree()) == []

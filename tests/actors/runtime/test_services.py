@@ -4,6 +4,7 @@ import pytest
 
 from veza.actors.base import ServiceActor
 from veza.actors.messages.common import Crashed, Gone, RefusedError, RejectCode, Rejected
+from veza.actors.runtime import AsyncioSystemBase
 
 
 class Ledger(ServiceActor):
@@ -207,3 +208,64 @@ async def test_a_thousand_suspended_handlers_all_finish(base, kit):
     await asyncio.sleep(0)
     gate.set()
     assert await asyncio.gather(*asked) == [kit.Echo(value="waited")] * 1000
+
+
+async def test_a_handler_that_fails_after_the_kill_is_logged_and_harms_nobody(
+    base, kit, caplog, settle
+):
+    async def clumsy(actor):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise OSError("while cleaning up")
+
+    service = base.spawn(kit.Waiter)
+    base.post(service, kit.Do(call=clumsy), base.address)
+    await settle()
+    base.kill(service)
+    await settle()
+    assert "while cleaning up" in caplog.text
+    other = base.spawn(kit.Waiter)
+    assert await base.request(other, kit.Echo(value=1), 1) == kit.Echo(value=1)
+
+
+def test_a_loop_that_ends_without_a_shutdown_does_not_hang(kit):
+    async def leave_it_running():
+        base = AsyncioSystemBase()
+        service = base.spawn(kit.Waiter)
+        assert await base.request(service, kit.Echo(value=1), 1) == kit.Echo(value=1)
+        base.post(service, kit.Echo(value=asyncio.Event()), base.address)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    asyncio.run(asyncio.wait_for(leave_it_running(), 5))
+
+
+async def test_a_service_that_stashes_takes_up_what_waited_in_order(base, settle):
+    class Loading(ServiceActor):
+        stash_until_ready = frozenset({str})
+        concurrency = 1
+
+        def __init__(self, *, gate, seen):
+            self.gate, self.seen = gate, seen
+
+        async def receiveMsg_str(self, message, sender):
+            await self.gate.wait()
+            self.become_ready()
+
+        async def receiveMsg_int(self, message, sender):
+            self.seen.append(message)
+
+    gate, seen = asyncio.Event(), []
+    loading = base.spawn(Loading, {"gate": gate, "seen": seen})
+    base.post(loading, 0, base.address)
+    base.post(loading, "load", base.address)
+    base.post(loading, 1, base.address)
+    await settle()
+    base.post(loading, 2, base.address)
+    await settle()
+    assert seen == []
+    gate.set()
+    base.post(loading, 3, base.address)
+    await settle()
+    assert seen == [0, 1, 2, 3]

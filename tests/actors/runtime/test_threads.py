@@ -139,6 +139,17 @@ async def test_blocking_calls_on_the_loops_own_thread_are_refused(base):
             call()
 
 
+async def test_thespians_own_front_works_on_a_running_loop(base, until):
+    system = ActorSystem(systemBase=base, transientUnique=True)
+    undertaker = system.createActor(Undertaker)
+    system.tell(undertaker, "start")
+    gone = system.createActor(Doubler)
+    system.tell(gone, ActorExitRequest())
+    system.tell(gone, "lost")
+    await until(lambda: undertaker.instance.letters)
+    assert undertaker.instance.letters == ["lost"]
+
+
 async def test_another_thread_may_tell_and_ask_while_the_loop_runs(base):
     import asyncio
 
