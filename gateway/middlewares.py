@@ -51,6 +51,8 @@ _CORS_EXPOSED: Final = (
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Put the headers on every answer, also on one that is streamed (signal `on_response_prepare`)."""
     response.headers["X-Request-Id"] = request.get(REQUEST_ID, "")
+    # aiohttp would tell its version and Python's.
+    response.headers["Server"] = "veza"
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     state = request.get(RATE_STATE)

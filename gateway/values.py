@@ -26,7 +26,8 @@ MAX_SEQ: Final = 2**63 - 1
 
 def time_text(moment: datetime) -> str:
     """Write a time as RFC 3339 in UTC with milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def _nfc(value: object) -> object:

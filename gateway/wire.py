@@ -8,6 +8,7 @@ from the actors' values by name (`of`); events become finished WebSocket frames 
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
@@ -550,6 +551,19 @@ class Draining:
 Json = dict[str, Any]
 
 
+class ServerFrame(StrEnum):
+    """The types of the server's frames, beside those of room events (`EventKind`)."""
+
+    HELLO = "hello"
+    READY = "ready"
+    ACK = "ack"
+    ERROR = "error"
+    PONG = "pong"
+    JOB_PROGRESS = "job.progress"
+    JOB_DONE = "job.done"
+    SERVER_DRAINING = "server.draining"
+
+
 def encode_frame(event: object) -> bytes:
     """Return the finished WebSocket frame of an event: one JSON object, unmasked and uncompressed."""
     return text_frame(orjson.dumps(_SHAPES[type(event)](event)))
@@ -586,7 +600,7 @@ def _header(opcode: int, length: int) -> bytes:
     return struct.pack("!BBQ", _FIN | opcode, 127, length)
 
 
-def _answer(kind: str, frame_id: str | None, d: Json) -> Json:
+def _answer(kind: ServerFrame, frame_id: str | None, d: Json) -> Json:
     return {"t": kind, "d": d} if frame_id is None else {"t": kind, "id": frame_id, "d": d}
 
 
@@ -596,7 +610,7 @@ def _hello(event: Hello) -> Json:
         "max_frame": event.max_frame,
         "api_level": API_LEVEL,
     }
-    return {"t": "hello", "d": d}
+    return {"t": ServerFrame.HELLO, "d": d}
 
 
 def _ready(event: SessionReady) -> Json:
@@ -606,7 +620,7 @@ def _ready(event: SessionReady) -> Json:
         "rooms": [_membership(each) for each in event.memberships],
         "limits": event.limits.model_dump(mode="json"),
     }
-    return _answer("ready", event.frame_id, d)
+    return _answer(ServerFrame.READY, event.frame_id, d)
 
 
 def _membership(membership: Membership) -> Json:
@@ -633,7 +647,7 @@ def _room_event(event: RoomEvent) -> Json:
     else:
         d = {"user": author}
     return {
-        "t": event.kind.value,
+        "t": event.kind,
         "room": event.room_id,
         "seq": event.seq,
         "at": time_text(event.at),
@@ -646,7 +660,8 @@ def _job_changed(event: JobChanged) -> Json:
         "job": JobView.of(event.job).model_dump(mode="json"),
         "track": TrackView.of(event.track).model_dump(mode="json"),
     }
-    return {"t": "job.done" if event.job.state in _FINAL_STATES else "job.progress", "d": d}
+    is_done = event.job.state in _FINAL_STATES
+    return {"t": ServerFrame.JOB_DONE if is_done else ServerFrame.JOB_PROGRESS, "d": d}
 
 
 _FINAL_STATES: Final = frozenset({JobState.PUBLISHED, JobState.FAILED, JobState.CANCELLED})
@@ -659,21 +674,21 @@ def _room_entered(event: RoomEntered) -> Json:
         "seq": event.room.seq,
         "recovered": event.recovered,
     }
-    return _answer("ack", event.frame_id, d)
+    return _answer(ServerFrame.ACK, event.frame_id, d)
 
 
 def _room_exited(event: RoomExited) -> Json:
-    return _answer("ack", event.frame_id, {"room": event.room_id})
+    return _answer(ServerFrame.ACK, event.frame_id, {"room": event.room_id})
 
 
 def _message_accepted(event: MessageAccepted) -> Json:
     d = {"message_id": event.message_id, "seq": event.seq, "at": time_text(event.at)}
-    return _answer("ack", event.frame_id, d)
+    return _answer(ServerFrame.ACK, event.frame_id, d)
 
 
 def _history_read(event: HistoryRead) -> Json:
     d = {"room": event.room_id, "events": [_room_event(each) for each in event.history.events]}
-    return _answer("ack", event.frame_id, d)
+    return _answer(ServerFrame.ACK, event.frame_id, d)
 
 
 def _command_failed(event: CommandFailed) -> Json:
@@ -685,19 +700,21 @@ def _command_failed(event: CommandFailed) -> Json:
 
 def _frame_refused(event: FrameRefused) -> Json:
     body = problem(event.problem, instance=WEBSOCKET_PATH, request_id="")
-    return _answer("error", event.frame_id, body.model_dump(mode="json", exclude={"request_id"}))
+    return _answer(
+        ServerFrame.ERROR, event.frame_id, body.model_dump(mode="json", exclude={"request_id"})
+    )
 
 
 def _acknowledged(event: Acknowledged) -> Json:
-    return _answer("ack", event.frame_id, {})
+    return _answer(ServerFrame.ACK, event.frame_id, {})
 
 
 def _pong(event: Pong) -> Json:
-    return _answer("pong", event.frame_id, {})
+    return _answer(ServerFrame.PONG, event.frame_id, {})
 
 
 def _draining(event: Draining) -> Json:
-    return {"t": "server.draining", "d": {"retry_after_ms": event.retry_after_ms}}
+    return {"t": ServerFrame.SERVER_DRAINING, "d": {"retry_after_ms": event.retry_after_ms}}
 
 
 _SHAPES: Final[Mapping[type, Callable[[Any], Json]]] = {
