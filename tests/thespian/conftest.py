@@ -20,8 +20,8 @@ from veza.actors.runtime import AsyncioSystemBase
 
 BASE_NAME = "asyncio"
 LIST_NAME = "LEFT_OUT.md"
-SLOW_MODULES = ("test_troupe", "test_threadedExternal")
-SPREAD = 8
+SLOWEST_FIRST = ("test_troupe::testSmallHive", "test_troupe", "test_threadedExternal")
+SPREAD = 30  # pytest-xdist hands out about so many neighbours to a worker at once
 SUITE = Path(thespian.test.__file__).parent
 
 os.environ.pop("PYTHONUNBUFFERED", None)  # breaks Thespian's run command test on every base
@@ -111,9 +111,15 @@ def pytest_collection_modifyitems(config, items):
 
 
 def spread(items):
-    """Put the slow tests first, apart from each other, so that parallel workers end together."""
-    slow = [item for item in items if item.nodeid.partition("::")[2].startswith(SLOW_MODULES)]
-    quick = [item for item in items if item not in set(slow)]
+    """Put the slow tests early, apart from each other, so that parallel workers end together."""
+    slow = sorted((item for item in items if slowness(item) is not None), key=slowness)
+    spread_out = [item for item in items if slowness(item) is None]
     for number, item in enumerate(slow):
-        quick.insert(number * SPREAD, item)
-    return quick
+        spread_out.insert(number * SPREAD, item)
+    return spread_out
+
+
+def slowness(item):
+    name = item.nodeid.partition("::")[2]
+    ranks = (rank for rank, start in enumerate(SLOWEST_FIRST) if name.startswith(start))
+    return next(ranks, None)
