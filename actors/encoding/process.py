@@ -1,7 +1,8 @@
 """The node's end of an encoder process: starts it, reads its frames on the event loop, reaps it.
 
 A plain class with two callbacks, for an actor to build on. `on_frame` is called for each frame in
-order, `on_exit` once, after the last frame and after the process is reaped. Both run on the loop.
+order, `on_exit` once, after the last frame and after the process is reaped. Both run on the loop and
+must not raise.
 It listens to nobody's SIGCHLD: a pidfd tells of the end (a waiting thread where there is none), on
 any event loop.
 
@@ -16,6 +17,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from veza.actors.encoding.frames import (
@@ -41,7 +43,8 @@ class EncoderProcess:
 
     `source_fd` is read from its start and stays the caller's to close, at any time from now on. Its
     offset is shared with the worker. Acknowledge each segment when it is stored: the worker sends
-    `start.window` of them ahead. One that sends more, or no frames at all, is killed.
+    `start.window` of them ahead. One that sends more, or anything that is no frame, is killed
+    (`protocol_error` says why). Raises `OSError` if no process can be started.
     """
 
     def __init__(
@@ -58,8 +61,12 @@ class EncoderProcess:
         self.protocol_error: FrameError | None = None
         self._socket, theirs = socket.socketpair()
         self._socket.setblocking(False)
-        with theirs:
-            self._process = _spawn(theirs.fileno(), source_fd)
+        try:
+            with theirs:
+                self._process = _spawn(theirs.fileno(), source_fd)
+        except OSError:
+            self._socket.close()
+            raise
         self._watch_exit()
         self._loop.add_reader(self._socket, self._readable)
         self._write(encode_frame(start))
@@ -87,7 +94,7 @@ class EncoderProcess:
         self._paused = False
         if not self._stream_ended:
             self._loop.add_reader(self._socket, self._readable)
-        self._loop.call_soon(self._deliver)
+        self._loop.call_soon(self._carry_on)
 
     def kill(self) -> None:
         """End the process at once: it has nothing to clean up. Frames under way are dropped."""
@@ -101,6 +108,11 @@ class EncoderProcess:
         """Return after `on_exit` was called."""
         await asyncio.shield(self._closed)
 
+    def _carry_on(self) -> None:
+        self._deliver()
+        if self._process.returncode is not None:
+            self._drain()
+
     def _write(self, data: bytes) -> None:
         self._outgoing += data
         self._flush()
@@ -111,7 +123,7 @@ class EncoderProcess:
         except BlockingIOError:
             sent = 0
         except (BrokenPipeError, ConnectionResetError):
-            return  # it is gone: the reader and the pidfd will tell
+            sent = len(self._outgoing)  # it is gone: the reader and the pidfd will tell
         del self._outgoing[:sent]
         if self._outgoing:
             self._loop.add_writer(self._socket, self._flush)
@@ -119,10 +131,12 @@ class EncoderProcess:
             self._loop.remove_writer(self._socket)
 
     def _readable(self) -> None:
+        with suppress(BlockingIOError):
+            self._receive()
+
+    def _receive(self) -> None:
         try:
             data = self._socket.recv(RECEIVE_BYTES)
-        except BlockingIOError:
-            return
         except ConnectionResetError:
             data = b""
         if data:
@@ -166,21 +180,35 @@ class EncoderProcess:
             self._process.kill()
 
     def _watch_exit(self) -> None:
-        if hasattr(os, "pidfd_open"):
+        try:
             pidfd = os.pidfd_open(self._process.pid)
-            self._loop.add_reader(pidfd, self._exited, pidfd)
-        else:
+        except (AttributeError, OSError):  # not Linux, or a container that forbids it
             threading.Thread(target=self._wait_in_thread, daemon=True).start()
+        else:
+            self._loop.add_reader(pidfd, self._exited, pidfd)
 
     def _wait_in_thread(self) -> None:
         self._process.wait()
-        self._loop.call_soon_threadsafe(self._deliver)
+        self._loop.call_soon_threadsafe(self._drain)
 
     def _exited(self, pidfd: int) -> None:
         self._loop.remove_reader(pidfd)
         os.close(pidfd)
         self._process.wait()
-        self._deliver()
+        self._drain()
+
+    def _drain(self) -> None:
+        """Read to the end of what an ended process left in the socket.
+
+        The loop does not always tell of that end: a process that dies with unread credit resets the
+        connection, which uvloop reports to nobody.
+        """
+        try:
+            while not self._stream_ended and not self._paused:
+                self._receive()
+        except BlockingIOError:
+            self._end_stream()
+        self._tell_exit()
 
     def _tell_exit(self) -> None:
         code = self._process.returncode

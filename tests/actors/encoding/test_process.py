@@ -217,17 +217,25 @@ async def test_kill_ends_a_paused_worker_too_and_tells_it_once(run, song):
     assert stuck.exits == [(-9, 9)]
 
 
+def open_descriptors():
+    return set(Path("/proc/self/fd").iterdir())
+
+
+def process_exists(pid):
+    return (Path("/proc") / str(pid)).exists()
+
+
 @linux_only
 async def test_nothing_stays_behind(run, song):
-    before = set(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     done = await run(song).end()
     killed = run(song)
     killed.process.kill()
     await killed.end()
     for process in (done.process, killed.process):
-        assert not (Path("/proc") / str(process.pid)).exists()
+        assert not process_exists(process.pid)
     # Two descriptors more: the two sources, which are the test's own.
-    assert len(set(os.listdir("/proc/self/fd")) - before) == 2
+    assert len(open_descriptors() - before) == 2
 
 
 @linux_only
@@ -293,3 +301,33 @@ def test_no_worker_outlives_a_killed_node(song, tmp_path):
     ended, _, _ = select.select([worker], [], [], 20)
     os.close(worker)
     assert ended
+
+
+async def test_the_end_is_noticed_without_a_pidfd_too(run, song, monkeypatch):
+    monkeypatch.delattr(os, "pidfd_open", raising=False)
+    done = await run(song).end()
+    assert isinstance(done.frames[-1], FinishedFrame)
+    assert done.exits == [(0, None)]
+
+
+async def test_a_worker_that_cannot_be_started_leaves_no_descriptor(run, song, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    before = len(open_descriptors())
+    with pytest.raises(OSError):
+        run(song)
+    assert len(open_descriptors()) == before + 1  # the source, which is the test's own
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_worker_that_dies_with_unread_credit_is_noticed_on_any_loop(loop_factory, run, song):
+    def grant_much_and_kill(run, frame):
+        if isinstance(frame, SegmentFrame):
+            run.process.acknowledge(100)
+            os.kill(run.process.pid, signal.SIGKILL)
+
+    async def whole():
+        return await run(song, on_frame=grant_much_and_kill).end()
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        for _ in range(5):
+            assert runner.run(whole()).exits == [(-9, 9)]
