@@ -1,10 +1,9 @@
 """The node's end of an encoder process: starts it, reads its frames on the event loop, reaps it.
 
 A plain class with two callbacks, for an actor to build on. `on_frame` is called for each frame in
-order, `on_exit` once, after the last frame and after the process is reaped. Both run on the loop and
-must not raise.
-It listens to nobody's SIGCHLD: a pidfd tells of the end (a waiting thread where there is none), on
-any event loop.
+order, `on_exit` once, after the last frame and after the process is reaped. Both run on the loop
+and must not raise. It listens to nobody's SIGCHLD: a pidfd tells of the end (a waiting thread where
+there is none), on any event loop.
 
 The process inherits two descriptors and a minimal environment: nothing of the node's secrets.
 """
