@@ -17,7 +17,6 @@ from veza.supervisors.messages import (
     ServeFamily,
     StartChild,
     StopChild,
-    StopOverdue,
 )
 
 
@@ -62,7 +61,13 @@ class FamilySupervisor(SupervisedActor):
             self._gone(message.key, "too many")
             return
         kwargs = {**self.kwargs, "actor_id": message.key[1]}
-        cell = self.runtime.spawn(self.spec.actor, kwargs, parent=self.cell, name=message.key[1])
+        cell = self.runtime.spawn(
+            self.spec.actor,
+            kwargs,
+            parent=self.cell,
+            name=message.key[1],
+            shutdown_seconds=self.spec.shutdown_seconds,
+        )
         member = Member(message.key, cell)
         self.members[cell] = self.by_key[message.key] = member
 
@@ -77,13 +82,6 @@ class FamilySupervisor(SupervisedActor):
             self._gone(message.key, "not running")
             return
         self.runtime.stop(member.cell)
-        overdue = StopOverdue(name=message.key[1], address=member.cell)
-        self.wakeup_after(self.spec.shutdown_seconds, overdue)
-
-    def receiveMsg_StopOverdue(self, message: StopOverdue, _sender: Address) -> None:
-        member = self.members.get(message.address)
-        if member is not None:
-            self.runtime.kill(member.cell, "did not stop in time")
 
     def receiveMsg_ActorExitRequest(self, _message: ActorExitRequest, _sender: Address) -> None:
         """Restart nobody from now on; the runtime stops the children."""

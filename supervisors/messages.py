@@ -48,14 +48,6 @@ class ChildGone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StopOverdue:
-    """A child was asked to stop and had its time: end it now if it is still there."""
-
-    name: str
-    address: Address
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadyOverdue:
     """A child was started for the given time and should be ready by now."""
 

@@ -27,7 +27,7 @@ from veza.supervisors.child_spec import (
     resolved,
 )
 from veza.supervisors.family import FamilySupervisor
-from veza.supervisors.messages import ChildGone, ChildReady, ReadyOverdue, StopOverdue
+from veza.supervisors.messages import ChildGone, ChildReady, ReadyOverdue
 
 DIRECTORY: Final = "directory"
 SUBTREE_SECONDS: Final = 60.0
@@ -62,7 +62,7 @@ class Supervisor(SupervisedActor):
     """Starts, restarts and stops its children as their specs say."""
 
     supervises: ClassVar[bool] = True
-    stash_until_ready: ClassVar[frozenset[type] | None] = frozenset({StopOverdue, ReadyOverdue})
+    stash_until_ready: ClassVar[frozenset[type] | None] = frozenset({ReadyOverdue})
 
     def __init__(self, *, spec: SupervisorSpec, refs: Mapping[str, Address]) -> None:
         super().__init__()
@@ -100,7 +100,11 @@ class Supervisor(SupervisedActor):
         if child.cell is None:
             kwargs = resolved(child.spec.kwargs, self.refs)
             child.cell = self.runtime.spawn(
-                child.spec.actor, kwargs, parent=self.cell, name=child.spec.name
+                child.spec.actor,
+                kwargs,
+                parent=self.cell,
+                name=child.spec.name,
+                shutdown_seconds=child.spec.shutdown_seconds,
             )
             self.refs[child.spec.name] = child.cell
         else:
@@ -166,13 +170,6 @@ class Supervisor(SupervisedActor):
         child = self.stopping[0]
         if child.cell is not None:
             self.runtime.stop(child.cell)
-            overdue = StopOverdue(name=child.spec.name, address=child.cell)
-            self.wakeup_after(child.spec.shutdown_seconds, overdue)
-
-    def receiveMsg_StopOverdue(self, message: StopOverdue, _sender: Address) -> None:
-        child = self._child_at(message.address)
-        if child is not None and child in self.stopping and child.cell is not None:
-            self.runtime.kill(child.cell, "did not stop in time")
 
     def _forget(self, child: Child) -> None:
         """Give the cell up; a later start makes another, at another address."""

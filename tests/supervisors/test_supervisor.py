@@ -146,7 +146,7 @@ async def test_children_start_in_order_and_stop_in_reverse(world: World) -> None
 
     await world.runtime.shutdown_async(5)
 
-    assert world.diary.lines[4:] == ["-c", "-b", "-a", "end normal"]
+    assert world.diary.lines[4:] == ["-c", "-b", "-a", "end shutdown"]
 
 
 @pytest.mark.parametrize(
