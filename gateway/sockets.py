@@ -36,6 +36,8 @@ class Socket:
 
     """
 
+    __slots__ = ("_deadline", "_is_close_sent", "_on_close", "_response", "_transport", "is_open")
+
     def __init__(
         self,
         response: web.WebSocketResponse,

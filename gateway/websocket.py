@@ -5,7 +5,6 @@ notices the end of either. Order of life: hello, auth, ready, frames, close.
 """
 
 import asyncio
-from collections import deque
 from typing import Final
 from uuid import UUID
 
@@ -66,6 +65,26 @@ async def open_websocket(request: web.Request) -> web.StreamResponse:
 class Connection:
     """A client's connection, from hello to close (a `Peer` of the registry)."""
 
+    __slots__ = (
+        "_actors",
+        "_auth_timer",
+        "_bad_frames",
+        "_bucket",
+        "_connections",
+        "_loop",
+        "_metrics",
+        "_outbox",
+        "_request",
+        "_response",
+        "_session",
+        "_settings",
+        "_socket",
+        "_watch",
+        "heard_at",
+        "session_id",
+        "user_id",
+    )
+
     def __init__(
         self, request: web.Request, response: web.WebSocketResponse, socket: Socket
     ) -> None:
@@ -80,7 +99,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._outbox = app[FAN_OUT].open(socket)
         self._bucket = TokenBucket(FRAMES, self._loop.time())
-        self._bad_frames: deque[float] = deque(maxlen=BAD_FRAMES_ALLOWED)
+        self._bad_frames: list[float] = []
         self._auth_timer = self._loop.call_later(
             AUTH_SECONDS, self.close, CloseCode.AUTH_TIMEOUT, "not signed in"
         )
@@ -247,10 +266,10 @@ class Connection:
         """Forgive two within a minute, close at the third."""
         now = self._loop.time()
         self._refuse(frame_id, ProblemError(ProblemCode.BAD_FRAME, detail))
-        is_full = len(self._bad_frames) == BAD_FRAMES_ALLOWED
-        if is_full and now - self._bad_frames[0] < BAD_FRAME_WINDOW_SECONDS:
+        since = now - BAD_FRAME_WINDOW_SECONDS
+        self._bad_frames = [*(at for at in self._bad_frames if at > since), now]
+        if len(self._bad_frames) > BAD_FRAMES_ALLOWED:
             self.close(CloseCode.BAD_FRAME, "too many bad frames")
-        self._bad_frames.append(now)
 
     def _refuse(self, frame_id: str | None, error: ProblemError) -> None:
         self._outbox.push(wire.FrameRefused(frame_id=frame_id, problem=error))

@@ -188,6 +188,7 @@ async def test_every_answer_has_the_security_headers(api: Any, path: str) -> Non
     answered = await api("GET", path, status=None)
 
     headers = answered.headers
+    assert headers["Server"] == "veza"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "same-origin"
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
