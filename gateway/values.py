@@ -1,5 +1,6 @@
 """Kinds of values on the wire: text, names, times, numbers; and what is said when one does not fit."""
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ MAX_MESSAGE_CHARS: Final = 4_000
 MAX_ROOM_NAME_CHARS: Final = 100
 MAX_TITLE_CHARS: Final = 200
 MAX_SEQ: Final = 2**63 - 1
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL_OR_BREAK: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def time_text(moment: datetime) -> str:
@@ -34,18 +37,22 @@ def _nfc(value: object) -> object:
     return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
 
 
+def _unix_lines(value: object) -> object:
+    return value.replace("\r\n", "\n") if isinstance(value, str) else value
+
+
 def _trimmed(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
 
 def _no_control(value: str) -> str:
-    if any(unicodedata.category(char) == "Cc" and char not in "\n\t" for char in value):
+    if _CONTROL.search(value):
         raise PydanticCustomError("control_characters", "Control characters are not allowed")
     return value
 
 
 def _one_line(value: str) -> str:
-    if any(unicodedata.category(char) in {"Cc", "Zl", "Zp"} for char in value):
+    if _CONTROL_OR_BREAK.search(value):
         raise PydanticCustomError("control_characters", "One line, please")
     return value
 
@@ -60,6 +67,7 @@ MessageText = Annotated[
     str,
     Field(min_length=1, max_length=MAX_MESSAGE_CHARS),
     BeforeValidator(_nfc),
+    BeforeValidator(_unix_lines),
     AfterValidator(_no_control),
     AfterValidator(_not_blank),
 ]

@@ -138,6 +138,14 @@ async def test_text_is_kept_in_its_composed_form_and_counted_in_it(api: Any, ada
     assert stored.body["text"] == "é" * 4000
 
 
+async def test_text_keeps_its_lines_and_they_end_as_everywhere(api: Any, ada: Any) -> None:
+    path = f"/api/v1/rooms/{(await new_room(api, ada))['id']}/messages"
+
+    stored = await api("POST", path, who=ada, json={"text": "one\r\n\ttwo\n"}, status=201)
+
+    assert stored.body["text"] == "one\n\ttwo\n"
+
+
 @pytest.mark.parametrize("text", ["", " \n\t ", "nul\x00", "escape\x1b[31m", "\u200b\x00"])
 async def test_a_message_needs_text_that_can_be_shown(api: Any, ada: Any, text: str) -> None:
     path = f"/api/v1/rooms/{(await new_room(api, ada))['id']}/messages"
