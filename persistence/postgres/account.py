@@ -73,6 +73,11 @@ class Account:
         if self.is_other:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
+    def adopt(self, cluster: Path) -> None:
+        """Take over a cluster that belongs to root, restored from a backup by it for one."""
+        if self.is_other and cluster.stat().st_uid == ROOT:
+            self.own_tree(cluster)
+
     def own_tree(self, folder: Path) -> None:
         """Give a folder and everything in it to the account."""
         self.own(folder)

@@ -67,7 +67,7 @@ class EmbeddedPostgres:
             raise RuntimeError("start the server from the main thread")
         account, home = prepare_home(self._data_dir)
         run_dir = socket_folder(home, account)
-        if self._own(home) and not self.is_running:
+        if self._own(home, account) and not self.is_running:
             try:
                 self._start_owned(home, run_dir, account)
             except BaseException:
@@ -88,13 +88,13 @@ class EmbeddedPostgres:
             os.close(self._lock_fd)
             self._lock_fd = None
 
-    def _own(self, home: Path) -> bool:
+    def _own(self, home: Path, account: Account) -> bool:
         """Become the folder's one owner; False: it has another, whose server is ready.
 
         The lock ends with the process that holds it, however that dies: unlike a process id it never lies.
         """
         if self._lock_fd is None:
-            self._lock_fd = _lock(home)
+            self._lock_fd = _lock(home, account)
         return self._lock_fd is not None
 
     def _start_owned(self, home: Path, run_dir: Path, account: Account) -> None:
@@ -102,7 +102,9 @@ class EmbeddedPostgres:
         end_orphans(cluster, timeout_seconds=STOP_TIMEOUT_SECONDS)
         check_major(cluster, binaries)
         binaries = reachable(binaries, home, account)
-        if not cluster.exists():
+        if cluster.exists():
+            account.adopt(cluster)
+        else:
             initialise(cluster, binaries, account, durable=self._durable)
         self._launch(
             home, _server_command(binaries, cluster, run_dir, durable=self._durable), account
@@ -112,9 +114,11 @@ class EmbeddedPostgres:
         log = home / "server.log"
         if log.exists() and log.stat().st_size > LOG_BYTES:
             log.replace(home / "server.log.1")
+        log.touch()
+        account.own(log)
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while True:
-            log_start = log.stat().st_size if log.exists() else 0
+            log_start = log.stat().st_size
             self._process = spawn(command, account=account, log=log, environment=environment())
             if _wait_ready(self._process, home / "cluster", deadline):
                 return
@@ -124,10 +128,11 @@ class EmbeddedPostgres:
             time.sleep(RETRY_SECONDS)
 
 
-def _lock(home: Path) -> int | None:
+def _lock(home: Path, account: Account) -> int | None:
     """Take the lock, or return None once the process that has it has a server ready."""
     path, cluster = home / "owner.lock", home / "cluster"
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    account.own(path)
 
     def take_or_find() -> bool | None:
         try:

@@ -411,6 +411,7 @@ def test_a_folder_without_programs_is_told_by_name(
 
 
 def test_without_any_programs_all_ways_out_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VEZA_PG_BIN", raising=False)
     monkeypatch.setattr("veza.persistence.postgres.binaries.PACKAGES", ("no_such_package",))
     with pytest.raises(PostgresStartError, match="VEZA_DATABASE_URL"):
         find_binaries()
@@ -516,3 +517,14 @@ def test_root_serves_a_users_data_as_that_user(server: EmbeddedPostgres, data_di
         os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
     assert ask(server.start(), "SELECT 1") == 1
     assert Path(f"/proc/{pid_of(data_dir)}").stat().st_uid == entry.pw_uid
+    server.stop()
+    assert {path.stat().st_uid for path in data_dir.iterdir()} == {entry.pw_uid}
+
+
+@needs_root
+def test_a_cluster_that_root_restored_is_handed_to_the_account(
+    server: EmbeddedPostgres, data_dir: Path
+) -> None:
+    for path in (data_dir, *data_dir.rglob("*")):
+        os.chown(path, 0, 0, follow_symlinks=False)
+    assert ask(server.start(), "SELECT 1") == 1

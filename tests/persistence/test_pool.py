@@ -187,6 +187,7 @@ async def test_the_server_knows_who_connects_and_limits_what_hangs(conn: Connect
     assert await conn.fetchval("SHOW application_name") == "veza"
     assert await conn.fetchval("SHOW statement_timeout") == "30s"
     assert await conn.fetchval("SHOW lock_timeout") == "10s"
+    assert await conn.fetchval("SHOW plan_cache_mode") == "force_custom_plan"
 
 
 async def test_behind_pgbouncer_nothing_is_left_in_the_session(database_url: str) -> None:
