@@ -1,16 +1,25 @@
 """The media service: bytes into and out of the media store, off the event loop."""
 
 import asyncio
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, Final
 
 from veza.actors.database import DatabaseActor
 from veza.actors.messages.common import RefusedError, RejectCode
 from veza.actors.messages.tracks import ChunkWritten, DropUpload, MediaRead, ReadMedia, WriteChunk
 from veza.actors.runtime.address import Address
 from veza.persistence import tracks
-from veza.persistence.errors import StorageFullError
+from veza.persistence.errors import ChunkOffsetError, StorageFullError
 from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Pool
+
+SWEEP_SECONDS: Final = 3600.0
+UPLOAD_LIFETIME_SECONDS: Final = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepUploads:
+    """Time to look for uploads that were begun and left."""
 
 
 class MediaActor(DatabaseActor):
@@ -23,6 +32,16 @@ class MediaActor(DatabaseActor):
         super().__init__(pool=pool)
         self.store = store
         self.max_upload_bytes = max_upload_bytes
+        self.wakeup_after(0.0, SweepUploads())
+
+    async def receiveMsg_SweepUploads(self, message: SweepUploads, _sender: Address) -> None:
+        """Drop what nobody went on with: its sender has gone, or the answer to them was lost."""
+        self.wakeup_after(SWEEP_SECONDS, message)
+        stale = await asyncio.to_thread(
+            self.store.stale_uploads, older_than_seconds=UPLOAD_LIFETIME_SECONDS
+        )
+        for upload_id in stale:
+            await asyncio.to_thread(self.store.drop, upload_id)
 
     async def receiveMsg_WriteChunk(self, command: WriteChunk, _sender: Address) -> ChunkWritten:
         size_bytes = command.offset + len(command.data)
@@ -35,6 +54,10 @@ class MediaActor(DatabaseActor):
             await asyncio.to_thread(
                 self.store.write_chunk, command.upload_id, command.offset, command.data
             )
+        except ChunkOffsetError as error:
+            raise RefusedError(
+                RejectCode.INVALID_STATE, f"The upload goes on at byte {error.size_bytes}."
+            ) from error
         except StorageFullError as error:
             raise RefusedError(RejectCode.STORAGE_FULL, "The server's disk is full.") from error
         return ChunkWritten(size_bytes=size_bytes)

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from time import monotonic
 from typing import Final
 from uuid import UUID
 
@@ -39,6 +40,8 @@ from veza.codecs.playlist import AAC_LC
 from veza.codecs.source import Fault
 from veza.persistence.media_store import MediaStore
 
+STALL_SECONDS: Final = 300.0
+"""Longer than storing a window of segments takes on a slow disk or through a database restart."""
 NO_RUN: Final = UUID(int=0)
 
 
@@ -82,6 +85,11 @@ class WorkerExited:
     code: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookStalled:
+    """Time to see whether the process still says something."""
+
+
 class EncodingPipelineActor(SupervisedActor):
     """One process for one run of one job. When either ends, both do.
 
@@ -100,6 +108,7 @@ class EncodingPipelineActor(SupervisedActor):
         self.renditions: dict[str, RenditionField] = {}
         self.peaks = b""
         self.progress = 0.0
+        self.last_heard = 0.0
         self.sandbox_notes: tuple[str, ...] = ()
 
     def on_stop(self) -> None:
@@ -118,6 +127,8 @@ class EncodingPipelineActor(SupervisedActor):
             return
         self.job, self.run = sender, command.run
         self.watch(sender)
+        self.last_heard = monotonic()
+        self.wakeup_after(STALL_SECONDS, LookStalled())
         start = StartFrame(
             ladder_kbps=self.limits.ladder_kbps,
             segment_seconds=self.limits.segment_seconds,
@@ -148,13 +159,23 @@ class EncodingPipelineActor(SupervisedActor):
         self.receiveMsg_StopEncoding(StopEncoding(), self.cell)
 
     def receiveMsg_SegmentTaken(self, _message: SegmentTaken, _sender: Address) -> None:
+        self.last_heard = monotonic()
         if self.process is not None:
             self.process.acknowledge()
+
+    def receiveMsg_LookStalled(self, message: LookStalled, _sender: Address) -> None:
+        """End a worker that is silent though it may go on: its CPU limit does not see a sleeper."""
+        silent_seconds = monotonic() - self.last_heard
+        if silent_seconds >= STALL_SECONDS and self.process is not None:
+            self.process.kill()
+        else:
+            self.wakeup_after(STALL_SECONDS - silent_seconds, message)
 
     def receiveMsg_WorkerExited(self, message: WorkerExited, _sender: Address) -> None:
         self.stop_self(f"worker process ended with {message.code}")
 
     def receiveMsg_WorkerSpoke(self, message: WorkerSpoke, _sender: Address) -> None:
+        self.last_heard = monotonic()
         match message.frame:
             case ReadyFrame(sandbox_notes=notes):
                 self.sandbox_notes = notes

@@ -79,6 +79,8 @@ def _common() -> list[Processor]:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.PositionalArgumentsFormatter(),
+        # Which actor failed, on what, for whom: the standard library's records carry it beside the text.
+        structlog.stdlib.ExtraAdder(allow=("actor", "command", "request_id")),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
         structlog.processors.StackInfoRenderer(),
         # As text, before `redact`: a renderer's own traceback would show local variables.

@@ -3,7 +3,6 @@
 Functions take the connection first, so that the caller owns the transaction; those that need one of
 their own open it, as a savepoint inside the caller's.
 """
-# ruff: noqa: S608  # what is put into the SQL are constants of this module
 
 from datetime import datetime
 from uuid import UUID

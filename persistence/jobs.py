@@ -7,7 +7,6 @@ A job and its track change state together. Where one statement cannot do both (f
 each other as well. Before a holder writes anything else about the track it calls `hold_lease` in the same
 transaction: then a job taken over cannot be written to by the node that lost it.
 """
-# ruff: noqa: S608  # what is put into the SQL are constants of this module
 
 from typing import Final
 from uuid import UUID

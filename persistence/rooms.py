@@ -1,5 +1,4 @@
 """Rooms and who is in them, in SQL. Their events are in `room_log.py`."""
-# ruff: noqa: S608  # what is put into the SQL are constants of this module
 
 from uuid import UUID
 

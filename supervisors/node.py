@@ -7,13 +7,23 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
+from structlog.contextvars import get_contextvars
+
 from veza.actors.base import SupervisedActor
 from veza.actors.messages.common import Gone, Key, Ready
 from veza.actors.messages.directory import AwaitEnd, Deliver, Ended
 from veza.actors.messages.jobs import DrainJobs
 from veza.actors.messages.ops import ActorNode
-from veza.actors.runtime import AsyncioSystemBase, Cell, ChildExit, ExitReason
+from veza.actors.runtime import (
+    AsyncioSystemBase,
+    Cell,
+    ChildExit,
+    ExitReason,
+    RequestContext,
+    request_context,
+)
 from veza.actors.runtime.address import Address
+from veza.actors.runtime.watchdog import Watchdog
 from veza.supervisors.child_spec import SupervisorSpec
 from veza.supervisors.supervisor import Supervisor
 
@@ -48,6 +58,7 @@ class Node:
     def __init__(self, spec: SupervisorSpec) -> None:
         self.spec = spec
         self.runtime = AsyncioSystemBase()
+        self._watchdog = Watchdog(self.runtime)
         self._ready = asyncio.Event()
         self.failed: asyncio.Future[ExitReason] = asyncio.get_running_loop().create_future()
         self._root: Cell | None = None
@@ -59,6 +70,7 @@ class Node:
 
         Raises `NodeFailedError` if the root gives up meanwhile.
         """
+        self._watchdog.start()
         kwargs = {"ready": self._ready, "failed": self.failed}
         guardian = self.runtime.spawn(Guardian, kwargs, name="veza")
         self._root = self.runtime.spawn(
@@ -72,7 +84,10 @@ class Node:
         """Give jobs back, then stop every actor, in reverse order; return who had to be killed."""
         self._is_stopping = True
         await self.ask(("dispatcher", ""), DrainJobs(), timeout_seconds / 2)
-        return await self.runtime.shutdown_async(timeout_seconds)
+        killed = await self.runtime.shutdown_async(timeout_seconds)
+        # Its last beat is answered by the loop, which must go on meanwhile.
+        await asyncio.to_thread(self._watchdog.stop)
+        return killed
 
     async def ask(
         self, key: Key, command: object, timeout_seconds: float = DEFAULT_ASK_SECONDS
@@ -81,6 +96,7 @@ class Node:
         directory = self._find_directory()
         if directory is None:
             return Gone(command=type(command).__name__)
+        carry_request_id()
         deliver = Deliver(key=key, message=command)
         return await self.runtime.request(directory, deliver, timeout_seconds)
 
@@ -88,6 +104,7 @@ class Node:
         """Send a command that has no reply."""
         directory = self._find_directory()
         if directory is not None:
+            carry_request_id()
             self.runtime.tell(directory, Deliver(key=key, message=command))
 
     async def ended(self, key: Key) -> str:
@@ -115,6 +132,13 @@ class Node:
             cells = (cell for cell in children or () if cell.name == "directory")
             self._directory = next(cells, None)
         return self._directory
+
+
+def carry_request_id() -> None:
+    """Let the id that this task's log lines carry travel on with what it sends to actors."""
+    request_id = str(get_contextvars().get("request_id", ""))
+    if request_id != request_context.get().request_id:
+        request_context.set(RequestContext(request_id=request_id))
 
 
 def snapshot(cell: Cell) -> ActorNode:

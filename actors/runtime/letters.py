@@ -3,6 +3,7 @@
 import logging
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from veza.actors.runtime.address import path_of
@@ -113,6 +114,7 @@ class Letters:
             request_id or "-",
             error,
             error=error,
+            about={"actor": path_of(address), "command": command, "request_id": request_id},
         )
 
     def log(
@@ -122,11 +124,15 @@ class Letters:
         text: str,
         *values: object,
         error: BaseException | None = None,
+        about: Mapping[str, str] | None = None,
     ) -> None:
-        """Log as an error, unless the same class did the same too often just now."""
+        """Log as an error, unless the same class did the same too often just now.
+
+        `about` becomes fields of the record.
+        """
         left_out = self._limit.admit(class_name, kind)
         if left_out is None:
             return
         if left_out:
             text += f" ({left_out} like it were not logged)"
-        logger.error(text, *values, exc_info=error)
+        logger.error(text, *values, exc_info=error, extra=about)
