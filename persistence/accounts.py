@@ -188,9 +188,7 @@ async def find_cookie(conn: Connection, cookie_hash: bytes) -> Identity | None:
 
 async def store_setup_token(conn: Connection, *, token_hash: bytes, expires_at: datetime) -> None:
     """Keep a one-time token that makes the first administrator; it replaces all before it."""
-    async with conn.transaction():
-        await conn.execute("DELETE FROM setup_tokens")
-        await conn.execute(_INSERT_SETUP, token_hash, expires_at)
+    await conn.execute(_INSERT_SETUP, token_hash, expires_at)
 
 
 async def spend_setup_token(conn: Connection, token_hash: bytes) -> bool:
