@@ -566,7 +566,14 @@ class ServerFrame(StrEnum):
 
 def encode_frame(event: object) -> bytes:
     """Return the finished WebSocket frame of an event: one JSON object, unmasked and uncompressed."""
-    return text_frame(orjson.dumps(_SHAPES[type(event)](event)))
+    return text_frame(orjson.dumps(_SHAPES[type(event)](event), default=_plain))
+
+
+def _plain(value: object) -> str:
+    """Write the database driver's own class of UUID, which orjson does not take for one."""
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError
 
 
 def text_frame(payload: bytes) -> bytes:
