@@ -1,0 +1,334 @@
+"""A real node in a process of its own, and people who reach it over the network only."""
+
+import asyncio
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack
+from itertools import count
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+import orjson
+import pytest
+from aiohttp import WSMsgType
+
+ROOT = Path(__file__).parents[2]
+NODE = (sys.executable, "-m", "veza.gateway.cli")
+LAST_LINE = "Data:"
+PASSWORD = "correct horse battery"
+STOP_SECONDS = 30
+ANSWER_SECONDS = 30
+WORKER = b"veza.actors.encoding.worker"
+numbers = count(1)
+
+
+def missing(what: str) -> None:
+    """Skip a test for what the machine lacks; where everything is required, fail."""
+    if os.environ.get("VEZA_TEST_REQUIRE_ALL") == "1":
+        pytest.fail(f"missing on this machine: {what}")
+    pytest.skip(f"missing on this machine: {what}")
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """What a node of a bare checkout needs; no setting of whoever runs the tests reaches it."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("VEZA_") or name == "VEZA_PG_BIN"
+    }
+    return {
+        **inherited,
+        "PYTHONPATH": str(ROOT / ".links"),
+        "VEZA_BCRYPT_COST": "4",
+        "VEZA_MESSAGE_RATE_PER_10S": "5000",
+        "VEZA_MESSAGE_BURST": "1000",
+        **changes,
+    }
+
+
+class Processes:
+    """Processes by handles that stay theirs when a number is used again."""
+
+    def __init__(self, pids: list[int]) -> None:
+        self._handles = {pid: os.pidfd_open(pid) for pid in pids}
+
+    def left_after(self, seconds: float) -> list[int]:
+        """Those that still run once all had this long to end."""
+        left = []
+        for pid, handle in self._handles.items():
+            ended, _, _ = select.select([handle], [], [], seconds)
+            if not ended:
+                left.append(pid)
+            os.close(handle)
+        return left
+
+
+def children(pid: int) -> list[int]:
+    """The processes started by one, and those started by them."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            found += [child, *children(child)]
+    return found
+
+
+class Node:
+    """One `veza serve`, started and ended as its user does."""
+
+    def __init__(self, data: Path, *options: str, **env: str) -> None:
+        self.data = data
+        self.options = options
+        self.env = environment(**env)
+        self.errors = data / "stderr.log"
+        self.process: subprocess.Popen[str] | None = None
+        self.lines: list[str] = []
+
+    def start(self) -> Self:
+        command = [*NODE, "serve", "--port", "0", "--data", str(self.data), *self.options]
+        with self.errors.open("a") as errors:
+            self.process = subprocess.Popen(
+                command, env=self.env, stdout=subprocess.PIPE, stderr=errors, text=True, cwd="/"
+            )
+        self.lines = []
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())
+            if line.startswith(LAST_LINE):
+                return self
+        raise AssertionError(f"the node did not start: {self.lines}\n{self.errors.read_text()}")
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def url(self) -> str:
+        return self.told("Veza is ready")
+
+    def told(self, name: str) -> str:
+        """What the node said behind a name when it started."""
+        line = next(line for line in self.lines if line.startswith(name))
+        return line.removeprefix(name).lstrip(": ").split("   ")[0].strip()
+
+    def workers(self) -> list[int]:
+        """The encoders that run now."""
+        return [
+            pid for pid in children(self.pid) if WORKER in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+
+    def stop(self) -> None:
+        """SIGTERM: it ends well, and nothing it started is left."""
+        started = Processes(children(self.pid))
+        self.signal(signal.SIGTERM)
+        assert self.wait() == 0, self.errors.read_text()[-4000:]
+        assert started.left_after(0) == []
+
+    def kill(self) -> None:
+        """SIGKILL: what it started ends by itself, PostgreSQL after it wrote everything."""
+        started = Processes(children(self.pid))
+        self.signal(signal.SIGKILL)
+        assert self.wait() == -signal.SIGKILL
+        assert started.left_after(STOP_SECONDS) == []
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def wait(self) -> int:
+        assert self.process is not None
+        code = self.process.wait(STOP_SECONDS)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+    def end(self) -> None:
+        """Leave nothing behind after a test that failed half-way."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.wait()
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Another `veza` command, on this node's data."""
+        command = [*NODE, *arguments, "--data", str(self.data)]
+        return subprocess.run(
+            command, env=self.env, capture_output=True, text=True, cwd="/", timeout=60, check=False
+        )
+
+
+@pytest.fixture(scope="session")
+def new_node() -> Iterator[Callable[..., Node]]:
+    """Make nodes with data of their own; each is ended with the session at the latest."""
+    with ExitStack() as stack:
+
+        def make(*options: str, **env: str) -> Node:
+            # Short, for sockets, and open for the account that root lends PostgreSQL.
+            folder = tempfile.TemporaryDirectory(prefix="veza-e2e-")
+            data = Path(stack.enter_context(folder))
+            data.chmod(0o711)
+            node = Node(data, *options, **env)
+            stack.callback(node.end)
+            return node
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def server(new_node: Callable[..., Node]) -> Iterator[Node]:
+    """The node that a test process's tests share; ends well when they are through."""
+    node = new_node().start()
+    yield node
+    node.stop()
+
+
+class Wire:
+    """A WebSocket connection: everything that came, in order."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+        self.frames: list[dict[str, Any]] = []
+        self.frame_ids = count(1)
+        self._reading = asyncio.Lock()
+
+    async def send(self, kind: str, frame_id: str | None = None, **d: Any) -> str:
+        frame_id = frame_id or str(next(self.frame_ids))
+        await self.socket.send_str(orjson.dumps({"t": kind, "id": frame_id, "d": d}).decode())
+        return frame_id
+
+    async def ask(self, kind: str, **d: Any) -> dict[str, Any]:
+        """Send a command and return the one frame that answers it."""
+        return await self.answer(await self.send(kind, **d))
+
+    async def answer(self, frame_id: str) -> dict[str, Any]:
+        return await self.find(lambda frame: frame.get("id") == frame_id)
+
+    async def find(self, is_it: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The first frame of this kind, among those that came or the next ones."""
+        seen = 0
+        async with asyncio.timeout(ANSWER_SECONDS):
+            while True:
+                for frame in self.frames[seen:]:
+                    if is_it(frame):
+                        return frame
+                seen = len(self.frames)
+                async with self._reading:
+                    if len(self.frames) == seen:  # else somebody else who waits has read on
+                        await self._receive()
+
+    async def _receive(self) -> None:
+        message = await self.socket.receive()
+        assert message.type is WSMsgType.TEXT, f"closed: {self.socket.close_code}"
+        self.frames += [orjson.loads(line) for line in message.data.split("\n")]
+
+    async def closed(self) -> int:
+        """Read on to the close; return its code."""
+        async with asyncio.timeout(ANSWER_SECONDS):
+            while not self.socket.closed:
+                message = await self.socket.receive()
+                if message.type is WSMsgType.TEXT:
+                    self.frames.append(orjson.loads(message.data))
+        assert self.socket.close_code is not None
+        return self.socket.close_code
+
+    def events(self, kind: str, room: str) -> list[dict[str, Any]]:
+        return [f for f in self.frames if f["t"] == kind and f.get("room") == room]
+
+
+class Person:
+    """Somebody with an account, at one client."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, name: str) -> None:
+        self.session = session
+        self.url = url
+        self.name = name
+        self.id = ""
+        self.token = ""
+
+    async def register(self) -> Self:
+        account = {"username": self.name, "email": f"{self.name}@example.org"}
+        await self.enter("/auth/register", {**account, "password": PASSWORD})
+        return self
+
+    async def sign_in(self, password: str = PASSWORD) -> Self:
+        await self.enter("/auth/login", {"login": self.name, "password": password})
+        return self
+
+    async def enter(self, path: str, body: dict[str, Any]) -> None:
+        answer = await self.post(path, body)
+        self.id, self.token = answer["user"]["id"], answer["access_token"]
+
+    def request(self, method: str, path: str, **options: Any) -> Any:
+        """One request, bare; the address may be relative to the API or to the server."""
+        headers = {**options.pop("headers", {})}
+        if self.token:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+        root = self.url if path.startswith("/api/") else f"{self.url}/api/v1"
+        return self.session.request(method, root + path, headers=headers, **options)
+
+    async def get(self, path: str) -> Any:
+        async with self.request("GET", path) as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.json()
+
+    async def post(self, path: str, body: object = None) -> Any:
+        async with self.request("POST", path, json=body) as answer:
+            assert answer.status < 300, await answer.text()
+            return await answer.json()
+
+    async def upload(self, data: bytes, filename: str, title: str = "A track") -> dict[str, Any]:
+        """Upload a file; return its track and job as accepted."""
+        form = aiohttp.FormData()
+        form.add_field("title", title)
+        form.add_field("file", data, filename=filename)
+        async with self.request("POST", "/tracks", data=form) as answer:
+            assert answer.status == 202, await answer.text()
+            accepted: dict[str, Any] = await answer.json()
+            return accepted
+
+    async def room(self, name: str = "Kitchen") -> str:
+        room = await self.post("/rooms", {"name": name})
+        return str(room["id"])
+
+    async def connect(self) -> Wire:
+        """A WebSocket that is signed in."""
+        wire = await self.open()
+        ready = await wire.ask("auth", token=self.token)
+        assert ready["t"] == "ready", ready
+        return wire
+
+    async def open(self) -> Wire:
+        """A WebSocket that has not said a word yet."""
+        address = f"{self.url.replace('http', 'ws', 1)}/api/v1/ws?v=1"
+        return Wire(await self.session.ws_connect(address, heartbeat=None, max_msg_size=0))
+
+
+@pytest.fixture
+async def person() -> AsyncIterator[Callable[..., Person]]:
+    """Make people at clients; their connections end with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def make(node: Node, name: str = "", *, url: str = "") -> Person:
+            timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+            # No cookies: an API client says who it is in every request.
+            session = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
+            await stack.enter_async_context(session)
+            return Person(session, url or node.url, name or f"person-{next(numbers)}")
+
+        yield make
+
+
+@pytest.fixture
+async def ada(server: Node, person: Callable[..., Any]) -> Person:
+    made: Person = await person(server)
+    return await made.register()
+
+
+@pytest.fixture
+async def bob(server: Node, person: Callable[..., Any]) -> Person:
+    made: Person = await person(server)
+    return await made.register()
