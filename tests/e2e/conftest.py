@@ -1,6 +1,7 @@
 """A real node in a process of its own, and people who reach it over the network only."""
 
 import asyncio
+import io
 import os
 import select
 import signal
@@ -9,14 +10,21 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
+import av
+import m3u8
+import numpy as np
 import orjson
 import pytest
+import soundfile
 from aiohttp import WSMsgType
+
+from veza.codecs.synthesis import PIECES, render
 
 ROOT = Path(__file__).parents[2]
 NODE = (sys.executable, "-m", "veza.gateway.cli")
@@ -24,15 +32,22 @@ LAST_LINE = "Data:"
 PASSWORD = "correct horse battery"
 STOP_SECONDS = 30
 ANSWER_SECONDS = 30
+ENDS = {"published", "failed", "cancelled"}
+RATE_HZ = 44_100
 WORKER = b"veza.actors.encoding.worker"
 numbers = count(1)
 
 
-def missing(what: str) -> None:
-    """Skip a test for what the machine lacks; where everything is required, fail."""
-    if os.environ.get("VEZA_TEST_REQUIRE_ALL") == "1":
-        pytest.fail(f"missing on this machine: {what}")
-    pytest.skip(f"missing on this machine: {what}")
+@pytest.fixture(scope="session")
+def missing() -> Callable[[str], None]:
+    """Skip a test for what the machine lacks; where everything is required, fail it."""
+
+    def end(what: str) -> None:
+        if os.environ.get("VEZA_TEST_REQUIRE_ALL") == "1":
+            pytest.fail(f"missing on this machine: {what}")
+        pytest.skip(f"missing on this machine: {what}")
+
+    return end
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -239,6 +254,29 @@ class Wire:
         return [f for f in self.frames if f["t"] == kind and f.get("room") == room]
 
 
+@dataclass(frozen=True)
+class Rendition:
+    """One quality of a track: its playlist and the files it names, the init segment first."""
+
+    playlist: m3u8.M3U8
+    addresses: list[str]
+    files: list[bytes]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A track as a player gets it."""
+
+    playback: dict[str, Any]
+    master_url: str
+    master: m3u8.M3U8
+    renditions: dict[str, Rendition]
+
+    @property
+    def files(self) -> dict[str, list[bytes]]:
+        return {name: rendition.files for name, rendition in self.renditions.items()}
+
+
 class Person:
     """Somebody with an account, at one client."""
 
@@ -284,11 +322,54 @@ class Person:
         """Upload a file; return its track and job as accepted."""
         form = aiohttp.FormData()
         form.add_field("title", title)
-        form.add_field("file", data, filename=filename)
+        form.add_field("file", io.BytesIO(data), filename=filename)
         async with self.request("POST", "/tracks", data=form) as answer:
             assert answer.status == 202, await answer.text()
             accepted: dict[str, Any] = await answer.json()
             return accepted
+
+    async def ended(self, job: dict[str, Any]) -> dict[str, Any]:
+        """The job at its end, told by the connection that waits for it."""
+        wire = await self.connect()
+        now: dict[str, Any] = await self.get(f"/jobs/{job['id']}")
+        if now["state"] not in ENDS:
+            told = await wire.find(
+                lambda f: f["t"] == "job.done" and f["d"]["job"]["id"] == job["id"]
+            )
+            now = told["d"]["job"]
+        await wire.socket.close()
+        return now
+
+    async def publish(self, data: bytes, filename: str, title: str = "A track") -> str:
+        """Upload a file and wait until it is a published track; return the track's id."""
+        accepted = await self.upload(data, filename, title)
+        job = await self.ended(accepted["job"])
+        assert job["state"] == "published", job
+        return str(accepted["track"]["id"])
+
+    async def stream(self, track_id: str) -> "Stream":
+        """Everything that a player fetches of a track: playlists, then what they name."""
+        playback = await self.get(f"/tracks/{track_id}/playback")
+        master_url = f"{self.url}{playback['hls_url']}"
+        master = m3u8.loads(await self.text(master_url), uri=master_url)
+        renditions = {}
+        for variant in master.playlists:
+            url = variant.absolute_uri
+            playlist = m3u8.loads(await self.text(url), uri=url)
+            addresses = [playlist.segment_map[0].absolute_uri]
+            addresses += [segment.absolute_uri for segment in playlist.segments]
+            files = [await self.bytes(address) for address in addresses]
+            renditions[url.split("/")[-2]] = Rendition(playlist, addresses, files)
+        return Stream(playback, master_url, master, renditions)
+
+    async def text(self, url: str) -> str:
+        return (await self.bytes(url)).decode()
+
+    async def bytes(self, url: str) -> bytes:
+        """What an address holds, asked for as a player does: by its signature alone."""
+        async with self.session.get(url) as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.read()
 
     async def room(self, name: str = "Kitchen") -> str:
         room = await self.post("/rooms", {"name": name})
@@ -332,3 +413,49 @@ async def ada(server: Node, person: Callable[..., Any]) -> Person:
 async def bob(server: Node, person: Callable[..., Any]) -> Person:
     made: Person = await person(server)
     return await made.register()
+
+
+def by_libsndfile(samples: np.ndarray, container: str, subtype: str) -> bytes:
+    written = io.BytesIO()
+    soundfile.write(written, samples, RATE_HZ, format=container, subtype=subtype)
+    return written.getvalue()
+
+
+def by_libav(samples: np.ndarray, container: str, codec: str, frame_samples: int) -> bytes:
+    written = io.BytesIO()
+    with av.open(written, "w", format=container) as output:
+        stream = output.add_stream(codec, rate=RATE_HZ)
+        stream.layout, stream.bit_rate = "stereo", 192_000
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T), "fltp", "stereo")
+        frame.sample_rate, frame.pts = RATE_HZ, 0
+        cut = av.AudioResampler("fltp", "stereo", RATE_HZ, frame_size=frame_samples)
+        for piece in [*cut.resample(frame), *cut.resample(None)]:
+            output.mux(stream.encode(piece))
+        output.mux(stream.encode(None))
+    return written.getvalue()
+
+
+KINDS = {
+    "wav": lambda samples: by_libsndfile(samples, "WAV", "PCM_16"),
+    "flac": lambda samples: by_libsndfile(samples, "FLAC", "PCM_16"),
+    "ogg": lambda samples: by_libsndfile(samples, "OGG", "VORBIS"),
+    "mp3": lambda samples: by_libav(samples, "mp3", "libmp3lame", 1152),
+    "m4a": lambda samples: by_libav(samples, "ipod", "aac", 1024),
+}
+
+
+@pytest.fixture(scope="session")
+def music() -> Callable[[int], np.ndarray]:
+    """Give that many samples of synthesised music in stereo at 44.1 kHz, repeated if need be."""
+    piece = render(PIECES[3], seconds=20)
+
+    def cut(length: int) -> np.ndarray:
+        return np.tile(piece, (length // len(piece) + 1, 1))[:length]
+
+    return cut
+
+
+@pytest.fixture(scope="session")
+def sound_file(music: Callable[[int], np.ndarray]) -> Callable[[str, int], bytes]:
+    """Write that many samples of music as a file of a kind."""
+    return lambda kind, length: KINDS[kind](music(length))
