@@ -104,8 +104,8 @@ class Node:
         self.process: subprocess.Popen[str] | None = None
         self.lines: list[str] = []
 
-    def start(self) -> Self:
-        command = [*NODE, "serve", "--port", "0", "--data", str(self.data), *self.options]
+    def start(self, port: int = 0) -> Self:
+        command = [*NODE, "serve", "--port", str(port), "--data", str(self.data), *self.options]
         with self.errors.open("a") as errors:
             self.process = subprocess.Popen(
                 command, env=self.env, stdout=subprocess.PIPE, stderr=errors, text=True, cwd="/"
@@ -128,9 +128,9 @@ class Node:
         return self.told("Veza is ready")
 
     def told(self, name: str) -> str:
-        """What the node said behind a name when it started."""
-        line = next(line for line in self.lines if line.startswith(name))
-        return line.removeprefix(name).lstrip(": ").split("   ")[0].strip()
+        """What the node said first behind a name when it started."""
+        line = next(line for line in self.lines if name in line)
+        return line.partition(name)[2].lstrip(": ").split("   ")[0].strip()
 
     def workers(self) -> list[int]:
         """The encoders that run now."""
@@ -201,6 +201,14 @@ def server(new_node: Callable[..., Node]) -> Iterator[Node]:
     node.stop()
 
 
+@pytest.fixture(scope="session")
+def demo(new_node: Callable[..., Node]) -> Iterator[Node]:
+    """A node with the demo's people, tracks and rooms, shared as `server` is."""
+    node = new_node("--demo").start()
+    yield node
+    node.stop()
+
+
 class Wire:
     """A WebSocket connection: everything that came, in order."""
 
@@ -237,7 +245,8 @@ class Wire:
 
     async def _receive(self) -> None:
         message = await self.socket.receive()
-        assert message.type is WSMsgType.TEXT, f"closed: {self.socket.close_code}"
+        if message.type is not WSMsgType.TEXT:
+            raise ConnectionResetError(f"closed with {self.socket.close_code}")
         self.frames += [orjson.loads(line) for line in message.data.split("\n")]
 
     async def closed(self) -> int:
