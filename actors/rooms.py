@@ -123,7 +123,7 @@ def append_reply(
     match result:
         case rows.StoredEvent(event=stored, is_new=is_new):
             return EventStored(event=stored, is_new=is_new)
-        case rows.MembershipUnchanged():
+        case rows.NothingChanged():
             return MembershipUnchanged(kind=event.kind, author=event.author)
         case rows.UnknownRoom():
             return refusal(RejectCode.NOT_FOUND, "There is no such room.")

@@ -1,5 +1,7 @@
 """Every setting of a node, read once: command-line options, then `VEZA_…` variables, then defaults."""
 
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,6 +10,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 MEBIBYTE = 1024 * 1024
+PREFIX = "VEZA_"
+TEST_PREFIX = "VEZA_TEST_"
+OTHER_VARIABLES = frozenset({"VEZA_PG_BIN"})
+"""Read elsewhere: which PostgreSQL binaries to use is decided before there are settings."""
 
 
 def default_data_dir() -> Path:
@@ -19,7 +25,7 @@ class Settings(BaseSettings):
     """The configuration of one node. An unknown `VEZA_…` value is an error, never a guess."""
 
     model_config = SettingsConfigDict(
-        env_prefix="VEZA_", frozen=True, extra="forbid", hide_input_in_errors=True
+        env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True
     )
 
     host: str = "127.0.0.1"
@@ -68,7 +74,25 @@ class Settings(BaseSettings):
 
     @property
     def is_registration_open(self) -> bool:
-        """Whether anybody may register: by default only while the node is bound to loopback."""
+        """Whether anybody may register: by default only while nobody else can reach the node.
+
+        A public URL says that a proxy lets others in, whatever the node itself is bound to.
+        """
         if self.registration == "auto":
-            return self.is_loopback
+            return self.is_loopback and self.public_url is None
         return self.registration == "open"
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with the names of the `VEZA_…` variables, a sentence each."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | OTHER_VARIABLES
+    return [
+        f"{name}: no such setting{_meant(name, known)}"
+        for name in sorted(environ)
+        if name.startswith(PREFIX) and name not in known and not name.startswith(TEST_PREFIX)
+    ]
+
+
+def _meant(name: str, known: set[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -9,6 +10,7 @@ from typing import Annotated, Any, Final
 import aiohttp
 from cyclopts import App, Parameter
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,7 +18,7 @@ from rich.text import Text
 from veza.config.logging import configure_logging
 from veza.config.paths import ops_socket
 from veza.config.secrets import SecretsFileError
-from veza.config.settings import Settings
+from veza.config.settings import Settings, unknown_variables
 from veza.gateway.main import DataInUseError, run
 from veza.gateway.ops import version
 from veza.supervisors.boot import StartError
@@ -123,16 +125,22 @@ def ps(
 
 def load_settings(**given: object) -> Settings:
     """Read the settings; say everything that is wrong with them at once, and end."""
+    wrong = unknown_variables(os.environ)
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # pydantic checks them
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
-        lines = [
-            f"  {'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
-            for item in error.errors()
-        ]
-        raise SystemExit(
-            fail("\n".join(["These settings are not valid:", *lines]), EXIT_USAGE)
-        ) from None
+        wrong += [f"{path_of(item['loc'])}: {item['msg']}" for item in error.errors()]
+    except SettingsError as error:
+        wrong.append(f"{error}: {error.__cause__}")
+    if wrong:
+        lines = ["These settings are not valid:", *(f"  {line}" for line in wrong)]
+        raise SystemExit(fail("\n".join(lines), EXIT_USAGE))
+    return settings
+
+
+def path_of(location: tuple[int | str, ...]) -> str:
+    """Name the setting that an error is about."""
+    return ".".join(str(part) for part in location)
 
 
 def fail(message: str, code: int) -> int:

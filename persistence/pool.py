@@ -102,6 +102,10 @@ class Pool:
         async with self.acquire() as conn, conn.transaction():
             yield conn
 
+    async def forget_connections(self) -> None:
+        """Replace every connection before its next use: the server they were made to is gone."""
+        await self._pool.expire_connections()
+
     async def close(self) -> None:
         """Wait for lent connections, then close; after ten seconds cut them off."""
         try:

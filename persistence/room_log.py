@@ -16,8 +16,8 @@ from veza.persistence.rows import (
     Appended,
     Author,
     EventKind,
-    MembershipUnchanged,
     NewEvent,
+    NothingChanged,
     RoomEvent,
     StoredEvent,
     UnknownAuthor,
@@ -161,7 +161,7 @@ class _Batch:
             if first is not None:
                 return StoredEvent(event=first, is_new=False)
         if event.kind in MEMBERSHIP and not self._change_membership(event):
-            return MembershipUnchanged(head_seq=self.heads[event.room_id])
+            return NothingChanged(head_seq=self.heads[event.room_id])
         return StoredEvent(event=self._add(event), is_new=True)
 
     def _add(self, event: NewEvent) -> RoomEvent:

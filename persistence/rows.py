@@ -90,7 +90,7 @@ class StoredEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MembershipUnchanged:
+class NothingChanged:
     """A join of a member or a leaving of none: no event. `head_seq` is the room's newest."""
 
     head_seq: int
@@ -115,7 +115,7 @@ class UnstorableText:
     """The text has a NUL or half a surrogate pair, which PostgreSQL's text cannot hold."""
 
 
-Appended = StoredEvent | MembershipUnchanged | UnknownRoom | UnknownAuthor | UnstorableText
+Appended = StoredEvent | NothingChanged | UnknownRoom | UnknownAuthor | UnstorableText
 """What became of one event of a batch."""
 
 

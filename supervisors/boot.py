@@ -18,6 +18,7 @@ from veza.persistence.media_store import LocalMediaStore
 from veza.persistence.migrate import migrate
 from veza.persistence.pool import Pool, open_pool
 from veza.persistence.postgres import EmbeddedPostgres
+from veza.supervisors.database import DatabaseKeeper
 from veza.supervisors.node import Node
 from veza.supervisors.tree import Resources, build_tree
 
@@ -30,13 +31,13 @@ class StartError(Exception):
 
 
 @contextmanager
-def database(settings: Settings) -> Iterator[str]:
+def database(settings: Settings) -> Iterator[tuple[str, DatabaseKeeper]]:
     """Lend the database's DSN: the configured one, else that of a private server run meanwhile.
 
     Enter from the main thread, before the event loop. Raises `StartError`.
     """
     if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
+        yield settings.database_url.get_secret_value(), DatabaseKeeper(None)
         return
     server = EmbeddedPostgres(postgres_folder(settings.data))
     try:
@@ -44,13 +45,15 @@ def database(settings: Settings) -> Iterator[str]:
     except PostgresStartError as error:
         raise StartError(str(error)) from error
     try:
-        yield dsn
+        yield dsn, DatabaseKeeper(server)
     finally:
         server.stop()
 
 
 @asynccontextmanager
-async def running_node(settings: Settings, dsn: str, fan_out: FanOut) -> AsyncIterator[Node]:
+async def running_node(
+    settings: Settings, dsn: str, keeper: DatabaseKeeper, fan_out: FanOut
+) -> AsyncIterator[Node]:
     """Lend a node whose actors are all ready. Raises `StartError`."""
     pool = await migrated_pool(dsn)
     try:
@@ -58,11 +61,13 @@ async def running_node(settings: Settings, dsn: str, fan_out: FanOut) -> AsyncIt
         resources = Resources(
             node_id=uuid7(), settings=settings, pool=pool, store=store, fan_out=fan_out
         )
-        node = Node(build_tree(resources))
+        node = Node(build_tree(resources), checks={"database": lambda: keeper.is_up})
+        watching = asyncio.create_task(keeper.watch(pool))
         try:
             await node.start()
             yield node
         finally:
+            watching.cancel()
             await node.stop(settings.drain_timeout_seconds)
     finally:
         await pool.close()

@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from structlog.contextvars import get_contextvars
@@ -55,8 +55,11 @@ class Guardian(SupervisedActor):
 class Node:
     """The actors of one process, on the event loop it is made on."""
 
-    def __init__(self, spec: SupervisorSpec) -> None:
+    def __init__(
+        self, spec: SupervisorSpec, checks: Mapping[str, Callable[[], bool]] | None = None
+    ) -> None:
         self.spec = spec
+        self.checks = dict(checks or {})
         self.runtime = AsyncioSystemBase()
         self._watchdog = Watchdog(self.runtime)
         self._ready = asyncio.Event()
@@ -124,7 +127,8 @@ class Node:
     def health(self) -> Mapping[str, bool]:
         """Return what must hold before this node can serve, by name."""
         is_up = self._ready.is_set() and not self.failed.done()
-        return {"actors": is_up, "not_draining": not self._is_stopping}
+        checked = {name: check() for name, check in self.checks.items()}
+        return {"actors": is_up, "not_draining": not self._is_stopping, **checked}
 
     def _find_directory(self) -> Cell | None:
         if self._directory is None or not self._directory.alive:

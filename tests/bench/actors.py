@@ -149,7 +149,7 @@ class Ours:
         cells = [self.base.spawn(self.idle) for _ in range(count)]
         for cell in cells:
             self.base.post(cell, PING, self.base.address)
-        while self.base.scheduler.armed:  # noqa: ASYNC110  # until the run queue is empty
+        while self.base.scheduler.armed:  # until the run queue is empty
             await asyncio.sleep(0)
         self.kept = cells
 
@@ -219,7 +219,7 @@ class TaskQueue:
         self.tasks = [asyncio.create_task(serve(queue)) for queue in queues]
         for queue in queues:
             queue.put_nowait(PING)
-        while len(answers) < count:  # noqa: ASYNC110  # the last of many answers
+        while len(answers) < count:  # the last of many answers
             await asyncio.sleep(0)
 
     async def forget(self):

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from veza.config.paths import MAX_SOCKET_PATH_BYTES, ops_socket
-from veza.config.settings import Settings
+from veza.config.settings import Settings, unknown_variables
 
 
 def test_an_option_wins_over_the_environment_and_that_over_the_default(
@@ -57,3 +57,16 @@ def test_registration_is_open_by_default_only_while_the_node_is_private(
 def test_the_operators_socket_fits_into_a_socket_path() -> None:
     assert ops_socket(Path("/data")) == Path("/data/ops.sock")
     assert len(str(ops_socket(Path("/" + "long/" * 40)))) <= MAX_SOCKET_PATH_BYTES
+
+
+def test_a_misspelt_variable_is_named_with_what_was_meant() -> None:
+    wrong = unknown_variables({"VEZA_PRT": "1", "VEZA_PORT": "1", "VEZA_TEST_WORKERS": "2"})
+
+    assert wrong == ["VEZA_PRT: no such setting; did you mean VEZA_PORT?"]
+
+
+def test_a_public_url_closes_registration_until_it_is_opened() -> None:
+    assert not Settings(public_url="https://music.example.org").is_registration_open
+    assert Settings(
+        public_url="https://music.example.org", registration="open"
+    ).is_registration_open

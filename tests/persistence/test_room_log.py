@@ -13,8 +13,8 @@ from veza.persistence.room_log import append_events, read_events
 from veza.persistence.rows import (
     Author,
     EventKind,
-    MembershipUnchanged,
     NewEvent,
+    NothingChanged,
     Room,
     RoomEvent,
     StoredEvent,
@@ -171,10 +171,10 @@ async def test_a_join_of_a_member_and_a_leaving_of_none_are_no_events(
 ) -> None:
     events = [left(room_id, author), joined(room_id, author), joined(room_id, author)]
     results = await append_events(conn, events)
-    assert results[0] == MembershipUnchanged(head_seq=0)
+    assert results[0] == NothingChanged(head_seq=0)
     assert stored(results[1], is_new=True).seq == 1
-    assert results[2] == MembershipUnchanged(head_seq=1)
-    assert await append_events(conn, [joined(room_id, author)]) == [MembershipUnchanged(head_seq=1)]
+    assert results[2] == NothingChanged(head_seq=1)
+    assert await append_events(conn, [joined(room_id, author)]) == [NothingChanged(head_seq=1)]
     room = await rooms.get_room(conn, room_id)
     assert room is not None
     assert (room.seq, room.member_count) == (1, 1)

@@ -131,7 +131,7 @@ def until():
 
     async def wait(condition):
         async with asyncio.timeout(5):
-            while not condition():  # noqa: ASYNC110  # any condition, not one event
+            while not condition():  # any condition, not one event
                 await asyncio.sleep(0.001)
 
     return wait

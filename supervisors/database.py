@@ -1,0 +1,65 @@
+"""Keeps an eye on the database: says whether it answers, and starts a private server again that died."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import Final, Protocol
+
+from veza.persistence.errors import DatabaseUnavailableError, PostgresStartError
+from veza.persistence.pool import Pool
+
+LOOK_SECONDS: Final = 1.0
+ANSWER_SECONDS: Final = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+class Server(Protocol):
+    """A database server that is this process's own."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it lives."""
+
+    def start(self) -> str:
+        """Start it, or start it again; return its DSN. Called on the main thread."""
+
+
+class DatabaseKeeper:
+    """Looks once a second. Without a server of its own it only tells how things stand."""
+
+    def __init__(self, server: Server | None) -> None:
+        self.server = server
+        self.is_up = True
+
+    async def watch(self, pool: Pool) -> None:
+        """Look until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self.server is not None and not self.server.is_running:
+                self._start_again(self.server)
+            await self._look(pool)
+
+    def _start_again(self, server: Server) -> None:
+        """Block the loop for the second this takes: nothing can be answered without the database.
+
+        A thread would not do: the kernel ends the server with the thread that started it.
+        """
+        logger.error("the private database server ended; starting it again")
+        self.is_up = False
+        try:
+            server.start()
+        except PostgresStartError:
+            logger.exception("the private database server cannot be started")
+
+    async def _look(self, pool: Pool) -> None:
+        was_up, self.is_up = self.is_up, False
+        with suppress(DatabaseUnavailableError, TimeoutError):
+            async with asyncio.timeout(ANSWER_SECONDS), pool.acquire() as conn:
+                await conn.execute("SELECT 1")
+                self.is_up = True
+        if self.is_up and not was_up:
+            # Else each dead connection would fail whoever is lent it next.
+            await pool.forget_connections()
+        if was_up != self.is_up:
+            logger.warning("the database %s", "answers" if self.is_up else "does not answer")

@@ -1,0 +1,53 @@
+"""A private database that dies is started again; one that is away is told, and told when it is back."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+from veza.persistence.pool import open_pool
+from veza.persistence.postgres import EmbeddedPostgres
+from veza.supervisors.database import DatabaseKeeper
+
+
+async def test_a_killed_private_server_is_back_with_what_was_committed(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path / "postgres")
+    pool = await open_pool(server.start(), min_size=1, max_size=4)
+    keeper = DatabaseKeeper(server)
+    watching = asyncio.create_task(keeper.watch(pool))
+    try:
+        async with pool.acquire() as conn:
+            await conn.execute("CREATE TABLE kept AS SELECT 1 AS value")
+        killed = server._process.pid
+
+        os.kill(killed, signal.SIGKILL)
+        async with asyncio.timeout(30):
+            while not (server.is_running and server._process.pid != killed and keeper.is_up):
+                await asyncio.sleep(0.05)
+
+        async with pool.acquire() as conn:
+            assert await conn.fetchval("SELECT value FROM kept") == 1
+    finally:
+        watching.cancel()
+        await pool.close()
+        server.stop()
+
+
+async def test_a_database_that_is_away_is_told_until_it_answers_again(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path / "postgres", durable=False)
+    pool = await open_pool(server.start(), min_size=1, max_size=4)
+    keeper = DatabaseKeeper(None)  # somebody else's server, as far as the keeper knows
+    watching = asyncio.create_task(keeper.watch(pool))
+    try:
+        server.stop()
+        async with asyncio.timeout(30):
+            while keeper.is_up:
+                await asyncio.sleep(0.05)
+        server.start()
+        async with asyncio.timeout(30):
+            while not keeper.is_up:
+                await asyncio.sleep(0.05)
+    finally:
+        watching.cancel()
+        await pool.close()
+        server.stop()
