@@ -1,0 +1,66 @@
+"""Two people in a room: both write, both read, and nothing is lost or doubled on the way."""
+
+import pytest
+from playwright.async_api import expect
+
+pytestmark = pytest.mark.browser
+
+
+def texts(visitor):
+    return visitor.page.locator(".message-text")
+
+
+async def write(visitor, *lines):
+    composer = visitor.page.get_by_role("textbox", name="Message")
+    for line in lines:
+        await composer.fill(line)
+        await composer.press("Enter")
+
+
+async def test_two_people_talk_and_find_it_all_after_a_reload(visitor, server):
+    ada, bob = [await (await visitor(server.url)).register() for _ in range(2)]
+    await ada.open("/rooms")
+    await ada.button("New room").click()
+    await ada.page.get_by_label("Name").fill("Porch")
+    await ada.button("Create room").click()
+    await ada.sees(ada.page.get_by_role("textbox", name="Message Porch"))
+
+    await bob.page.get_by_role("link", name="Rooms").first.click()
+    await bob.page.get_by_test_id("room-list").get_by_role("link", name="Porch").click()
+    await expect(ada.page.get_by_test_id("member-count")).to_contain_text("2")
+    await write(ada, "Salut Bob!", "Do you hear the hat?")
+    await expect(texts(bob)).to_have_text(["Salut Bob!", "Do you hear the hat?"])
+    await write(bob, "<b>Loud</b> & clear")
+    said = ["Salut Bob!", "Do you hear the hat?", "<b>Loud</b> & clear"]
+
+    for who in (ada, bob):
+        await expect(texts(who)).to_have_text(said)
+        await expect(who.page.locator(".is-pending")).to_have_count(0)
+        await who.page.reload()
+        await expect(texts(who)).to_have_text(said)
+    await expect(ada.page.get_by_test_id("member-count")).to_contain_text("2")
+
+
+async def test_what_is_written_while_the_server_is_away_arrives_once(visitor, new_node, person):
+    node = new_node().start()
+    port = int(node.url.rpartition(":")[2])
+    ada = await (await visitor(node.url)).register()
+    bob = await (await person(node)).register()
+    room = await bob.room("Harbour")
+    await ada.open(f"/rooms/{room}")
+    await write(ada, "before")
+    await expect(texts(ada)).to_have_text(["before"])
+
+    node.kill()
+    await write(ada, "meanwhile", "and more")
+    await expect(texts(ada)).to_have_text(["before", "meanwhile", "and more"])
+    banner = ada.page.get_by_test_id("connection-banner")
+    await ada.sees(banner)
+    node.start(port)
+
+    await expect(ada.page.locator(".is-pending")).to_have_count(0, timeout=20_000)
+    await expect(banner).to_be_hidden()
+    page = await bob.get(f"/rooms/{room}/messages")
+    assert [m["text"] for m in page["data"]] == ["before", "meanwhile", "and more"]
+    ada.troubles = [each for each in ada.troubles if "WebSocket connection" not in each]
+    node.stop()
