@@ -31,11 +31,14 @@ function newItem(file) {
   const tooBig = limit && file.size > limit;
   const detail = `This file is ${bytes(file.size)}; this place takes ${bytes(limit ?? 0)} at most.`;
   return {
-    id: uuid(), file, title: file.name.replace(/\.[^.]+$/, "").slice(0, 200), sent: 0, trackId: "",
+    id: uuid(), file, title: titleOf(file), sent: 0, trackId: "",
     state: tooBig ? "failed" : "chosen",
     error: tooBig ? new ApiError(413, { code: "payload_too_large", detail }) : null,
   };
 }
+
+/** A file's name without its ending, for a track that nobody gave a title. @param {File} file */
+const titleOf = ({ name }) => name.replace(/\.[^.]+$/, "").trim().slice(0, 200) || name;
 
 /** @param {string} id @param {Partial<Item>} news */
 export function change(id, news) {
@@ -73,7 +76,7 @@ function advance() {
 /** XMLHttpRequest, because fetch tells nothing about what was sent so far. @param {Item} item */
 function send({ id, file, title }) {
   const form = new FormData();
-  if (title.trim()) form.append("title", title.trim());
+  form.append("title", title.trim() || titleOf(file));
   form.append("file", file, file.name);
   const request = new XMLHttpRequest();
   requests.set(id, request);

@@ -115,6 +115,18 @@ async def test_a_reload_comes_back_to_the_place_and_the_music_never_stops_on_the
     assert (await ada.audio())["at"] < at + 3
 
 
+async def test_a_title_left_empty_becomes_the_files_name(visitor, server, sound_file):
+    ada = await (await visitor(server.url)).register()
+
+    await ada.open("/upload")
+    await ada.drop({"Untitled.wav": sound_file("wav", RATE_HZ)})
+    await ada.page.get_by_role("textbox", name="Title").fill(" ")
+    await ada.button("Upload 1 track").click()
+
+    await ada.sees(ada.page.get_by_role("link", name="Untitled"))
+    await ada.sees(ada.page.get_by_text("Published", exact=True))
+
+
 async def test_a_file_that_is_no_music_is_refused_with_a_reason(visitor, server):
     ada = await (await visitor(server.url)).register()
 
