@@ -4,6 +4,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from math import ceil
 
+from veza.actors.rate_limit import Rate, TokenBucket
+
 MAX_BUCKETS = 50_000
 """About 10 MB. The client seen longest ago is forgotten first: its bucket is the fullest."""
 
@@ -48,44 +50,32 @@ class RateState:
         }
 
 
-class TokenBucket:
-    """A bucket that starts full. Time is an argument; it may not run backwards."""
+class PolicyBucket:
+    """The bucket of one client under one policy. Time is an argument; it may not run backwards."""
 
-    __slots__ = ("_at", "_policy", "_tokens")
+    __slots__ = ("_bucket", "_policy")
 
     def __init__(self, policy: RatePolicy, now: float) -> None:
         self._policy = policy
-        self._tokens = float(policy.quota)
-        self._at = now
+        self._bucket = TokenBucket(Rate(per_second=policy.per_second, burst=policy.quota), now)
 
     def take(self, now: float) -> RateState:
         """Take one token if there is one; else say how long until there is."""
-        self._refill(now)
-        if self._tokens >= 1:
-            self._tokens -= 1
-            return self._state(0.0)
-        return self._state((1 - self._tokens) / self._policy.per_second)
+        wait_seconds = self._bucket.take(now)
+        return RateState(
+            policy=self._policy, remaining=self._bucket.remaining, wait_seconds=wait_seconds
+        )
 
     def give_back(self) -> None:
         """Return a token that turned out not to count."""
-        self._tokens = min(self._policy.quota, self._tokens + 1)
-
-    def _refill(self, now: float) -> None:
-        gained = (now - self._at) * self._policy.per_second
-        self._tokens = min(self._policy.quota, self._tokens + gained)
-        self._at = now
-
-    def _state(self, wait_seconds: float) -> RateState:
-        return RateState(
-            policy=self._policy, remaining=int(self._tokens), wait_seconds=wait_seconds
-        )
+        self._bucket.give_back()
 
 
 class Rates:
     """The buckets of every policy and client."""
 
     def __init__(self, max_buckets: int = MAX_BUCKETS) -> None:
-        self._buckets: OrderedDict[tuple[str, str], TokenBucket] = OrderedDict()
+        self._buckets: OrderedDict[tuple[str, str], PolicyBucket] = OrderedDict()
         self._max_buckets = max_buckets
 
     def take(self, policy: RatePolicy, client: str, now: float) -> RateState:
@@ -93,7 +83,7 @@ class Rates:
         key = (policy.name, client)
         bucket = self._buckets.get(key)
         if bucket is None:
-            bucket = self._buckets[key] = TokenBucket(policy, now)
+            bucket = self._buckets[key] = PolicyBucket(policy, now)
             if len(self._buckets) > self._max_buckets:
                 self._buckets.popitem(last=False)
         self._buckets.move_to_end(key)

@@ -19,7 +19,7 @@ from veza.gateway import wire
 from veza.gateway.errors import CloseCode, ProblemCode, ProblemError, expect
 from veza.gateway.identity import identify_cookie, identify_token, is_own_origin
 from veza.gateway.keys import ACTORS, CONNECTIONS, FAN_OUT, METRICS, SETTINGS
-from veza.gateway.rates import FRAMES, TokenBucket
+from veza.gateway.rates import FRAMES, PolicyBucket
 from veza.gateway.rooms import author_of
 from veza.gateway.sockets import CLOSE_SECONDS, Socket
 
@@ -98,7 +98,7 @@ class Connection:
         self._metrics = app[METRICS]
         self._loop = asyncio.get_running_loop()
         self._outbox = app[FAN_OUT].open(socket)
-        self._bucket = TokenBucket(FRAMES, self._loop.time())
+        self._bucket = PolicyBucket(FRAMES, self._loop.time())
         self._bad_frames: list[float] = []
         self._auth_timer = self._loop.call_later(
             AUTH_SECONDS, self.close, CloseCode.AUTH_TIMEOUT, "not signed in"

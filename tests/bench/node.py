@@ -7,6 +7,7 @@ as `scripts/bench node`.
 import argparse
 import asyncio
 import os
+import random
 import signal
 import sys
 import tempfile
@@ -22,6 +23,8 @@ from veza.codecs.wav import wav_bytes
 
 RATE_HZ = 44_100
 READY = "Veza is ready"
+FRAME_PAUSE_SECONDS = 0.055
+"""A connection may send 20 frames a second in the long run."""
 
 
 class Server:
@@ -155,12 +158,14 @@ async def talk(
         await until(ws, "auth")
         await ws.send_json({"t": "room.join", "id": "join", "d": {"room": room}})
         await until(ws, "join")
+        await asyncio.sleep(FRAME_PAUSE_SECONDS * random.random())
         while time.perf_counter() < deadline:
             message = {"room": room, "message_id": str(uuid4()), "text": "x" * 100}
             started = time.perf_counter()
             await ws.send_json({"t": "message.send", "id": str(len(waits)), "d": message})
             await until(ws, str(len(waits)))
             waits.append(time.perf_counter() - started)
+            await asyncio.sleep(max(0.0, FRAME_PAUSE_SECONDS - waits[-1]))
     return waits
 
 
@@ -193,7 +198,7 @@ async def measure(track_seconds: float, clients: int, message_seconds: float) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--track-seconds", type=float, default=210.0)
-    parser.add_argument("--clients", type=int, default=40)
+    parser.add_argument("--clients", type=int, default=100)
     parser.add_argument("--message-seconds", type=float, default=5.0)
     given = parser.parse_args()
     asyncio.run(measure(given.track_seconds, given.clients, given.message_seconds))

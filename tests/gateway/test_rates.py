@@ -3,13 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veza.gateway.rates import RatePolicy, Rates, TokenBucket
+from veza.gateway.rates import PolicyBucket, RatePolicy, Rates
 
 POLICY = RatePolicy(name="test", quota=10, window_seconds=5)
 
 
 def test_a_burst_passes_then_one_every_interval() -> None:
-    bucket = TokenBucket(POLICY, 0.0)
+    bucket = PolicyBucket(POLICY, 0.0)
 
     burst = [bucket.take(0.0).is_allowed for _ in range(11)]
     refused = bucket.take(0.0)
@@ -22,7 +22,7 @@ def test_a_burst_passes_then_one_every_interval() -> None:
 
 @given(st.lists(st.floats(min_value=0, max_value=3), min_size=1, max_size=80))
 def test_no_timing_gets_more_than_the_burst_and_the_rate(pauses: list[float]) -> None:
-    bucket, now, allowed = TokenBucket(POLICY, 0.0), 0.0, 0
+    bucket, now, allowed = PolicyBucket(POLICY, 0.0), 0.0, 0
     for pause in pauses:
         now += pause
         allowed += bucket.take(now).is_allowed
@@ -32,7 +32,7 @@ def test_no_timing_gets_more_than_the_burst_and_the_rate(pauses: list[float]) ->
 
 @given(st.lists(st.floats(min_value=0, max_value=3), min_size=1, max_size=40))
 def test_after_the_wait_that_was_told_there_is_a_token(pauses: list[float]) -> None:
-    bucket, now = TokenBucket(POLICY, 0.0), 0.0
+    bucket, now = PolicyBucket(POLICY, 0.0), 0.0
     for pause in pauses:
         now += pause
         state = bucket.take(now)
@@ -63,7 +63,7 @@ def test_the_table_forgets_the_client_seen_longest_ago() -> None:
 
 
 def test_the_headers_tell_policy_rest_and_when_it_is_full_again() -> None:
-    state = TokenBucket(POLICY, 0.0).take(0.0)
+    state = PolicyBucket(POLICY, 0.0).take(0.0)
 
     assert state.headers() == {
         "RateLimit-Policy": '"test";q=10;w=5',

@@ -1,4 +1,4 @@
-"""Every view at the width of a phone and of a desk, light and dark: nothing sticks out, and it is kept to look at."""
+"""Every view on a phone and on a desk, light and dark: nothing sticks out, and it is kept to look at."""
 
 from pathlib import Path
 
