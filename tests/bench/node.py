@@ -6,6 +6,7 @@ as `scripts/bench node`.
 
 import argparse
 import asyncio
+import json
 import os
 import random
 import signal
@@ -39,6 +40,7 @@ class Server:
             sys.executable,
             *("-m", "veza.gateway.cli", "serve", "--port", "0", "--data", str(self.data)),
             env=os.environ
+            | {"VEZA_BCRYPT_COST": "4"}
             | {"VEZA_MESSAGE_RATE_PER_10S": "1000000", "VEZA_MESSAGE_BURST": "1000000"},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
@@ -201,7 +203,8 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=100)
     parser.add_argument("--message-seconds", type=float, default=5.0)
     given = parser.parse_args()
-    asyncio.run(measure(given.track_seconds, given.clients, given.message_seconds))
+    figures = asyncio.run(measure(given.track_seconds, given.clients, given.message_seconds))
+    print(json.dumps(figures, indent=2))
 
 
 if __name__ == "__main__":

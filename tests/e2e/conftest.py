@@ -138,6 +138,10 @@ class Node:
             pid for pid in children(self.pid) if WORKER in Path(f"/proc/{pid}/cmdline").read_bytes()
         ]
 
+    def workers_left_after(self, seconds: float) -> list[int]:
+        """The encoders of now that still run when all had this long to end."""
+        return Processes(self.workers()).left_after(seconds)
+
     def stop(self) -> None:
         """SIGTERM: it ends well, and nothing it started is left."""
         started = Processes(children(self.pid))

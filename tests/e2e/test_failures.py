@@ -43,7 +43,7 @@ async def test_a_stream_whose_encoder_was_killed_is_the_same_stream(ada, server,
     job = await ada.ended(accepted["job"])
 
     assert job["state"] == "published", job
-    assert server.workers() == []
+    assert server.workers_left_after(10) == []
     await assert_same_stream(ada, accepted["track"]["id"], await ada.publish(source, "song.flac"))
 
 

@@ -62,5 +62,5 @@ async def test_what_is_written_while_the_server_is_away_arrives_once(visitor, ne
     await expect(banner).to_be_hidden()
     page = await bob.get(f"/rooms/{room}/messages")
     assert [m["text"] for m in page["data"]] == ["before", "meanwhile", "and more"]
-    ada.troubles = [each for each in ada.troubles if "WebSocket connection" not in each]
+    ada.forgive("WebSocket connection")
     node.stop()
