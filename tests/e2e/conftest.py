@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -71,7 +71,10 @@ class Processes:
     """Processes by handles that stay theirs when a number is used again."""
 
     def __init__(self, pids: list[int]) -> None:
-        self._handles = {pid: os.pidfd_open(pid) for pid in pids}
+        self._handles: dict[int, int] = {}
+        for pid in pids:
+            with suppress(ProcessLookupError):  # ended meanwhile, as PostgreSQL's helpers do
+                self._handles[pid] = os.pidfd_open(pid)
 
     def left_after(self, seconds: float) -> list[int]:
         """Those that still run once all had this long to end."""
@@ -87,10 +90,19 @@ class Processes:
 def children(pid: int) -> list[int]:
     """The processes started by one, and those started by them."""
     found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, (task / "children").read_text().split()):
-            found += [child, *children(child)]
+    with suppress(OSError):  # it ended meanwhile
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in map(int, (task / "children").read_text().split()):
+                found += [child, *children(child)]
     return found
+
+
+def command_of(pid: int) -> bytes:
+    """What a process was started as; nothing if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 class Node:
@@ -134,20 +146,24 @@ class Node:
 
     def workers(self) -> list[int]:
         """The encoders that run now."""
-        return [
-            pid for pid in children(self.pid) if WORKER in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]
+        return [pid for pid in children(self.pid) if WORKER in command_of(pid)]
 
     def workers_left_after(self, seconds: float) -> list[int]:
         """The encoders of now that still run when all had this long to end."""
         return Processes(self.workers()).left_after(seconds)
 
     def stop(self) -> None:
-        """SIGTERM: it ends well, and nothing it started is left."""
+        """SIGTERM: it ends well, nothing it started is left, and it met no bug of its own."""
         started = Processes(children(self.pid))
         self.signal(signal.SIGTERM)
         assert self.wait() == 0, self.errors.read_text()[-4000:]
         assert started.left_after(0) == []
+        assert self.complaints() == []
+
+    def complaints(self) -> list[str]:
+        """What it logged as an error, or printed past its log."""
+        lines = self.errors.read_text().splitlines()
+        return [line for line in lines if '"level":"info"' not in line]
 
     def kill(self) -> None:
         """SIGKILL: what it started ends by itself, PostgreSQL after it wrote everything."""

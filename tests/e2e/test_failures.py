@@ -6,12 +6,15 @@ import signal
 from uuid import uuid4
 
 RATE_HZ = 44_100
-MINUTES = 60 * RATE_HZ
+MINUTE = 60 * RATE_HZ
 LEASE = {"VEZA_JOB_LEASE_SECONDS": "2"}
 
 
-async def begun(person, data):
-    """Upload a file, and return its track once the first of it plays and the rest still encodes."""
+async def begun(node, person, data):
+    """Upload a file; return its track once the first of it plays, with the encoder held there.
+
+    However fast the machine is, the rest of the track is not done.
+    """
     wire = await person.connect()
     accepted = await person.upload(data, "song.flac")
     told = await wire.find(
@@ -21,6 +24,8 @@ async def begun(person, data):
             and frame["d"]["track"]["state"] == "playable"
         )
     )
+    (worker,) = node.workers()
+    os.kill(worker, signal.SIGSTOP)
     assert told["d"]["job"]["state"] == "encoding"
     return accepted, wire
 
@@ -35,8 +40,8 @@ async def assert_same_stream(person, track_id, other_id):
 
 
 async def test_a_stream_whose_encoder_was_killed_is_the_same_stream(ada, server, sound_file):
-    source = sound_file("flac", 2 * MINUTES)
-    accepted, _ = await begun(ada, source)
+    source = sound_file("flac", MINUTE)
+    accepted, _ = await begun(server, ada, source)
     (worker,) = server.workers()
 
     os.kill(worker, signal.SIGKILL)
@@ -50,11 +55,10 @@ async def test_a_stream_whose_encoder_was_killed_is_the_same_stream(ada, server,
 async def test_a_killed_node_goes_on_with_its_jobs_when_it_is_back(new_node, person, sound_file):
     node = new_node(**LEASE).start()
     ada = await (await person(node)).register()
-    source = sound_file("flac", 2 * MINUTES)
-    accepted, _ = await begun(ada, source)
+    source = sound_file("flac", MINUTE)
+    accepted, _ = await begun(node, ada, source)
     early = await ada.stream(accepted["track"]["id"])
     assert early.playback["live"] is True
-    assert len(node.workers()) == 1
 
     node.kill()
     ada.url = node.start().url
@@ -124,7 +128,7 @@ async def messages(person, room):
 async def test_a_stopped_node_sends_clients_away_and_hands_jobs_back(new_node, person, sound_file):
     node = new_node(VEZA_DRAIN_TIMEOUT_SECONDS="4").start()
     ada = await (await person(node)).register()
-    accepted, wire = await begun(ada, sound_file("flac", 2 * MINUTES))
+    accepted, wire = await begun(node, ada, sound_file("flac", MINUTE))
     other = await ada.connect()
     stopping = asyncio.create_task(asyncio.to_thread(node.stop))
 
