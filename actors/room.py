@@ -57,12 +57,18 @@ class _CatchingUp:
 class _Storing:
     """Tag: an event was given to the writer for somebody who waits to hear of it."""
 
+    event: NewEvent
     reply_to: Address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAgain:
     """The room log did not answer: ask once more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatchUpAgain:
+    """The room log did not answer: ask once more for what was stored and not told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +96,7 @@ class RoomActor(SupervisedActor):
         self.fan_out = fan_out
         self.room: Room | None = None
         self.members: set[UUID] = set()
+        self.leaving: set[UUID] = set()
         self.posting: RateLimiter[UUID] = RateLimiter(message_rate)
         self.told_seq = 0
         self.stored_seq = 0
@@ -111,12 +118,13 @@ class RoomActor(SupervisedActor):
         self._existing_room()
         if command.member.id not in self.members:
             return RoomLeft(room_id=self.room_id)
+        self.leaving.add(command.member.id)
         self._store(EventKind.MEMBER_LEFT, command.member, sender)
         return None
 
     def receiveMsg_PostMessage(self, command: PostMessage, sender: Address) -> None:
         self._existing_room()
-        if command.author.id not in self.members:
+        if command.author.id not in self.members or command.author.id in self.leaving:
             raise RefusedError(RejectCode.NOT_A_MEMBER, "Join the room before you write to it.")
         self.posting.spend(command.author.id, monotonic())
         event = NewEvent(
@@ -133,8 +141,10 @@ class RoomActor(SupervisedActor):
 
     def receiveMsg_Answer(self, answer: Answer, _sender: Address) -> None:
         match answer:
-            case Answer(tag=_Storing(reply_to=reply_to)):
+            case Answer(tag=_Storing(event=event, reply_to=reply_to)):
                 self.pending -= 1
+                if event.kind is EventKind.MEMBER_LEFT:
+                    self.leaving.discard(event.author.id)
                 self._on_stored(answer.message, reply_to)
             case Answer(tag=_CatchingUp(), message=EventsRead(events=events)):
                 self.is_catching_up = False
@@ -142,15 +152,17 @@ class RoomActor(SupervisedActor):
                 self._catch_up()
             case Answer(tag=_CatchingUp()):
                 self.is_catching_up = False
-                self.wakeup_after(RETRY_SECONDS, LookIdle())
+                self.wakeup_after(RETRY_SECONDS, CatchUpAgain())
             case Answer(tag=_Opening()):
                 self._on_opened(answer.message)
 
     def receiveMsg_OpenAgain(self, _message: OpenAgain, _sender: Address) -> None:
         self._ask(ROOM_LOG, OpenRoom(room_id=self.room_id), _Opening())
 
-    def receiveMsg_LookIdle(self, _message: LookIdle, _sender: Address) -> None:
+    def receiveMsg_CatchUpAgain(self, _message: CatchUpAgain, _sender: Address) -> None:
         self._catch_up()
+
+    def receiveMsg_LookIdle(self, _message: LookIdle, _sender: Address) -> None:
         is_needed = self.pending or self.is_catching_up or self.fan_out.subscribers(self.topic)
         if self.room is None or not (is_needed or self.was_used):
             self.send(self.directory, Retire(key=("room", str(self.room_id))))
@@ -193,7 +205,7 @@ class RoomActor(SupervisedActor):
 
     def _append(self, event: NewEvent, reply_to: Address) -> None:
         self.pending += 1
-        self._ask(ROOM_WRITER, AppendEvent(event=event), _Storing(reply_to))
+        self._ask(ROOM_WRITER, AppendEvent(event=event), _Storing(event, reply_to))
 
     def _ask(self, key: tuple[str, str], message: object, tag: object) -> None:
         self.ask_later(self.directory, Deliver(key=key, message=message), tag)

@@ -1,5 +1,6 @@
 """The session actor: one signed-in connection, its subscriptions, and the answers it is owed."""
 
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 from veza.actors.base import SupervisedActor
 from veza.actors.fanout import FanOut, Outbox
 from veza.actors.messages.accounts import Author
-from veza.actors.messages.common import Answer, Key, RefusedError, RejectCode, Rejected
+from veza.actors.messages.common import Answer, Busy, Key, RefusedError, RejectCode, Rejected
 from veza.actors.messages.directory import Deliver
 from veza.actors.messages.rooms import (
     EventsRead,
@@ -46,6 +47,11 @@ REPLAY_EVENTS: Final = 1000
 """A client that missed more than this reloads: it would not read them one by one either."""
 
 
+RoomCommand = SubscribeRoom | UnsubscribeRoom | SendMessage
+MAX_WAITING: Final = 100
+"""As many frames as a connection may send at once."""
+
+
 def user_topic(user_id: UUID) -> str:
     """Return the fan-out topic of volatile news for one user's connections."""
     return f"user:{user_id}"
@@ -75,6 +81,7 @@ class _Replaying:
 @dataclass(frozen=True, slots=True)
 class _Leaving:
     frame_id: str | None
+    room_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,8 @@ class SessionActor(SupervisedActor):
 
     Every command with a frame id is answered by exactly one frame. The session asks rooms and the log,
     each question with its own tag, and keeps no table of what is pending: the tag carries it.
+    Commands about one room take effect in the order they came: what follows a join or a leave waits
+    for its answer, so a client may join and write in one breath.
     """
 
     def __init__(self, *, actor_id: str, directory: Address, fan_out: FanOut) -> None:
@@ -110,6 +119,7 @@ class SessionActor(SupervisedActor):
         self.user: Author | None = None
         self.outbox: Outbox | None = None
         self.rooms: set[UUID] = set()
+        self.changing: dict[UUID, deque[RoomCommand]] = {}
 
     def on_stop(self) -> None:
         if self.outbox is not None:
@@ -136,17 +146,26 @@ class SessionActor(SupervisedActor):
 
     def receiveMsg_SubscribeRoom(self, command: SubscribeRoom, _sender: Address) -> None:
         user, outbox = self._opened()
+        if self._waits(command):
+            return
+        self.changing[command.room_id] = deque()
         self.fan_out.hold(room_topic(command.room_id), outbox)
         tag = _Entering(command.frame_id, command.room_id, command.since)
         self._ask_room(command.room_id, JoinRoom(member=user), tag)
 
     def receiveMsg_UnsubscribeRoom(self, command: UnsubscribeRoom, _sender: Address) -> None:
         user, _outbox = self._opened()
+        if self._waits(command):
+            return
+        self.changing[command.room_id] = deque()
         self._drop_room(command.room_id)
-        self._ask_room(command.room_id, LeaveRoom(member=user), _Leaving(command.frame_id))
+        tag = _Leaving(command.frame_id, command.room_id)
+        self._ask_room(command.room_id, LeaveRoom(member=user), tag)
 
     def receiveMsg_SendMessage(self, command: SendMessage, _sender: Address) -> None:
         user, _outbox = self._opened()
+        if self._waits(command):
+            return
         post = PostMessage(
             message_id=command.message_id,
             author=user,
@@ -168,8 +187,8 @@ class SessionActor(SupervisedActor):
             case Answer(tag=_Entering() as tag, message=RoomJoined(room=room)):
                 self._enter(tag, room)
             case Answer(tag=_Entering() as tag):
-                self._drop_room(tag.room_id)
                 self._fail(tag.frame_id, answer.message)
+                self._changed(tag.room_id)
             case Answer(tag=_Replaying() as tag, message=EventsRead() as read):
                 self._replay(tag, read)
             case Answer(tag=_Sending(frame_id=frame_id), message=EventStored(event=event)):
@@ -183,19 +202,47 @@ class SessionActor(SupervisedActor):
                 )
             case Answer(tag=_Browsing() as tag, message=EventsRead() as read):
                 self._push(HistoryRead(frame_id=tag.frame_id, room_id=tag.room_id, history=read))
-            case Answer(tag=_Leaving(frame_id=frame_id), message=RoomLeft(room_id=room_id)):
-                self._push(RoomExited(frame_id=frame_id, room_id=room_id))
+            case Answer(tag=_Leaving() as tag, message=RoomLeft()):
+                self._push(RoomExited(frame_id=tag.frame_id, room_id=tag.room_id))
+                self._changed(tag.room_id)
+            case Answer(tag=_Leaving() as tag):
+                self._fail(tag.frame_id, answer.message)
+                self._changed(tag.room_id)
             case Answer(tag=_Replaying(room=room, greeting=None)):
                 self._abandon(room.id)
             case Answer(tag=_Replaying(room=room, greeting=RoomEntered(frame_id=frame_id))):
-                self._drop_room(room.id)
                 self._fail(frame_id, answer.message)
+                self._changed(room.id)
             case Answer(tag=_Opening(reply_to=reply_to)):
                 self._answer_opening(reply_to, answer.message)
-            case Answer(tag=_Sending() | _Browsing() | _Leaving() as tag):
+            case Answer(tag=_Sending() | _Browsing() as tag):
                 self._fail(tag.frame_id, answer.message)
 
     # --- how it is done ---
+
+    def _waits(self, command: RoomCommand) -> bool:
+        """Keep a command back while the room it is about is being entered or left."""
+        waiting = self.changing.get(command.room_id)
+        if waiting is None:
+            return False
+        if len(waiting) >= MAX_WAITING:
+            self._fail(command.frame_id, Busy(command=type(command).__name__))
+        else:
+            waiting.append(command)
+        return True
+
+    def _changed(self, room_id: UUID) -> None:
+        """Take up what waited for a join or leave that is over now, as if it had just come."""
+        if room_id not in self.rooms:
+            self._drop_room(room_id)
+        for command in self.changing.pop(room_id, ()):
+            match command:
+                case SubscribeRoom():
+                    self.receiveMsg_SubscribeRoom(command, self.cell)
+                case UnsubscribeRoom():
+                    self.receiveMsg_UnsubscribeRoom(command, self.cell)
+                case SendMessage():
+                    self.receiveMsg_SendMessage(command, self.cell)
 
     def _answer_opening(self, reply_to: Address, reply: object) -> None:
         if isinstance(reply, MembershipsListed):
@@ -208,7 +255,13 @@ class SessionActor(SupervisedActor):
         greeting = None
         if tag.frame_id is not None:
             greeting = RoomEntered(frame_id=tag.frame_id, room=room, recovered=recovered)
-        self._deliver_from(room, after_seq, greeting)
+        if room.id in self.rooms:
+            # What was missed was delivered already; a client that lost it has to reload.
+            if greeting is not None:
+                self._opened()[1].push(replace(greeting, recovered=False))
+            self._changed(room.id)
+        else:
+            self._deliver_from(room, after_seq, greeting)
 
     def _deliver_from(self, room: Room, after_seq: int, greeting: RoomEntered | None) -> None:
         """Subscribe past `after_seq`; what the hub keeps no more is read from the log first."""
@@ -218,6 +271,7 @@ class SessionActor(SupervisedActor):
             topic, outbox, after_seq=after_seq, head_seq=room.seq, greeting=greeting
         ):
             self.rooms.add(room.id)
+            self._changed(room.id)
             return
         read = ReadEvents(room_id=room.id, after_seq=after_seq, limit=REPLAY_EVENTS)
         self._ask(ROOM_LOG, read, _Replaying(room, after_seq, greeting))

@@ -25,6 +25,7 @@ from veza.actors.messages.sessions import (
     RoomEntered,
     RoomExited,
     SendMessage,
+    SubscribeRoom,
     UnsubscribeRoom,
 )
 
@@ -329,3 +330,39 @@ async def test_an_idle_room_retires_and_comes_back_with_its_log(world, alice, bo
     bob.tell(send(room, "again"))
     await alice.wait_for(lambda e: getattr(e, "text", "") == "again")
     assert texts(alice) == ["kept", "again"]
+
+
+async def test_a_client_may_join_and_write_in_one_breath(bob, room):
+    bob.tell(SubscribeRoom(frame_id="j-1", room_id=room.id, since=None))
+    bob.tell(send(room, "already here"))
+
+    assert isinstance(await bob.answer("j-1"), RoomEntered)
+    assert isinstance(await bob.answer("s-1"), MessageAccepted)
+    assert texts(bob) == ["already here"]
+
+
+async def test_joins_and_leaves_in_one_breath_are_answered_once_each_and_in_order(bob, room):
+    for n in range(4):
+        bob.tell(SubscribeRoom(frame_id=f"j-{n}", room_id=room.id, since=None))
+        bob.tell(SubscribeRoom(frame_id=f"again-{n}", room_id=room.id, since=None))
+        bob.tell(UnsubscribeRoom(frame_id=f"l-{n}", room_id=room.id))
+    bob.tell(send(room))
+
+    assert (await bob.answer("s-1")).code is RejectCode.NOT_A_MEMBER
+    answered = [e.frame_id for e in bob.events if hasattr(e, "frame_id")]
+    wanted = [f"{what}-{n}" for n in range(4) for what in ("j", "again", "l")]
+    assert answered == [*wanted, "s-1"]
+
+
+async def test_a_second_join_delivers_nothing_twice(alice, bob, room):
+    await alice.join(room)
+    entered = await bob.join(room)
+    alice.tell(send(room, "once"))
+    await bob.wait_for(lambda e: getattr(e, "text", "") == "once")
+
+    again = await bob.join(room, Position(epoch=room.epoch, seq=entered.room.seq))
+    alice.tell(send(room, "end", frame_id="s-2"))
+    await bob.wait_for(lambda e: getattr(e, "text", "") == "end")
+
+    assert not again.recovered
+    assert texts(bob) == ["once", "end"]
