@@ -84,7 +84,7 @@ class Client:
         return await self.wait_for(lambda event: getattr(event, "frame_id", None) == frame_id)
 
     async def wait_for(self, is_it: Callable[[object], bool]) -> object:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):  # a machine under load encodes slowly
             while True:
                 for event in self.events:
                     if is_it(event):
