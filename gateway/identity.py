@@ -1,5 +1,6 @@
 """Who asks: an access token or the session cookie; and whether a browser asks on a foreign page's behalf."""
 
+import re
 import time
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from veza.gateway.keys import ACCESS_TOKENS, ACTORS, SETTINGS
 ACCOUNTS: Final = ("accounts", "")
 COOKIE: Final = "veza_session"
 SECURE_COOKIE: Final = "__Host-veza_session"
+_COOKIE_VALUE: Final = re.compile(r"[\w-]{1,128}", re.ASCII)
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_PAGES: Final = frozenset({"same-origin", "none"})
 
@@ -78,8 +80,8 @@ async def _identify_cookie_holder(request: web.Request) -> Identified | None:
 
 async def identify_cookie(request: web.Request) -> Identified | None:
     """Return the holder of the session cookie; None if there is none or it is stale."""
-    cookie = request.cookies.get(SECURE_COOKIE) or request.cookies.get(COOKIE)
-    if not cookie:
+    cookie = request.cookies.get(SECURE_COOKIE) or request.cookies.get(COOKIE) or ""
+    if not _COOKIE_VALUE.fullmatch(cookie):
         return None
     reply = await request.app[ACTORS].ask(ACCOUNTS, IdentifyCookie(cookie_token=cookie))
     return None if isinstance(reply, Rejected) else expect(reply, Identified)

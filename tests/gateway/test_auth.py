@@ -59,6 +59,17 @@ async def test_without_either_the_answer_is_401_and_says_how(api: Any) -> None:
     assert answered.headers["WWW-Authenticate"] == "Bearer"
 
 
+@pytest.mark.parametrize("cookie", ["", "a.b", "é", "\udcff", "x" * 5000])
+async def test_a_cookie_that_cannot_be_ours_asks_nobody(api: Any, actors: Any, cookie: str) -> None:
+    actors.faults["accounts"] = AssertionError("a value nobody handed out was looked up")
+
+    answered = await api(
+        "GET", "/api/v1/me", headers={"Cookie": f"veza_session={cookie}"}, status=401
+    )
+
+    assert answered.body["code"] == "unauthenticated"
+
+
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "é" * 10, "x" * 5000])
 async def test_a_token_that_is_none_is_invalid(api: Any, token: str) -> None:
     headers = {"Authorization": f"Bearer {token}"}
