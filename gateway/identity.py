@@ -80,7 +80,7 @@ async def _identify_cookie_holder(request: web.Request) -> Identified | None:
 
 async def identify_cookie(request: web.Request) -> Identified | None:
     """Return the holder of the session cookie; None if there is none or it is stale."""
-    cookie = request.cookies.get(SECURE_COOKIE) or request.cookies.get(COOKIE) or ""
+    cookie = request.cookies.get(cookie_name(request), "")
     if not _COOKIE_VALUE.fullmatch(cookie):
         return None
     reply = await request.app[ACTORS].ask(ACCOUNTS, IdentifyCookie(cookie_token=cookie))
@@ -117,18 +117,26 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}{port}"
 
 
+def cookie_name(request: web.Request) -> str:
+    """Return the one name under which the session is read and set.
+
+    Over HTTPS it is the one that no other host of the domain, and nobody on the way of an unencrypted
+    request, can give a browser: whoever could would sign people in as somebody else.
+    """
+    return SECURE_COOKIE if is_https(request) else COOKIE
+
+
 def set_cookie(request: web.Request, response: web.Response, signed_in: SignedIn) -> None:
     """Give a browser its session: no script reads it, no foreign page sends it."""
-    is_secure = is_https(request)
     lifetime = signed_in.expires_at.timestamp() - time.time()
     response.set_cookie(
-        SECURE_COOKIE if is_secure else COOKIE,
+        cookie_name(request),
         signed_in.cookie_token,
         max_age=max(0, int(lifetime)),
         path="/",
         httponly=True,
         samesite="Lax",
-        secure=is_secure,
+        secure=is_https(request),
     )
 
 

@@ -36,6 +36,17 @@ async def test_behind_https_the_cookie_is_bound_to_the_host(make_api: Any) -> No
     assert "Domain" not in cookie_of(answered)
 
 
+async def test_behind_https_a_cookie_that_others_can_set_opens_nothing(
+    make_api: Any, ada: Any
+) -> None:
+    api = await make_api(public_url="https://music.example.org/")
+    planted = {"Cookie": f"veza_session={ada.cookie_token}"}
+    bound = {"Cookie": f"__Host-veza_session={ada.cookie_token}"}
+
+    await api("GET", "/api/v1/me", headers=planted, status=401)
+    await api("GET", "/api/v1/me", headers=bound)
+
+
 async def test_an_access_token_opens_what_needs_one(api: Any) -> None:
     signed_in = await api("POST", "/api/v1/auth/register", json=NEW, status=201)
     api.client.session.cookie_jar.clear()
