@@ -100,13 +100,17 @@ def is_own_page(request: web.Request) -> bool:
 
 
 def is_own_origin(request: web.Request, origin: str) -> bool:
-    """Whether pages of an origin may act with the cookie: this server's, and those in the settings."""
+    """Whether pages of an origin may act with the cookie: this server's, and those in the settings.
+
+    Where people come over HTTPS, an unencrypted page is anybody's on the way to them.
+    """
     settings = request.app[SETTINGS]
     if origin in settings.cors_origins:
         return True
     if settings.public_url is not None and origin == origin_of(str(settings.public_url)):
         return True
-    return origin.partition("://")[2] == request.host
+    scheme, _, host = origin.partition("://")
+    return host == request.host and (scheme == "https" or not is_https(request))
 
 
 def origin_of(url: str) -> str:

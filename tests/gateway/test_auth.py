@@ -236,3 +236,17 @@ async def test_a_token_works_from_any_page(api: Any, ada: Any) -> None:
     await api(
         "POST", "/api/v1/rooms", who=ada, json={"name": "Lounge"}, headers=FOREIGN, status=201
     )
+
+
+@pytest.mark.parametrize(("scheme", "status"), [("https", 201), ("http", 403)])
+async def test_behind_https_an_unencrypted_page_is_a_foreign_one(
+    make_api: Any, ada: Any, scheme: str, status: int
+) -> None:
+    api = await make_api(public_url="https://music.example.org/")
+    host = api.client.make_url("/").authority
+    headers = {
+        "Cookie": f"__Host-veza_session={ada.cookie_token}",
+        "Origin": f"{scheme}://{host}",
+    }
+
+    await api("POST", "/api/v1/rooms", json={"name": "Lounge"}, headers=headers, status=status)
