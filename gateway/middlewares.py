@@ -158,10 +158,10 @@ def problem_answer(request: web.Request, error: ProblemError) -> web.Response:
 @web.middleware
 async def allow_origins(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let pages of any origin use the API with a token, and those in the settings with the cookie."""
-    origin = request.headers.get("Origin")
-    if origin is None or not request.path.startswith(API):
+    if not request.path.startswith(API):
         return await handler(request)
-    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+    origin = request.headers.get("Origin")
+    if is_preflight(request):
         response: web.StreamResponse = web.Response(status=HTTPStatus.NO_CONTENT)
         response.headers["Access-Control-Allow-Methods"] = _CORS_METHODS
         response.headers["Access-Control-Allow-Headers"] = _CORS_REQUEST_HEADERS
@@ -169,8 +169,20 @@ async def allow_origins(request: web.Request, handler: Handler) -> web.StreamRes
     else:
         response = await handler(request)
     if not response.prepared:
-        _allow(response, origin, is_trusted=origin in request.app[SETTINGS].cors_origins)
+        # Also where no origin was told: a cache must not give that answer to another page.
+        response.headers["Vary"] = "Origin"
+        if origin is not None:
+            _allow(response, origin, is_trusted=origin in request.app[SETTINGS].cors_origins)
     return response
+
+
+def is_preflight(request: web.Request) -> bool:
+    """Whether a browser asks for a page what it may send (Fetch, section 4.8)."""
+    return (
+        request.method == "OPTIONS"
+        and "Origin" in request.headers
+        and "Access-Control-Request-Method" in request.headers
+    )
 
 
 def _allow(response: web.StreamResponse, origin: str, *, is_trusted: bool) -> None:
@@ -179,7 +191,6 @@ def _allow(response: web.StreamResponse, origin: str, *, is_trusted: bool) -> No
         response.headers["Access-Control-Allow-Credentials"] = "true"
     response.headers["Access-Control-Expose-Headers"] = _CORS_EXPOSED
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    response.headers["Vary"] = "Origin"
 
 
 @web.middleware

@@ -227,6 +227,13 @@ async def test_a_configured_origin_may_use_the_cookie(make_api: Any) -> None:
     assert answered.headers["Vary"] == "Origin"
 
 
+async def test_a_cache_keeps_the_answers_to_different_origins_apart(api: Any) -> None:
+    own = await api("GET", "/api/v1/instance")
+    foreign = await api("GET", "/api/v1/instance", headers={"Origin": "https://blog.example"})
+
+    assert own.headers["Vary"] == foreign.headers["Vary"] == "Origin"
+
+
 async def test_the_page_answers_its_own_paths_and_no_other(api: Any) -> None:
     for template in PAGE_PATHS:
         path = template.replace("{room_id}", "x").replace("{track_id}", "x")
