@@ -85,7 +85,7 @@ def check_form(request: web.Request) -> None:
 async def receive(request: web.Request, upload_id: UUID) -> tuple[str, str]:
     """Store the form's file and return title and file name; on any failure nothing stays stored."""
     try:
-        form = await request.multipart()
+        form = await _read(request.multipart())
         title = await _read_title(_part(await _read(form.next()), "title"))
         part = _part(await _read(form.next()), "file")
         await _store(request, part, upload_id)

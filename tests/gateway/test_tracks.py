@@ -171,6 +171,17 @@ async def test_a_broken_form_is_the_clients_fault(api: Any, ada: Any, body: byte
     assert answered.status in {400, 422}
 
 
+@pytest.mark.parametrize("boundary", ["", "; boundary=" + "x" * 71, "; boundary="])
+async def test_a_form_without_a_usable_boundary_is_the_clients_fault(
+    api: Any, ada: Any, boundary: str
+) -> None:
+    headers = {"Content-Type": f"multipart/form-data{boundary}"}
+
+    answered = await api("POST", UPLOAD, who=ada, data=b"--b\r\n", headers=headers, status=400)
+
+    assert answered.body["code"] == "malformed_body"
+
+
 async def test_a_track_is_told_once_if_it_did_not_change(api: Any, actors: Any, ada: Any) -> None:
     track = actors.add_track(ada.user)
     path = f"/api/v1/tracks/{track.id}"
