@@ -89,6 +89,7 @@ async def receive(request: web.Request, upload_id: UUID) -> tuple[str, str]:
         title = await _read_title(_part(await _read(form.next()), "title"))
         part = _part(await _read(form.next()), "file")
         await _store(request, part, upload_id)
+        _check_end(await _read(form.next()))
     except BaseException:
         # Whatever ended it, the client's departure too: half a file is of no use.
         drop(request, upload_id)
@@ -105,6 +106,16 @@ def _part(part: object, name: str) -> BodyPartReader:
     if not isinstance(part, BodyPartReader) or part.name != name:
         raise _missing(f"/{name}", "The form has `title`, then `file`.")
     return part
+
+
+def _check_end(part: object) -> None:
+    """Refuse what follows the file; reading on has refused a form that ends without its boundary."""
+    if part is not None:
+        pointer = f"/{part.name or ''}" if isinstance(part, BodyPartReader) else ""
+        error = FieldError(
+            pointer=pointer, code=FieldCode.UNKNOWN_FIELD, detail="The file is the last field."
+        )
+        raise ProblemError(ProblemCode.UNKNOWN_FIELD, errors=(error,))
 
 
 async def _read_title(part: BodyPartReader) -> str:

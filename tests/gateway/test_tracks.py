@@ -171,6 +171,33 @@ async def test_a_broken_form_is_the_clients_fault(api: Any, ada: Any, body: byte
     assert answered.status in {400, 422}
 
 
+TITLE = b'--b\r\nContent-Disposition: form-data; name="title"\r\n\r\nhi\r\n'
+FILE = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n'
+ARTIST = b'--b\r\nContent-Disposition: form-data; name="artist"\r\n\r\nada\r\n'
+
+
+@pytest.mark.parametrize(
+    ("rest", "code"),
+    [
+        (b"\r\nRIFF", "malformed_body"),
+        (b"\r\nRIFF\r\n--", "malformed_body"),
+        (b"\r\nRIFF\r\n" + ARTIST + b"--b--\r\n", "unknown_field"),
+    ],
+)
+async def test_a_file_that_does_not_end_the_form_is_no_track(
+    api: Any, actors: Any, ada: Any, rest: bytes, code: str
+) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+
+    answered = await api(
+        "POST", UPLOAD, who=ada, data=TITLE + FILE + rest, headers=headers, status=None
+    )
+
+    assert answered.body["code"] == code
+    assert not actors.uploads
+    assert not actors.tracks
+
+
 @pytest.mark.parametrize("boundary", ["", "; boundary=" + "x" * 71, "; boundary="])
 async def test_a_form_without_a_usable_boundary_is_the_clients_fault(
     api: Any, ada: Any, boundary: str
