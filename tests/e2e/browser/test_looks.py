@@ -61,6 +61,8 @@ async def test_each_view_fits_and_is_kept_to_look_at(
     for name, path in places.items():
         await tide.open(path)
         await expect(page.locator(".skeleton")).to_have_count(0)
+        if name == "room":
+            await tide.sees(page.locator("[data-message]").first)
         if name == "upload":
             await tide.drop({"Second thoughts.wav": sound_file("wav", 44_100), "no.mp3": b"x" * 99})
             await tide.sees(page.get_by_text("Second thoughts.wav"))
