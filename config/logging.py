@@ -40,6 +40,12 @@ _SECRET_TEXTS: Final = (
 )
 
 
+_MANY_LINES: Final = frozenset({"event", "exception", "stack"})
+"""Tracebacks, and the watchdog's words: our own lines stay lines."""
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROL_OR_BREAK: Final = re.compile(rf"[\t\n\u2028\u2029]|{_CONTROL.pattern}")
+
+
 def configure_logging(level: Level, form: Format, stream: TextIO | None = None) -> None:
     """Send structlog's and the standard library's records through one chain to one stream."""
     target = stream or sys.stderr
@@ -51,7 +57,11 @@ def configure_logging(level: Level, form: Format, stream: TextIO | None = None) 
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 redact,
-                structlog.dev.ConsoleRenderer() if is_pretty else render_json,
+                *(
+                    [escape_control, structlog.dev.ConsoleRenderer()]
+                    if is_pretty
+                    else [render_json]
+                ),
             ],
         )
     )
@@ -110,6 +120,22 @@ def redact_text(text: str) -> str:
     for pattern, replacement in _SECRET_TEXTS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def escape_control(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Keep what clients send from acting on a terminal, or from looking like a line of the log."""
+    return {
+        key: _escaped(value, _CONTROL if key in _MANY_LINES else _CONTROL_OR_BREAK)
+        for key, value in event.items()
+    }
+
+
+def _escaped(value: object, unwanted: re.Pattern[str]) -> object:
+    if not isinstance(value, str):
+        return value
+    return unwanted.sub(lambda found: ascii(found.group())[1:-1], value)
 
 
 def render_json(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:

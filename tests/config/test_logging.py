@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -112,6 +113,26 @@ def test_no_secret_is_written_with_an_exception(stream: io.StringIO, form: Any) 
     assert "ValueError" in text
     assert SECRET not in text
     assert JWT not in text
+
+
+def test_nothing_that_a_client_sends_acts_on_the_terminal(stream: io.StringIO) -> None:
+    configure_logging("info", "pretty", stream)
+    structlog.get_logger().info(
+        "http.request", path="/\x1b[2J", route="a\n[info] b", text="\u202ea\x9b"
+    )
+    logging.getLogger("other").info("it said %s", "\x1b]0;title\x07")
+    try:
+        raise ValueError("\x1b[31m")  # noqa: TRY301  # what the traceback shows
+    except ValueError:
+        structlog.get_logger().exception("it.failed")
+
+    plain = re.sub(r"\x1b\[\d*m", "", stream.getvalue())
+    assert r"/\x1b[2J" in plain
+    assert r"ValueError: \x1b[31m" in plain
+    assert plain.isascii()
+    assert not set(plain) & {"\x1b", "\x07", "\x9b"}
+    requests, said, failed, *_traceback = plain.splitlines()
+    assert ("http.request" in requests, "it said" in said, "it.failed" in failed) == (True,) * 3
 
 
 def test_a_jwt_is_taken_out_wherever_it_stands() -> None:
