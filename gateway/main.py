@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import gc
+import logging
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from typing import Any, Final
 import structlog
 import uvloop
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from veza.actors.fanout import FanOut, FanOutLimits
 from veza.actors.messages.accounts import IssueSetup, SetupIssued
@@ -34,6 +36,8 @@ CLOSE_SECONDS: Final = 2.0
 YOUNG_OBJECTS: Final = 20_000
 
 log = structlog.get_logger()
+server_log = logging.getLogger("veza.gateway.server")
+"""What aiohttp says of connections; what clients did wrong is left out (`is_ours`)."""
 Say = Callable[[str], None]
 
 
@@ -130,11 +134,30 @@ async def listening(settings: Settings, app: web.Application, node: Node) -> Asy
         yield page_address(settings, runner)
 
 
+def is_ours(record: logging.LogRecord) -> bool:
+    """Tell a client's broken HTTP in one line; aiohttp would log it as an error with a traceback.
+
+    Neither the line nor what is wrong with it is repeated: it may hold a token or a password.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        log.info("http.unreadable", reason=type(error).__name__)
+        return False
+    return True
+
+
+server_log.addFilter(is_ours)
+
+
 @asynccontextmanager
 async def running(app: web.Application) -> AsyncIterator[web.AppRunner]:
     """Lend an application that is set up."""
     runner = web.AppRunner(
-        app, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS
+        app,
+        access_log=None,
+        handle_signals=False,
+        logger=server_log,
+        shutdown_timeout=CLOSE_SECONDS,
     )
     await runner.setup()
     try:
