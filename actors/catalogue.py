@@ -27,7 +27,7 @@ from veza.actors.runtime.address import Address
 from veza.codecs import playlist
 from veza.config.ids import uuid7
 from veza.persistence import tracks
-from veza.persistence.errors import MediaNotFoundError
+from veza.persistence.errors import StorageFullError, UploadUnknownError
 from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Pool
 from veza.persistence.rows import Rendition, Segment
@@ -55,8 +55,10 @@ class CatalogueActor(DatabaseActor):
             size_bytes, sha256 = await asyncio.to_thread(
                 self.store.finish, command.upload_id, source_key
             )
-        except MediaNotFoundError as error:
+        except UploadUnknownError as error:
             raise RefusedError(RejectCode.NOT_FOUND, "There is no such upload.") from error
+        except StorageFullError as error:
+            raise RefusedError(RejectCode.STORAGE_FULL, "The server's disk is full.") from error
         async with self.transaction() as conn:
             track, job = await tracks.insert_track(
                 conn,

@@ -62,7 +62,8 @@ class MediaRead:
 class PublishUpload:
     """Make a track of a finished upload and queue its transcode job. Reply: `TrackAccepted` or `Rejected`.
 
-    `track_id` is chosen by the sender: the same command again is harmless.
+    `track_id` is chosen by the sender: the same command again is harmless. Codes: `not_found`,
+    `storage_full`.
     """
 
     track_id: UUID

@@ -251,6 +251,17 @@ async def test_an_upload_past_the_limit_is_refused(world, alice):
     assert answer.code is RejectCode.PAYLOAD_TOO_LARGE
 
 
+async def test_an_upload_that_is_not_there_is_not_found(world, alice):
+    command = PublishUpload(
+        track_id=uuid7(), upload_id=uuid7(), owner=alice.author, title="", filename="song.wav"
+    )
+
+    answer = await world.node.ask(("catalogue", ""), command)
+
+    assert isinstance(answer, Rejected)
+    assert answer.code is RejectCode.NOT_FOUND
+
+
 async def test_a_missing_track_is_not_found(world):
     answer = await world.node.ask(("catalogue", ""), DescribeTrack(track_id=uuid7()))
 
