@@ -104,6 +104,7 @@ class Outbox:
 @dataclass(slots=True, eq=False)
 class _Topic:
     name: str
+    told_seq: int = 0
     holders: set[Outbox] = field(default_factory=set)
     outboxes: set[Outbox] = field(default_factory=set)
     replay: deque[tuple[int, bytes]] = field(default_factory=deque)
@@ -149,6 +150,7 @@ class FanOut:
         self.counters.published += 1
         topic.everything.append(frame)
         if seq is not None:
+            topic.told_seq = seq
             topic.durable.append(frame)
             topic.replay.append((seq, frame))
             if len(topic.replay) > self.limits.replay_events:
@@ -192,6 +194,7 @@ class FanOut:
             outbox.append(frame)
         if outbox.is_open:
             topic.outboxes.add(outbox)
+            topic.told_seq = max(topic.told_seq, newest)
         return True
 
     def unsubscribe(self, name: str, outbox: Outbox) -> None:
@@ -205,6 +208,11 @@ class FanOut:
         """How many connections of this node receive the topic."""
         topic = self._topics.get(name)
         return len(topic.outboxes) if topic else 0
+
+    def told_seq(self, name: str) -> int | None:
+        """Return the event that the topic's subscribers have come to; None if there are none."""
+        topic = self._topics.get(name)
+        return topic.told_seq if topic and topic.outboxes else None
 
     def mark(self, outbox: Outbox) -> None:
         """Remember that an outbox has something to write this turn."""

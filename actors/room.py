@@ -7,7 +7,7 @@ from uuid import UUID
 
 from veza.actors.base import SupervisedActor
 from veza.actors.fanout import FanOut
-from veza.actors.messages.common import Answer, RefusedError, RejectCode
+from veza.actors.messages.common import Answer, Busy, RefusedError, RejectCode, Rejected
 from veza.actors.messages.directory import Deliver, Retire
 from veza.actors.messages.rooms import (
     AppendEvent,
@@ -36,6 +36,8 @@ ROOM_WRITER: Final = ("room_writer", "")
 CATCH_UP_EVENTS: Final = 200
 RETRY_SECONDS: Final = 1.0
 IDLE_SECONDS: Final = 60.0
+STORE_SECONDS: Final = 600.0
+"""The writer answers in any case. Whoever asked the room waits less; the room must still hear of it."""
 
 
 def room_topic(room_id: UUID) -> str:
@@ -67,8 +69,8 @@ class OpenAgain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CatchUpAgain:
-    """The room log did not answer: ask once more for what was stored and not told."""
+class CatchUp:
+    """Time to read what the log may hold beyond what was told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +82,9 @@ class RoomActor(SupervisedActor):
     """One chat room. It owns membership and the order of telling; the log owns history.
 
     An event is announced only after it is committed, in order of `seq` and without a hole: what this
-    actor did not hear of (its answer was lost with a connection, or another node stored it) is read
-    from the log before anything newer is told. Nothing that a client was told is kept only here.
+    actor did not hear of (its answer was lost with a connection, another node stored it, or this actor
+    crashed meanwhile) is read from the log before anything newer is told. Nothing that a client was told
+    is kept only here.
     """
 
     stash_until_ready: ClassVar[frozenset[type] | None] = frozenset({OpenAgain})
@@ -102,6 +105,7 @@ class RoomActor(SupervisedActor):
         self.stored_seq = 0
         self.pending = 0
         self.is_catching_up = False
+        self.is_in_doubt = False
         self.was_used = False
         self.receiveMsg_OpenAgain(OpenAgain(), self.cell)
 
@@ -149,17 +153,18 @@ class RoomActor(SupervisedActor):
             case Answer(tag=_CatchingUp(), message=EventsRead(events=events)):
                 self.is_catching_up = False
                 self._tell(events)
+                self.is_in_doubt |= len(events) == CATCH_UP_EVENTS
                 self._catch_up()
             case Answer(tag=_CatchingUp()):
                 self.is_catching_up = False
-                self.wakeup_after(RETRY_SECONDS, CatchUpAgain())
+                self._doubt()
             case Answer(tag=_Opening()):
                 self._on_opened(answer.message)
 
     def receiveMsg_OpenAgain(self, _message: OpenAgain, _sender: Address) -> None:
         self._ask(ROOM_LOG, OpenRoom(room_id=self.room_id), _Opening())
 
-    def receiveMsg_CatchUpAgain(self, _message: CatchUpAgain, _sender: Address) -> None:
+    def receiveMsg_CatchUp(self, _message: CatchUp, _sender: Address) -> None:
         self._catch_up()
 
     def receiveMsg_LookIdle(self, _message: LookIdle, _sender: Address) -> None:
@@ -191,9 +196,12 @@ class RoomActor(SupervisedActor):
             case RoomOpened(room=room, members=members):
                 self.room = room
                 self.members = set(members)
-                self.told_seq = self.stored_seq = room.seq
+                self.stored_seq = room.seq
+                told_seq = self.fan_out.told_seq(self.topic)
+                self.told_seq = room.seq if told_seq is None else min(told_seq, room.seq)
                 self.become_ready()
                 self.wakeup_after(IDLE_SECONDS, LookIdle())
+                self._catch_up()
             case _ if getattr(reply, "code", None) is RejectCode.NOT_FOUND:
                 self.become_ready()
                 self.wakeup_after(RETRY_SECONDS, LookIdle())
@@ -205,7 +213,8 @@ class RoomActor(SupervisedActor):
 
     def _append(self, event: NewEvent, reply_to: Address) -> None:
         self.pending += 1
-        self._ask(ROOM_WRITER, AppendEvent(event=event), _Storing(event, reply_to))
+        append = Deliver(key=ROOM_WRITER, message=AppendEvent(event=event))
+        self.ask_later(self.directory, append, _Storing(event, reply_to), STORE_SECONDS)
 
     def _ask(self, key: tuple[str, str], message: object, tag: object) -> None:
         self.ask_later(self.directory, Deliver(key=key, message=message), tag)
@@ -220,8 +229,11 @@ class RoomActor(SupervisedActor):
             case MembershipUnchanged(kind=kind, author=author):
                 self._change_members(kind, author)
                 self.send(reply_to, self._confirmation(kind, reply))
+            case Rejected() | Busy():
+                self.send(reply_to, reply)
             case _:
                 self.send(reply_to, reply)
+                self._doubt()
 
     def _confirmation(self, kind: EventKind, stored: object) -> object:
         match kind:
@@ -248,8 +260,15 @@ class RoomActor(SupervisedActor):
                 self._change_members(event.kind, event.author)
                 self.fan_out.publish(self.topic, event, seq=event.seq)
 
+    def _doubt(self) -> None:
+        """Nobody can say what the log holds: read it, but not while the database is still coming back."""
+        if not self.is_in_doubt:
+            self.is_in_doubt = True
+            self.wakeup_after(RETRY_SECONDS, CatchUp())
+
     def _catch_up(self) -> None:
-        if self.stored_seq > self.told_seq and not self.is_catching_up:
-            self.is_catching_up = True
+        is_behind = self.is_in_doubt or self.stored_seq > self.told_seq
+        if is_behind and not self.is_catching_up:
+            self.is_catching_up, self.is_in_doubt = True, False
             read = ReadEvents(room_id=self.room_id, after_seq=self.told_seq, limit=CATCH_UP_EVENTS)
             self._ask(ROOM_LOG, read, _CatchingUp())
