@@ -84,7 +84,8 @@ DIFFERS: Final = Failure(
 )
 
 Part = StoreProbe | StoreInit | StoreSegment
-Ending = FailJob | ReleaseJob | HandBackJob | ConfirmCancel | PublishTrack
+BreakingOff = HandBackJob | ConfirmCancel
+Ending = FailJob | ReleaseJob | PublishTrack | BreakingOff
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +284,9 @@ class StreamJobActor(SupervisedActor):
                 self._on_ended(ending, job, track)
             case Answer(tag=_Loading() as tag):
                 self._retry(JOBS, LoadAssignment(job_id=self.job_id), tag)
+            case Answer(tag=_Storing()) if isinstance(self.ending, BreakingOff):
+                self.is_storing = False
+                self._go_on()
             case Answer(tag=_Storing(part=part) as tag):
                 self._retry(SEGMENTS, part, tag)
             case Answer(tag=_EndingJob(ending=ending) as tag):
@@ -298,7 +302,7 @@ class StreamJobActor(SupervisedActor):
         self.state = assignment.job.state
         self._move(AssignmentLoaded)
         self.receiveMsg_RenewLease(RenewLease(), self.cell)
-        self._start_pipeline()
+        self._go_on()
 
     def _start_pipeline(self) -> None:
         self.run = uuid7()
@@ -350,7 +354,7 @@ class StreamJobActor(SupervisedActor):
         self._tell_owner()
         self._go_on()
 
-    def _break_off(self, ending: Ending) -> None:
+    def _break_off(self, ending: BreakingOff) -> None:
         """End before the encoder has: what it gave last is not worth waiting for."""
         if self.ending is None:
             self.parts.clear()

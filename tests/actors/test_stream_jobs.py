@@ -3,13 +3,16 @@
 import asyncio
 import io
 import os
+import resource
 import signal
 import wave
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
 from veza.actors.messages.common import RejectCode, Rejected
+from veza.actors.messages.jobs import ClaimJob, DrainJobs, LeaveJob, StartJob
 from veza.actors.messages.tracks import (
     CancelJob,
     DescribeJob,
@@ -109,6 +112,36 @@ async def worker_of(world) -> int:
             pid = cell.instance and cell.instance.inspect()["pid"]
             if pid:
                 return pid
+        await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def full_disk():
+    """A disk that takes no byte more: what a limit of this process says looks the same to it."""
+
+    @contextmanager
+    def full():
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return full
+
+
+async def actor_of(world, job_id):
+    """The cell of a job's actor, once there is one."""
+    while True:
+        for cell in world.node.runtime.tree():
+            if cell.path.endswith(f"/stream_jobs/{job_id}"):
+                return cell
+        await asyncio.sleep(0.005)
+
+
+async def has_waiting_parts(job):
+    while not (job.instance and job.instance.inspect()["waiting_parts"]):
         await asyncio.sleep(0.005)
 
 
@@ -226,6 +259,45 @@ async def is_gone(pid: int) -> bool:
             except ProcessLookupError:
                 return True
             await asyncio.sleep(0.01)
+
+
+async def test_a_job_that_waits_for_room_on_the_disk_can_be_cancelled(world, alice, full_disk):
+    accepted = await upload(world, alice.author, tone(45))
+    with full_disk():
+        job = await actor_of(world, accepted.job.id)
+        await has_waiting_parts(job)
+        cancel = CancelJob(job_id=accepted.job.id, viewer_id=alice.author.id)
+        await world.node.ask(("jobs", ""), cancel)
+
+        await news(alice, accepted.track.id, JobState.CANCELLED)
+
+
+async def test_a_job_that_waits_for_room_on_the_disk_goes_on_when_there_is_some(
+    world, alice, full_disk
+):
+    accepted = await upload(world, alice.author, tone(13))
+    with full_disk():
+        job = await actor_of(world, accepted.job.id)
+        await has_waiting_parts(job)
+
+    await news(alice, accepted.track.id, JobState.PUBLISHED)
+
+
+async def test_a_job_that_is_given_back_at_once_starts_no_encoder(world, alice):
+    await world.node.ask(("dispatcher", ""), DrainJobs())
+    accepted = await upload(world, alice.author, tone(2))
+    claimed = await world.node.ask(("jobs", ""), ClaimJob())
+    assert claimed.job_id == accepted.job.id
+    pipelines_asked = world.cell("pipelines").messages_in
+
+    key = ("stream_job", str(claimed.job_id))
+    world.node.tell(key, StartJob())
+    world.node.tell(key, LeaveJob())
+    await world.node.ended(key)
+
+    assert world.cell("pipelines").messages_in == pipelines_asked
+    again = await world.node.ask(("jobs", ""), ClaimJob())
+    assert again.job_id == accepted.job.id
 
 
 async def test_a_finished_job_cannot_be_cancelled_and_a_strangers_is_not_there(world, alice):
