@@ -21,6 +21,7 @@ from veza.actors.messages.accounts import (
     IssueSetup,
     RefreshSession,
     RegisterAccount,
+    SessionRevoked,
     SetupIssued,
     SignedIn,
     SignedOut,
@@ -124,7 +125,7 @@ class AccountsActor(DatabaseActor):
 
     async def receiveMsg_RefreshSession(
         self, command: RefreshSession, _sender: Address
-    ) -> SignedIn:
+    ) -> SignedIn | SessionRevoked:
         refresh_token, cookie_token = new_token(), new_token()
         async with self.connection() as conn:
             try:
@@ -135,9 +136,7 @@ class AccountsActor(DatabaseActor):
                     new_cookie_hash=digest(cookie_token),
                 )
             except TokenReusedError as error:
-                raise RefusedError(
-                    RejectCode.TOKEN_REUSED, "This token was used before; the session is closed."
-                ) from error
+                return SessionRevoked(session_id=error.session_id)
             except TokenUnknownError as error:
                 raise RefusedError(RejectCode.INVALID_TOKEN, "Sign in again.") from error
         return SignedIn(

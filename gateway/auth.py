@@ -10,6 +10,7 @@ from veza.actors.messages.accounts import (
     Identified,
     RefreshSession,
     RegisterAccount,
+    SessionRevoked,
     SignedIn,
     SignedOut,
     SignIn,
@@ -109,6 +110,9 @@ async def refresh(request: web.Request, body: wire.Refresh) -> web.Response:
     """Trade a refresh token for new tokens; each works once, a second use ends the session."""
     command = RefreshSession(refresh_token=body.refresh_token)
     reply = await request.app[ACTORS].ask(ACCOUNTS, command)
+    if isinstance(reply, SessionRevoked):
+        request.app[CONNECTIONS].sign_out(reply.session_id)
+        raise ProblemError(ProblemCode.TOKEN_REUSED, "It was used before; the session is closed.")
     return signed_in_answer(request, expect(reply, SignedIn))
 
 
@@ -117,7 +121,7 @@ async def logout(request: web.Request, who: Identified) -> web.Response:
     """End the session: its tokens, its cookie and its open connections."""
     reply = await request.app[ACTORS].ask(ACCOUNTS, SignOut(session_id=who.session_id))
     expect(reply, SignedOut)
-    request.app[CONNECTIONS].sign_out(who.user.id, who.session_id)
+    request.app[CONNECTIONS].sign_out(who.session_id)
     response = web.Response(status=HTTPStatus.NO_CONTENT)
     delete_cookies(response)
     return response

@@ -80,9 +80,9 @@ class Connections:
             if not held:
                 self._by_user.pop(peer.user_id, None)
 
-    def sign_out(self, user_id: UUID, session_id: UUID) -> None:
+    def sign_out(self, session_id: UUID) -> None:
         """Close the connections of a session that has just ended."""
-        for peer in tuple(self._by_user.get(user_id, ())):
+        for peer in tuple(self._peers):
             if peer.session_id == session_id:
                 peer.close(CloseCode.SIGNED_OUT, "signed out")
 

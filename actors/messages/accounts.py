@@ -63,12 +63,19 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshSession:
-    """Trade a refresh token for a new one. Reply: `SignedIn` or `Rejected`.
+    """Trade a refresh token for a new one. Reply: `SignedIn`, `SessionRevoked` or `Rejected`.
 
-    A token works once; a second use ends the whole session (`token_reused`).
+    A token works once; a second use ends the whole session.
     """
 
     refresh_token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRevoked:
+    """A refresh token came a second time: nobody knows who is who, and the session is over for both."""
+
+    session_id: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

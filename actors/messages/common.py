@@ -24,7 +24,6 @@ class RejectCode(StrEnum):
     REGISTRATION_CLOSED = "registration_closed"
     ROOM_FULL = "room_full"
     STORAGE_FULL = "storage_full"
-    TOKEN_REUSED = "token_reused"  # noqa: S105  # a code, not a secret
     UNAVAILABLE = "unavailable"
     USERNAME_TAKEN = "username_taken"
     VALIDATION_FAILED = "validation_failed"

@@ -59,6 +59,7 @@ class MemoryActors:
         self.open_sessions: dict[UUID, UUID] = {}
         self.cookies: dict[str, UUID] = {}
         self.refresh_tokens: dict[str, UUID] = {}
+        self.spent: set[str] = set()
         self.rooms: dict[UUID, MemoryRoom] = {}
         self.sessions: dict[str, MemorySession] = {}
         self.tracks: dict[UUID, tracks.Track] = {}
@@ -179,9 +180,13 @@ class MemoryActors:
         raise RefusedError(RejectCode.BAD_CREDENTIALS, "Wrong name or password.")
 
     def on_RefreshSession(self, _: Key, command: accounts.RefreshSession) -> object:
-        session_id = self.refresh_tokens.pop(command.refresh_token, None)
-        if session_id not in self.open_sessions:
-            raise RefusedError(RejectCode.TOKEN_REUSED, "Used before.")
+        session_id = self.refresh_tokens.get(command.refresh_token)
+        if session_id is None:
+            raise RefusedError(RejectCode.INVALID_TOKEN, "Sign in again.")
+        if command.refresh_token in self.spent:
+            self.open_sessions.pop(session_id, None)
+            return accounts.SessionRevoked(session_id=session_id)
+        self.spent.add(command.refresh_token)
         user, _ = self.users[self.open_sessions[session_id]]
         return self.sign_in(user, session_id)
 

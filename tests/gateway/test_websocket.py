@@ -243,6 +243,21 @@ async def test_signing_out_closes_that_sessions_connections_with_4506(
         assert (await other.ask("ping"))["t"] == "pong"
 
 
+async def test_a_refresh_token_used_twice_closes_the_connections_of_whoever_holds_the_session(
+    api: Any, dial: Dial, actors: Any, ada: Any
+) -> None:
+    other_session = actors.sign_in(ada.user)
+    body = {"refresh_token": ada.refresh_token}
+    async with dial(ada) as line, dial(other_session) as other:
+        await api("POST", "/api/v1/auth/refresh", json=body)
+        assert (await line.ask("ping"))["t"] == "pong"
+
+        await api("POST", "/api/v1/auth/refresh", json=body, status=401)
+
+        assert await line.closed() == 4506
+        assert (await other.ask("ping"))["t"] == "pong"
+
+
 # --- commands and events ---
 
 
