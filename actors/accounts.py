@@ -12,7 +12,7 @@ from typing import ClassVar, TypeVar
 
 import bcrypt
 
-from veza.actors.database import DatabaseActor
+from veza.actors.database import RETRY_SECONDS, DatabaseActor
 from veza.actors.messages.accounts import (
     ClaimSetup,
     Identified,
@@ -45,6 +45,9 @@ from veza.persistence.rows import Identity
 T = TypeVar("T")
 ADMIN_ROLES = ("admin", "ops")
 SETUP_LIFETIME = timedelta(hours=1)
+HASHING_THREADS = 2
+MAX_HASHES = 16
+"""At once, waiting ones included: two seconds' work, and room for all that needs no hash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +62,8 @@ class AccountPolicy:
 class AccountsActor(DatabaseActor):
     """Accounts and sessions. Secrets are told once and stored as hashes only.
 
-    bcrypt takes a quarter of a second and releases the interpreter lock, so it runs in two threads of
-    its own; more at once than the mailbox holds is `Busy`.
+    bcrypt takes a quarter of a second and releases the interpreter lock, so it runs in threads of its
+    own. What would have to wait long for one is refused: who is signed in must not wait for it.
     """
 
     concurrency: ClassVar[int] = 32
@@ -69,7 +72,8 @@ class AccountsActor(DatabaseActor):
     def __init__(self, *, pool: Pool, policy: AccountPolicy) -> None:
         super().__init__(pool=pool)
         self.policy = policy
-        self.hashing = ThreadPoolExecutor(max_workers=2, thread_name_prefix="bcrypt")
+        self.hashing = ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="bcrypt")
+        self.hashes = 0
         # Checked when the account does not exist, so that this takes as long as a wrong password.
         # It is a salt with a made-up result: no password hashes to it.
         self.decoy = bcrypt.gensalt(policy.bcrypt_cost).decode() + "." * 31
@@ -187,7 +191,17 @@ class AccountsActor(DatabaseActor):
         return await self._run(hash_password, password, self.policy.bcrypt_cost)
 
     async def _run(self, function: Callable[..., T], *args: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self.hashing, function, *args)
+        if self.hashes >= MAX_HASHES:
+            raise RefusedError(
+                RejectCode.UNAVAILABLE,
+                "Too many people sign in at this moment. Try again.",
+                retry_after_seconds=RETRY_SECONDS,
+            )
+        self.hashes += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.hashing, function, *args)
+        finally:
+            self.hashes -= 1
 
 
 async def insert_user(

@@ -86,6 +86,23 @@ async def test_a_missing_account_takes_as_long_as_a_wrong_password(world):
     assert missing > wrong / 2
 
 
+async def test_a_crowd_that_signs_in_is_refused_in_part_and_keeps_nobody_waiting(ask):
+    cookie = (await ask(register())).cookie_token
+
+    signing_in = [asyncio.ensure_future(ask(sign_in())) for _ in range(200)]
+    await asyncio.sleep(0)
+    identified = await ask(IdentifyCookie(cookie_token=cookie))
+    still_waiting = sum(not each.done() for each in signing_in)
+    answers = await asyncio.gather(*signing_in)
+
+    assert isinstance(identified, Identified)
+    assert still_waiting > 0
+    refused = [reply for reply in answers if isinstance(reply, Rejected)]
+    assert {reply.code for reply in refused} == {RejectCode.UNAVAILABLE}
+    assert all(reply.retry_after_seconds for reply in refused)
+    assert 0 < len(refused) < len(answers)
+
+
 async def test_names_and_addresses_are_taken_whatever_their_case(ask):
     await ask(register())
 
