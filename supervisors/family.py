@@ -31,6 +31,7 @@ class Member:
     key: Key
     cell: Cell
     restarts: RestartLog | None = None
+    is_stopping: bool = False
 
 
 class FamilySupervisor(SupervisedActor):
@@ -57,6 +58,8 @@ class FamilySupervisor(SupervisedActor):
         return {"children": len(self.members), "restarts": used, "restart": self.spec.restart}
 
     def receiveMsg_StartChild(self, message: StartChild, _sender: Address) -> None:
+        if message.key in self.by_key:
+            return  # asked for before and after a restart of this supervisor
         if len(self.members) >= self.spec.max_children:
             self._gone(message.key, "too many")
             return
@@ -81,6 +84,7 @@ class FamilySupervisor(SupervisedActor):
         if member is None:
             self._gone(message.key, "not running")
             return
+        member.is_stopping = True
         self.runtime.stop(member.cell)
 
     def receiveMsg_ActorExitRequest(self, _message: ActorExitRequest, _sender: Address) -> None:
@@ -92,7 +96,8 @@ class FamilySupervisor(SupervisedActor):
         if member is None or self.is_ending:
             return
         reason = message.reason
-        if reason.kind == "crashed" and is_restarted(self.spec.restart, reason):
+        is_wanted = not member.is_stopping and is_restarted(self.spec.restart, reason)
+        if is_wanted and reason.kind == "crashed":
             self._restart(member)
         else:
             self._give_up(member, reason.detail or reason.kind)

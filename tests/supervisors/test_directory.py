@@ -227,3 +227,30 @@ async def test_a_lost_directory_takes_the_families_along_and_they_serve_anew(nod
         node.directory = next(found, lost)
 
     assert await node.ask(("counter", "a"), Count()) == 1
+
+
+def cell_of(node: Node, path: str) -> Cell:
+    return next(cell for cell in node.runtime.tree() if cell.path == path)
+
+
+async def test_an_actor_that_crashes_while_it_is_to_retire_makes_room_for_its_successor(
+    node: Node,
+) -> None:
+    await node.ask(("counter", "a"), Count())
+
+    node.tell(Retire(key=("counter", "a")))
+    node.runtime.tell(cell_of(node, "/top/counters/a"), Fail())
+
+    assert await node.ask(("counter", "a"), Count()) == 1
+
+
+async def test_a_key_asked_for_before_and_after_its_supervisor_restarts_has_one_actor(
+    node: Node,
+) -> None:
+    node.tell(Deliver(key=("counter", "a"), message=Count()))
+    node.runtime.restart(cell_of(node, "/top/counters"))
+
+    answers = await asyncio.gather(*(node.ask(("counter", "a"), Count()) for _ in range(3)))
+
+    assert answers == [1, 2, 3]
+    assert Counter.starts == ["a"]
