@@ -19,7 +19,7 @@ from veza.gateway import wire
 from veza.gateway.errors import CloseCode, ProblemCode, ProblemError, expect
 from veza.gateway.identity import identify_cookie, identify_token, is_own_origin
 from veza.gateway.keys import ACTORS, CONNECTIONS, FAN_OUT, METRICS, SETTINGS
-from veza.gateway.rates import FRAMES, PolicyBucket
+from veza.gateway.rates import FRAMES, PolicyBucket, RateState
 from veza.gateway.rooms import author_of
 from veza.gateway.sockets import CLOSE_SECONDS, Socket
 
@@ -218,7 +218,10 @@ class Connection:
                 self._take_bad_frame(None, "Frames are text.")
             elif message.type is WSMsgType.PING:
                 self._outbox.append(wire.pong_frame(message.data))
-            elif message.type is not WSMsgType.PONG:
+                await self._pause(self._bucket.take(self.heard_at))
+            elif message.type is WSMsgType.PONG:
+                await self._pause(self._bucket.take(self.heard_at))
+            else:
                 break
         if message.type is WSMsgType.CLOSE:
             self._socket.answer_close(message.data)
@@ -247,8 +250,11 @@ class Connection:
                     ProblemCode.RATE_LIMITED, retry_after_seconds=state.wait_seconds
                 )
                 self._refuse(frame.frame_id, limited)
+        await self._pause(state)
+
+    async def _pause(self, state: RateState) -> None:
+        """Read nothing as long as the client has no frame left: its own socket fills up."""
         if not state.is_allowed:
-            # Nothing is read meanwhile: the client's own socket fills up.
             await asyncio.sleep(state.wait_seconds)
 
     async def _act(self, frame: wire.ClientFrame) -> None:

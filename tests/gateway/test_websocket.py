@@ -487,6 +487,17 @@ async def test_a_flood_is_slowed_and_refused_with_a_wait_and_nothing_is_lost(
     assert refused[0]["d"]["retry_after_ms"] > 0
 
 
+@pytest.mark.parametrize("control", ["ping", "pong"])
+async def test_control_frames_count_as_frames(dial: Dial, ada: Any, control: str) -> None:
+    async with dial(ada) as line:
+        began = time.monotonic()
+        for _ in range(130):
+            await getattr(line.ws, control)(b"x")
+        assert (await line.ask("ping"))["t"] in {"pong", "error"}
+
+        assert time.monotonic() - began > 0.4
+
+
 # --- how it ends ---
 
 
