@@ -5,6 +5,7 @@ import fcntl
 import gc
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -34,6 +35,7 @@ EXIT_FAILED: Final = 1
 # A browser keeps connections open; what is not done by then is cut off.
 CLOSE_SECONDS: Final = 2.0
 YOUNG_OBJECTS: Final = 20_000
+OPEN_FILES: Final = 65_536
 
 log = structlog.get_logger()
 server_log = logging.getLogger("veza.gateway.server")
@@ -52,8 +54,17 @@ def run(settings: Settings, say: Say) -> int:
     `StartError` or `SecretsFileError`.
     """
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    allow_open_files(OPEN_FILES)
     with locked(settings), database(settings) as (dsn, keeper):
         return uvloop.run(serve(settings, dsn, keeper, say))
+
+
+def allow_open_files(wanted: int) -> None:
+    """Raise the soft limit of open files: shells start with 1,024, and each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if resource.RLIM_INFINITY != soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 @contextmanager

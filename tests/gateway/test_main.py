@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+import resource
 
 import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from veza.gateway.main import running
+from veza.gateway.main import allow_open_files, running
 
 SECRET = b"s3cr3t"
 
@@ -36,3 +37,18 @@ async def test_what_is_no_http_is_told_in_a_line_without_its_words(
     assert [each["event"] for each in told] == ["http.unreadable"]
     assert SECRET.decode() not in str(told)
     assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
+
+
+def test_a_node_may_open_more_files_than_a_shell_allows() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    low = 200
+    resource.setrlimit(resource.RLIMIT_NOFILE, (low, before[1]))
+    try:
+        allow_open_files(low + 50)
+        raised = resource.getrlimit(resource.RLIMIT_NOFILE)
+        allow_open_files(low)
+        kept = resource.getrlimit(resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    assert raised == kept == (low + 50, before[1])
