@@ -23,7 +23,7 @@ from veza.gateway.endpoints import NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import ProblemCode, ProblemError, expect
 from veza.gateway.identity import ACCOUNTS, delete_cookies, set_cookie
 from veza.gateway.keys import ACCESS_TOKENS, ACTORS, CONNECTIONS, RATES, SETTINGS
-from veza.gateway.rates import SIGN_UP_AND_IN, WRONG_PASSWORDS
+from veza.gateway.rates import SIGN_UP_AND_IN, WRONG_PASSWORDS, client_of
 from veza.gateway.tokens import AccessClaims
 from veza.gateway.values import printable
 
@@ -82,7 +82,7 @@ async def setup(request: web.Request, body: wire.Setup) -> web.Response:
 )
 async def login(request: web.Request, body: wire.Credentials) -> web.Response:
     """Sign in with a name or e-mail address and a password."""
-    client = f"{request.remote} {body.login.casefold()}"
+    client = f"{client_of(request.remote)} {body.login.casefold()}"
     rates = request.app[RATES]
     state = rates.take(WRONG_PASSWORDS, client, time.monotonic())
     if not state.is_allowed:

@@ -17,6 +17,7 @@ from veza.gateway.endpoints import API, Access, endpoint_of
 from veza.gateway.errors import ProblemCode, ProblemError, refusal
 from veza.gateway.identity import identify
 from veza.gateway.keys import IDENTITY, METRICS, RATE_STATE, RATES, REQUEST_ID, SETTINGS
+from veza.gateway.rates import client_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -198,8 +199,8 @@ async def limit_rate(request: web.Request, handler: Handler) -> web.StreamRespon
     """Hold an address to its rate where an endpoint declares one."""
     endpoint = endpoint_of(request)
     if endpoint is not None and endpoint.rate is not None:
-        address = request.remote or "unknown"
-        state = request.app[RATES].take(endpoint.rate, address, time.monotonic())
+        client = client_of(request.remote)
+        state = request.app[RATES].take(endpoint.rate, client, time.monotonic())
         request[RATE_STATE] = state
         if not state.is_allowed:
             raise ProblemError(ProblemCode.RATE_LIMITED, retry_after_seconds=state.wait_seconds)

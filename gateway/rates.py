@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 from math import ceil
 
 from veza.actors.rate_limit import Rate, TokenBucket
@@ -97,6 +98,16 @@ class Rates:
 
     def __len__(self) -> int:
         return len(self._buckets)
+
+
+def client_of(address: str | None) -> str:
+    """Return whose bucket an address draws from: of IPv6 the /64, which is what one customer has."""
+    if address is None:
+        return "unknown"
+    ip = ip_address(address)
+    if isinstance(ip, IPv6Address):
+        return str(ip.ipv4_mapped or IPv6Address(int(ip) >> 64 << 64))
+    return address
 
 
 SIGN_UP_AND_IN = RatePolicy(name="auth", quota=120, window_seconds=60)

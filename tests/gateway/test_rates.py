@@ -1,9 +1,10 @@
 """A bucket lets a burst through, then its rate; the table of buckets never outgrows its bound."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veza.gateway.rates import PolicyBucket, RatePolicy, Rates
+from veza.gateway.rates import PolicyBucket, RatePolicy, Rates, client_of
 
 POLICY = RatePolicy(name="test", quota=10, window_seconds=5)
 
@@ -69,3 +70,21 @@ def test_the_headers_tell_policy_rest_and_when_it_is_full_again() -> None:
         "RateLimit-Policy": '"test";q=10;w=5',
         "RateLimit": '"test";r=9;t=1',
     }
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_one_client"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("fe80::1%eth0", "fe80::2", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("192.0.2.1", "192.0.2.2", False),
+        (None, "192.0.2.2", False),
+    ],
+)
+def test_whoever_has_many_ipv6_addresses_is_one_client(
+    one: str | None, other: str, is_one_client: bool
+) -> None:
+    assert (client_of(one) == client_of(other)) is is_one_client
