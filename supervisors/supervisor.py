@@ -143,23 +143,26 @@ class Supervisor(SupervisedActor):
             self._forget(child)
             self.stopping.remove(child)
             self._stop_next()
-        elif self.stopping:
-            return  # it is restarted with the others, once they have stopped
         elif is_restarted(child.spec.restart, message.reason):
             self._restart(child, message.reason)
         else:
             self._forget(child)
             child.state = State.ENDED
-            self._start_next()
+            self._stop_next()
 
     def _restart(self, failed: Child, reason: ExitReason) -> None:
+        """Restart a child and its group; whom an earlier failure is still stopping, stops first."""
         if reason.kind not in KEEPS_CELL:
             self._forget(failed)
         if not self.restarts.record(monotonic()):
             raise RestartIntensityError(f"{failed.spec.name} ended again: {reason.detail}")
         group = affected(self.spec.strategy, self.children.index(failed), len(self.children))
         others = [self.children[number] for number in group if self.children[number] is not failed]
-        self.stopping = [child for child in reversed(others) if child.cell is not None]
+        for child in others:
+            if child.state is State.DOWN:
+                self._forget(child)  # what it was given may be lost now
+        leaving = {child for child in (*self.stopping, *others) if child.cell is not None}
+        self.stopping = [child for child in reversed(self.children) if child in leaving]
         self._stop_next()
 
     def _stop_next(self) -> None:

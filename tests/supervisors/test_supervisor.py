@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 
-from veza.actors.base import SupervisedActor
+from veza.actors.base import ServiceActor, SupervisedActor
 from veza.actors.messages.common import Crashed, Ready
 from veza.actors.runtime import AsyncioSystemBase, Cell, ChildExit
 from veza.actors.runtime.address import Address
@@ -98,6 +99,7 @@ class World:
         restart: Restart = Restart.PERMANENT,
         restarts: int = 3,
         labels: str = "abc",
+        last: type[Child] = Child,
     ) -> None:
         spec = SupervisorSpec(
             name="top",
@@ -106,7 +108,7 @@ class World:
             children=tuple(
                 ChildSpec(
                     name=label,
-                    actor=Child,
+                    actor=last if label == labels[-1] else Child,
                     kwargs={"label": label, "diary": self.diary},
                     restart=restart,
                 )
@@ -209,3 +211,47 @@ async def test_too_many_restarts_end_the_supervisor_and_tell_its_parent(world: W
 
     await world.diary.until(lambda: "end crashed" in world.diary.lines)
     assert world.diary.lines[-1] == "end crashed"
+
+
+class Lingering(Child):
+    """Takes a while to stop: a child of its own does."""
+
+    supervises = True
+
+    def __init__(self, *, label: str, diary: Diary) -> None:
+        super().__init__(label=label, diary=diary)
+        self.spawn(Slow)
+
+
+class Slow(ServiceActor):
+    """Waits in a handler until it is let go."""
+
+    gate: ClassVar[asyncio.Event]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.send(self.cell, Identify())
+
+    async def receiveMsg_Identify(self, _message: Identify, _sender: Address) -> None:
+        await self.gate.wait()
+
+
+@pytest.mark.parametrize("how", ["crash", "kill"])
+async def test_a_child_that_fails_while_others_are_stopped_takes_its_own_group_along(
+    world: World, how: str
+) -> None:
+    Slow.gate = asyncio.Event()
+    await world.start(Strategy.REST_FOR_ONE, labels="abcd", last=Lingering)
+    world.runtime.tell(world.cell("c"), Fail())
+    await world.after(1)
+
+    if how == "crash":
+        world.runtime.tell(world.cell("a"), Fail())
+    else:
+        world.runtime.kill(world.cell("a"))
+    await world.after(2)
+    Slow.gate.set()
+
+    assert await world.after(8) == ["-c", "-a", "-d", "-b", "+a", "+b", "+c", "+d"]
+    for label in "abcd":
+        assert await world.runtime.request(world.cell(label), Identify(), 5) == label
