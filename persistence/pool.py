@@ -39,11 +39,9 @@ _LOST: Final = (
     asyncpg.QueryCanceledError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.IdleInTransactionSessionTimeoutError,
-)
-_REFUSED: Final = (
+    # Refused when it connects anew: the password or the database was changed meanwhile.
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
-    asyncpg.InterfaceError,
 )
 # A kept plan is made for the table as it was: one made while the room log was empty reads all of it ten
 # seconds later (appends fell from 1,100 to 100 a second until the server's next statistics). Planning anew
@@ -135,7 +133,7 @@ async def open_pool(dsn: str, *, min_size: int, max_size: int) -> Pool:
             statement_cache_size=0 if is_pgbouncer else PREPARED_STATEMENTS,
             server_settings={"application_name": "veza"} | ({} if is_pgbouncer else _SESSION),
         )
-    except (*_LOST, *_REFUSED) as error:
+    except (*_LOST, asyncpg.InterfaceError) as error:
         raise _unavailable(error) from error
     return Pool(pool)
 

@@ -4,6 +4,9 @@ import asyncio
 import os
 import signal
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
 
 from veza.persistence.pool import open_pool
 from veza.persistence.postgres import EmbeddedPostgres
@@ -51,3 +54,28 @@ async def test_a_database_that_is_away_is_told_until_it_answers_again(tmp_path: 
         watching.cancel()
         await pool.close()
         server.stop()
+
+
+async def test_a_database_that_is_not_there_for_a_while_is_looked_at_again(
+    database_url: str,
+) -> None:
+    name = urlsplit(database_url).path.strip("/")
+    pool = await open_pool(database_url, min_size=0, max_size=2)
+    keeper = DatabaseKeeper(None)
+    watching = asyncio.create_task(keeper.watch(pool))
+    elsewhere = urlunsplit(urlsplit(database_url)._replace(path="/postgres"))
+    operator = await asyncpg.connect(elsewhere)
+    try:
+        await pool.forget_connections()
+        await operator.execute(f"ALTER DATABASE {name} RENAME TO {name}_away")
+        async with asyncio.timeout(10):
+            while keeper.is_up:
+                await asyncio.sleep(0.05)
+        await operator.execute(f"ALTER DATABASE {name}_away RENAME TO {name}")
+        async with asyncio.timeout(10):
+            while not keeper.is_up:
+                await asyncio.sleep(0.05)
+    finally:
+        await operator.close()
+        watching.cancel()
+        await pool.close()
