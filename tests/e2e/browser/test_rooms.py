@@ -64,3 +64,19 @@ async def test_what_is_written_while_the_server_is_away_arrives_once(visitor, ne
     assert [m["text"] for m in page["data"]] == ["before", "meanwhile", "and more"]
     ada.forgive("WebSocket connection")
     node.stop()
+
+
+async def test_a_room_that_is_not_there_is_asked_for_once_a_visit(visitor, server):
+    ada = await (await visitor(server.url)).register()
+    asked = []
+    ada.page.on("request", lambda request: asked.append(request.url))
+
+    await ada.open("/rooms/nowhere")
+    await ada.sees(ada.button("Retry"))
+    await ada.page.get_by_role("link", name="Tracks").first.click()
+    await ada.sees(ada.page.get_by_role("heading", name="Tracks", exact=True))
+
+    assert [url for url in asked if url.endswith("/rooms/nowhere")][1:] == [
+        f"{server.url}/api/v1/rooms/nowhere"
+    ]
+    ada.forgive("/api/v1/rooms/nowhere")

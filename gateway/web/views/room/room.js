@@ -1,6 +1,6 @@
 // @ts-check
 /** One room: its head, its conversation, and the field to write in. */
-import { html, useEffect } from "../../app/dom.js";
+import { html, useEffect, useState } from "../../app/dom.js";
 import { enter, reload } from "../../app/chat.js";
 import { route } from "../../app/router.js";
 import { icon } from "../../ui/icon.js";
@@ -15,7 +15,8 @@ export function RoomPage() {
 
 /** @param {{id: string}} props */
 function Conversation({ id }) {
-  const room = enter(id);
+  // Once a visit, not once a drawing: entering a room that failed to load tries again.
+  const [room] = useState(() => enter(id));
   const info = room.info.value;
   const status = room.status.value;
   useTitle(info?.name ?? "Room");
