@@ -28,6 +28,13 @@ async def test_the_set_up_link_makes_the_first_administrator_and_only_that(visit
     node.stop()
 
 
+async def test_the_set_up_page_without_its_link_says_how_to_get_one(visitor, server):
+    person = await (await visitor(server.url)).open("/setup")
+
+    await person.sees(person.page.get_by_text("when it is started again"))
+    await expect(person.page.locator("input")).to_have_count(0)
+
+
 async def test_a_wrong_password_is_said_to_be_wrong_and_what_was_typed_stays(visitor, server, ada):
     person = await visitor(server.url, ada.name)
 

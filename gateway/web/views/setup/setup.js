@@ -30,7 +30,7 @@ export function Setup() {
       <${FormError} error=${error} fields=${["username", "email", "password"]} />
       <button class="button button-primary button-large" disabled=${busy}>Create administrator</button>
     </form>` : html`<p class="gate-lead">This page needs the whole link that the server printed when it started.
-      It works once; <code>veza admin setup-link</code> prints a new one.</p>`}
+      It works once and for an hour; a server without an administrator prints another when it is started again.</p>`}
   <//>`;
 }
 
