@@ -25,6 +25,10 @@ MAX_TITLE_CHARS: Final = 200
 MAX_SEQ: Final = 2**63 - 1
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _CONTROL_OR_BREAK: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+"""Categories of what shows nothing: not only spaces, also the zero width space and its like."""
+_TURNS: Final = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
+"""They turn the direction of what stands behind them: "\\u202egpj.exe" reads as "exe.jpg"."""
 
 
 def time_text(moment: datetime) -> str:
@@ -57,8 +61,14 @@ def _one_line(value: str) -> str:
     return value
 
 
+def _straight(value: str) -> str:
+    if _TURNS.search(value):
+        raise PydanticCustomError("control_characters", "Characters that turn the text around")
+    return value
+
+
 def _not_blank(value: str) -> str:
-    if not value.strip():
+    if all(unicodedata.category(char) in _UNSEEN for char in value):
         raise PydanticCustomError("string_too_short", "The text is blank")
     return value
 
@@ -77,6 +87,8 @@ Name = Annotated[
     BeforeValidator(_trimmed),
     BeforeValidator(_nfc),
     AfterValidator(_one_line),
+    AfterValidator(_straight),
+    AfterValidator(_not_blank),
 ]
 Title = Annotated[
     str,
@@ -84,6 +96,8 @@ Title = Annotated[
     BeforeValidator(_trimmed),
     BeforeValidator(_nfc),
     AfterValidator(_one_line),
+    AfterValidator(_straight),
+    AfterValidator(_not_blank),
 ]
 Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{1,31}$")]
 Email = Annotated[

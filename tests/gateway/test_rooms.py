@@ -25,7 +25,20 @@ async def test_a_new_room_has_its_maker_and_an_address(api: Any, ada: Any) -> No
 
 
 @pytest.mark.parametrize(
-    "name", ["", "  ", "x" * 101, "two\nlines", "nul\x00", "bell\x07", "line\u2028two", 5, None]
+    "name",
+    [
+        "",
+        "  ",
+        "x" * 101,
+        "two\nlines",
+        "nul\x00",
+        "bell\x07",
+        "line\u2028two",
+        "\u200b\ufeff",
+        "\u202egpj.exe",
+        5,
+        None,
+    ],
 )
 async def test_a_room_needs_a_proper_name(api: Any, ada: Any, name: Any) -> None:
     answered = await api("POST", "/api/v1/rooms", who=ada, json={"name": name}, status=422)
