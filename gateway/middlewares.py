@@ -41,8 +41,7 @@ SECURITY_HEADERS: Final = {
 
 _CORS_METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _CORS_REQUEST_HEADERS: Final = (
-    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Range, "
-    "X-Request-Id, X-Veza-Client"
+    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Range, X-Request-Id"
 )
 _CORS_EXPOSED: Final = (
     "Content-Range, ETag, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"

@@ -3,9 +3,6 @@
 
 const BASE = "/api/v1";
 
-/** The header that a foreign page cannot send without asking first; the server wants it on unsafe methods. */
-export const CLIENT_HEADER = { "X-Veza-Client": "web" };
-
 /** @typedef {{pointer: string, code: string, detail: string}} FieldError */
 
 export class ApiError extends Error {
@@ -67,7 +64,7 @@ export async function api(method, path, body) {
 /** @param {string} method @param {string} url @param {unknown} body */
 async function answer(method, url, body) {
   /** @type {Record<string, string>} */
-  const headers = { Accept: "application/json", ...(method === "GET" ? {} : CLIENT_HEADER) };
+  const headers = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   try {
     return await fetch(url, { method, headers, credentials: "same-origin", body: JSON.stringify(body) });

@@ -1,6 +1,6 @@
 // @ts-check
 /** Files on their way to the server: at most two at a time, each with its progress, cancel and retry; views may come and go. */
-import { ApiError, CLIENT_HEADER, problem, unreachable, uuid } from "./api.js";
+import { ApiError, problem, unreachable, uuid } from "./api.js";
 import { signal } from "./dom.js";
 import { bytes } from "./format.js";
 import { instance, putProgress, whenForgotten } from "./store.js";
@@ -82,7 +82,6 @@ function send({ id, file, title }) {
   requests.set(id, request);
   change(id, { state: "sending" });
   request.open("POST", "/api/v1/tracks");
-  for (const [name, value] of Object.entries(CLIENT_HEADER)) request.setRequestHeader(name, value);
   request.setRequestHeader("Accept", "application/json");
   request.upload.onprogress = ({ loaded, total }) => change(id, { sent: total ? loaded / total : 0 });
   request.onload = () => finish(id, request);
