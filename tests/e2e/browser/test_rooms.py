@@ -80,3 +80,19 @@ async def test_a_room_that_is_not_there_is_asked_for_once_a_visit(visitor, serve
         f"{server.url}/api/v1/rooms/nowhere"
     ]
     ada.forgive("/api/v1/rooms/nowhere")
+
+
+async def test_the_field_to_write_in_is_one_line_high_whatever_the_room_is_called(visitor, server):
+    ada = await (await visitor(server.url)).register()
+    await ada.page.set_viewport_size({"width": 360, "height": 720})
+    heights = []
+    for name in ("Porch", "A porch with a very long name " * 3):
+        await ada.open("/rooms")
+        await ada.button("New room").click()
+        await ada.page.get_by_label("Name").fill(name)
+        await ada.button("Create room").click()
+        field = ada.page.get_by_role("textbox", name=f"Message {name.strip()}")
+        await ada.sees(field)
+        heights.append((await field.bounding_box())["height"])
+
+    assert heights[0] == heights[1]
