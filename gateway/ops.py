@@ -1,6 +1,7 @@
 """Addresses about the node itself: what it offers, whether it lives, its tree and its figures."""
 
 import platform
+import re
 from hashlib import sha256
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError
@@ -10,6 +11,7 @@ from typing import Final
 
 from aiohttp import web
 
+from veza.config.settings import LOOPBACK_HOSTS
 from veza.gateway import wire
 from veza.gateway.answers import bytes_answer, json_answer
 from veza.gateway.endpoints import Access, Answer, Endpoints
@@ -25,6 +27,7 @@ ops_socket = Endpoints("ops", prefix="")
 NAME: Final = "Veza"
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
+_PORT: Final = re.compile(r":\d+$")
 _ETAG_CHARS: Final = 32
 
 
@@ -142,7 +145,12 @@ async def show_metrics(request: web.Request) -> web.Response:
 
 
 def is_local_scraper(request: web.Request) -> bool:
-    """Whether the peer is this machine itself, and not a proxy on it that forwards others."""
+    """Whether the peer is this machine itself, and not a proxy or a browser on it that acts for others.
+
+    A page whose name was made to point at this machine sends that name as the host (DNS rebinding).
+    """
     if not request.app[SETTINGS].is_loopback or any(name in request.headers for name in _FORWARDED):
+        return False
+    if _PORT.sub("", request.host).strip("[]") not in LOOPBACK_HOSTS:
         return False
     return request.remote is not None and ip_address(request.remote).is_loopback

@@ -351,6 +351,22 @@ async def test_figures_are_told_to_this_machine_by_route_and_class(api: Any, ada
     assert str(ada.user.id) not in text
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("127.0.0.1:8080", 200),
+        ("[::1]:8080", 200),
+        ("rebound.example:8080", 401),
+        ("a:b", 401),
+    ],
+)
+async def test_figures_are_not_for_a_page_whose_name_was_made_to_mean_this_machine(
+    api: Any, host: str, status: int
+) -> None:
+    await api("GET", "/metrics", headers={"Host": host}, status=status)
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1"])
 async def test_figures_are_for_ops_staff_wherever_others_can_reach_the_node(
     make_api: Any, actors: Any, ada: Any, host: str
