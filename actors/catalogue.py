@@ -101,6 +101,7 @@ class CatalogueActor(DatabaseActor):
 
     async def receiveMsg_ReadMaster(self, command: ReadMaster, _sender: Address) -> PlaylistRead:
         renditions = await self._renditions(command.track_id)
+        refuse_unless_playable(renditions)
         text = playlist.master_playlist(
             [variant_of(rendition) for rendition in renditions],
             segment_seconds=self.segment_seconds,
@@ -111,26 +112,32 @@ class CatalogueActor(DatabaseActor):
     async def receiveMsg_ReadPlaylist(
         self, command: ReadPlaylist, _sender: Address
     ) -> PlaylistRead:
-        for rendition in await self._renditions(command.track_id):
-            if rendition.name == command.rendition:
-                text = playlist.media_playlist(
-                    [segment_of(segment) for segment in rendition.segments],
-                    sample_rate_hz=rendition.sample_rate_hz,
-                    init_address="init.mp4",
-                    segment_seconds=self.segment_seconds,
-                    ended=rendition.is_complete,
-                    query=command.query,
-                )
-                return PlaylistRead(text=text, is_complete=rendition.is_complete)
-        raise RefusedError(RejectCode.NOT_FOUND, "There is no such rendition.")
+        renditions = await self._renditions(command.track_id, command.rendition)
+        if not renditions:
+            raise RefusedError(RejectCode.NOT_FOUND, "There is no such rendition.")
+        refuse_unless_playable(renditions)
+        text = playlist.media_playlist(
+            [segment_of(segment) for segment in renditions[0].segments],
+            sample_rate_hz=renditions[0].sample_rate_hz,
+            init_address="init.mp4",
+            segment_seconds=self.segment_seconds,
+            ended=renditions[0].is_complete,
+            query=command.query,
+        )
+        return PlaylistRead(text=text, is_complete=renditions[0].is_complete)
 
-    async def _renditions(self, track_id: UUID) -> tuple[Rendition, ...]:
+    async def _renditions(
+        self, track_id: UUID, rendition: str | None = None
+    ) -> tuple[Rendition, ...]:
         async with self.connection() as conn:
             found(await tracks.get_track(conn, track_id))
-            renditions = tuple(await tracks.load_segments(conn, track_id))
-        if not any(rendition.segments for rendition in renditions):
-            raise RefusedError(RejectCode.NOT_READY, "The track is still being worked on.")
-        return renditions
+            return tuple(await tracks.load_segments(conn, track_id, rendition=rendition))
+
+
+def refuse_unless_playable(renditions: tuple[Rendition, ...]) -> None:
+    """Refuse while no segment is there."""
+    if not any(rendition.segments for rendition in renditions):
+        raise RefusedError(RejectCode.NOT_READY, "The track is still being worked on.")
 
 
 def variant_of(rendition: Rendition) -> playlist.Variant:

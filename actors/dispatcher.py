@@ -51,6 +51,7 @@ class DispatcherActor(SupervisedActor):
         self.slots = slots
         self.jobs: set[UUID] = set()
         self.is_claiming = False
+        self.is_news_waiting = False
         self.drained_to: Address | None = None
         self.wakeup_after(0.0, PollJobs())
 
@@ -62,6 +63,8 @@ class DispatcherActor(SupervisedActor):
         self.wakeup_after(POLL_SECONDS, PollJobs())
 
     def receiveMsg_JobQueued(self, _message: JobQueued, _sender: Address) -> None:
+        # A claim under way may have looked too early to see it.
+        self.is_news_waiting = self.is_claiming
         self._claim()
 
     def receiveMsg_JobRunning(self, message: JobRunning, _sender: Address) -> None:
@@ -92,7 +95,8 @@ class DispatcherActor(SupervisedActor):
                 self._claim()
             case Answer(tag=_Claiming()):
                 self.is_claiming = False
-                if self.drained_to is not None:
+                if self.drained_to is not None or self.is_news_waiting:
+                    self.is_news_waiting = False
                     self._claim()
 
     def _occupy(self, job_id: UUID) -> None:

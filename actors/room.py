@@ -115,6 +115,7 @@ class RoomActor(SupervisedActor):
         room = self._existing_room()
         if command.member.id in self.members:
             return RoomJoined(room=room)
+        self.posting.spend(command.member.id, monotonic())
         self._store(EventKind.MEMBER_JOINED, command.member, sender)
         return None
 
@@ -122,6 +123,7 @@ class RoomActor(SupervisedActor):
         self._existing_room()
         if command.member.id not in self.members:
             return RoomLeft(room_id=self.room_id)
+        self.posting.spend(command.member.id, monotonic())
         self.leaving.add(command.member.id)
         self._store(EventKind.MEMBER_LEFT, command.member, sender)
         return None

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from veza.actors.base import ServiceActor
 from veza.actors.database import DatabaseActor
-from veza.actors.messages.common import RefusedError, RejectCode, Rejected
+from veza.actors.messages.common import Crashed, RefusedError, RejectCode, Rejected
 from veza.actors.messages.rooms import (
     AppendEvent,
     CreateRoom,
@@ -29,6 +29,7 @@ from veza.actors.messages.rooms import (
 from veza.actors.runtime.address import Address
 from veza.config.ids import uuid7
 from veza.persistence import room_log, rooms, rows
+from veza.persistence.errors import DatabaseUnavailableError
 from veza.persistence.pool import Connection, Pool
 
 
@@ -110,8 +111,14 @@ class RoomWriterActor(ServiceActor):
 
     async def receive_batch(self, batch: Sequence[tuple[object, Address]]) -> None:
         appends = [(m.event, sender) for m, sender in batch if isinstance(m, AppendEvent)]
-        async with self.pool.acquire() as conn:
-            results = await room_log.append_events(conn, [event for event, _sender in appends])
+        try:
+            async with self.pool.acquire() as conn:
+                results = await room_log.append_events(conn, [event for event, _sender in appends])
+        except DatabaseUnavailableError:
+            # The database keeper has logged it; a traceback a batch would say nothing more.
+            for _event, sender in appends:
+                self.send(sender, Crashed(command=AppendEvent.__name__))
+            return
         for (event, sender), result in zip(appends, results, strict=True):
             self.send(sender, append_reply(event, result))
 

@@ -53,7 +53,8 @@ class SegmentsActor(DatabaseActor):
             return await part_stored(conn, command.job_id)
 
     async def receiveMsg_StoreInit(self, command: StoreInit, _sender: Address) -> PartStored:
-        key = f"media/{command.track_id}/{command.rendition}/init.mp4"
+        digest = sha256(command.data).digest()
+        key = media_key(command.track_id, command.rendition, "init", digest)
         await self._put(key, command.data)
         async with self._growing(command.job_id) as conn:
             await tracks.save_init(
@@ -65,17 +66,18 @@ class SegmentsActor(DatabaseActor):
                 channels=command.channels,
                 bitrate_bps=command.bitrate_bps,
                 init_key=key,
-                init_sha256=sha256(command.data).digest(),
+                init_sha256=digest,
             )
             return await part_stored(conn, command.job_id)
 
     async def receiveMsg_StoreSegment(self, command: StoreSegment, _sender: Address) -> PartStored:
-        key = f"media/{command.track_id}/{command.rendition}/{command.number}.m4s"
+        digest = sha256(command.data).digest()
+        key = media_key(command.track_id, command.rendition, str(command.number), digest)
         await self._put(key, command.data)
         segment = Segment(
             number=command.number,
             key=key,
-            sha256=sha256(command.data).digest(),
+            sha256=digest,
             size_bytes=len(command.data),
             first_sample=command.first_sample,
             duration_samples=command.duration_samples,
@@ -117,6 +119,11 @@ class SegmentsActor(DatabaseActor):
             await asyncio.to_thread(self.store.put, key, data)
         except StorageFullError as error:
             raise RefusedError(RejectCode.STORAGE_FULL, "The server's disk is full.") from error
+
+
+def media_key(track_id: UUID, rendition: str, name: str, digest: bytes) -> str:
+    """Name an object by what it holds: a node that lost its lease cannot write over what is played."""
+    return f"media/{track_id}/{rendition}/{name}.{digest[:8].hex()}.mp4"
 
 
 async def part_stored(conn: Connection, job_id: UUID) -> PartStored:

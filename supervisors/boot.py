@@ -19,7 +19,7 @@ from veza.persistence.migrate import migrate
 from veza.persistence.pool import Pool, open_pool
 from veza.persistence.postgres import EmbeddedPostgres
 from veza.supervisors.database import DatabaseKeeper
-from veza.supervisors.node import Node
+from veza.supervisors.node import Node, NodeFailedError
 from veza.supervisors.tree import Resources, build_tree
 
 MIN_CONNECTIONS: Final = 2
@@ -64,13 +64,21 @@ async def running_node(
         node = Node(build_tree(resources), checks={"database": lambda: keeper.is_up})
         watching = asyncio.create_task(keeper.watch(pool))
         try:
-            await node.start()
+            await started(node)
             yield node
         finally:
             watching.cancel()
             await node.stop(settings.drain_timeout_seconds)
     finally:
         await pool.close()
+
+
+async def started(node: Node) -> None:
+    """Start a node's actors. Raises `StartError`."""
+    try:
+        await node.start()
+    except NodeFailedError as error:
+        raise StartError(f"The actors could not be started: {error}") from error
 
 
 async def migrated_pool(dsn: str) -> Pool:
