@@ -15,8 +15,10 @@ async def test_the_demo_has_people_tracks_and_rooms_with_something_said(demo, pe
     assert demo.told("Demo people") == "demo, ada, tide"
     assert {track["title"] for track in tracks} >= {"Harbour Lights", "Copper Wire"}
     assert {track["owner"]["name"] for track in tracks} == {"demo", "ada", "tide"}
-    assert {room["name"] for room in rooms} == ROOMS
-    for room in rooms:
+    # Other tests of this process make rooms of their own on the same node.
+    demo_rooms = [room for room in rooms if room["name"] in ROOMS]
+    assert {room["name"] for room in demo_rooms} == ROOMS
+    for room in demo_rooms:
         assert room["member_count"] == 3
         assert (await tide.get(f"/rooms/{room['id']}/messages"))["data"]
     own = next(track for track in tracks if track["owner"]["name"] == "tide")
