@@ -34,6 +34,8 @@ EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 # A browser keeps connections open; what is not done by then is cut off.
 CLOSE_SECONDS: Final = 2.0
+# An idle connection costs a descriptor; a browser opens another when it needs one.
+KEEP_ALIVE_SECONDS: Final = 75.0
 YOUNG_OBJECTS: Final = 20_000
 OPEN_FILES: Final = 65_536
 
@@ -169,6 +171,7 @@ async def running(app: web.Application) -> AsyncIterator[web.AppRunner]:
         handle_signals=False,
         logger=server_log,
         shutdown_timeout=CLOSE_SECONDS,
+        keepalive_timeout=KEEP_ALIVE_SECONDS,
     )
     await runner.setup()
     try:

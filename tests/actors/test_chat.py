@@ -366,3 +366,14 @@ async def test_a_second_join_delivers_nothing_twice(alice, bob, room):
 
     assert not again.recovered
     assert texts(bob) == ["once", "end"]
+
+
+async def test_entering_and_leaving_cost_what_a_message_costs(world, alice, room):
+    await alice.join(room)
+    for n in range(1000):
+        alice.tell(send(room, str(n), frame_id=f"s-{n}"))
+    await alice.answer("s-999")
+
+    answer = await world.node.ask(("room", str(room.id)), LeaveRoom(member=alice.author))
+
+    assert answer.code is RejectCode.RATE_LIMITED

@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 
 from veza.actors.messages.common import RejectCode, Rejected
-from veza.actors.messages.jobs import CancelRunning, ClaimJob, DrainJobs, LeaveJob, StartJob
+from veza.actors.messages.jobs import (
+    CancelRunning,
+    ClaimJob,
+    DrainJobs,
+    LeaveJob,
+    StartJob,
+    StoreSegment,
+)
 from veza.actors.messages.tracks import (
     CancelJob,
     DescribeJob,
@@ -358,3 +365,24 @@ def test_every_active_state_can_fail_be_cancelled_and_be_given_back():
     for state in ACTIVE:
         assert {JobState.FAILED, JobState.CANCELLED, JobState.QUEUED} <= endings[state]
     assert not {JobState.PUBLISHED, JobState.FAILED, JobState.CANCELLED} & {s for s, _ in NEXT}
+
+
+async def test_who_lost_the_lease_cannot_write_over_what_is_played(world, alice):
+    accepted = await upload(world, alice.author, tone(2))
+    await news(alice, accepted.track.id, JobState.PUBLISHED)
+    before = await stream_of(world, accepted.track.id)
+    late = StoreSegment(
+        job_id=accepted.job.id,
+        track_id=accepted.track.id,
+        rendition="aac-128",
+        number=0,
+        first_sample=0,
+        duration_samples=1,
+        renditions=("aac-128",),
+        data=b"other bytes",
+    )
+
+    answer = await world.node.ask(("segments", ""), late)
+
+    assert answer.code is RejectCode.INVALID_STATE
+    assert await stream_of(world, accepted.track.id) == before
