@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from veza.actors.base import SupervisedActor
-from veza.actors.dispatcher import DispatcherActor
+from veza.actors.dispatcher import POLL_SECONDS, DispatcherActor
 from veza.actors.messages.directory import AwaitEnd, Deliver, Ended
 from veza.actors.messages.jobs import ClaimJob, DrainJobs, JobClaimed, JobQueued, JobsDrained
 from veza.actors.runtime import AsyncioSystemBase, Cell
@@ -48,7 +48,7 @@ class World:
         self.dispatcher: Cell = runtime.spawn(DispatcherActor, kwargs)
 
     async def claim_asked(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(POLL_SECONDS / 2):  # by its own doing, not by the next poll
             while not self.queue.claims:
                 await asyncio.sleep(0)
 
