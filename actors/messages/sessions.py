@@ -79,7 +79,7 @@ class RequestHistory:
     limit: int
 
 
-# --- what a session puts into the outbox; `gateway/wire.py` gives each its frame ---
+# --- what a session puts into the outbox; `gateway/wire/` gives each its frame ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

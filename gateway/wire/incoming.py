@@ -1,0 +1,173 @@
+"""Frames of clients: JSON becomes a checked body, and a body the session's command."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import orjson
+from pydantic import Field, StrictBool, ValidationError
+
+from veza.actors.messages.sessions import (
+    Position,
+    RequestHistory,
+    SendMessage,
+    SubscribeRoom,
+    UnsubscribeRoom,
+)
+from veza.gateway.errors import ProblemCode, ProblemError
+from veza.gateway.values import Body, MessageText, OpaqueToken, Seq, invalid
+from veza.gateway.wire.bodies import DEFAULT_PAGE, MAX_PAGE
+
+MAX_FRAME_ID_CHARS: Final = 64
+
+
+class FrameBody(Body):
+    """The `d` of a client's frame."""
+
+
+class Auth(FrameBody):
+    """`auth`. Without a token: the session cookie that came with the handshake must do.
+
+    `batch` offers to take several objects in one frame; this server sends one each.
+    """
+
+    token: OpaqueToken | None = None
+    batch: StrictBool = False
+
+
+class Ping(FrameBody):
+    """`ping`."""
+
+
+class Command(FrameBody):
+    """A frame that the session actor carries out."""
+
+    room: UUID
+
+    def message(self, frame_id: str | None) -> object:
+        """Return the session's command."""
+        raise NotImplementedError
+
+
+class Since(Body):
+    epoch: UUID
+    seq: Seq
+
+    def position(self) -> Position:
+        return Position(epoch=self.epoch, seq=self.seq)
+
+
+class RoomJoin(Command):
+    """`room.join`."""
+
+    since: Since | None = None
+
+    def message(self, frame_id: str | None) -> SubscribeRoom:
+        return SubscribeRoom(
+            frame_id=frame_id,
+            room_id=self.room,
+            since=None if self.since is None else self.since.position(),
+        )
+
+
+class RoomLeave(Command):
+    """`room.leave`."""
+
+    def message(self, frame_id: str | None) -> UnsubscribeRoom:
+        return UnsubscribeRoom(frame_id=frame_id, room_id=self.room)
+
+
+class MessageSend(Command):
+    """`message.send`."""
+
+    message_id: UUID
+    text: MessageText
+    reply_to: UUID | None = None
+    attachments: Annotated[list[UUID], Field(max_length=0)] = Field(default_factory=list)
+
+    def message(self, frame_id: str | None) -> SendMessage:
+        return SendMessage(
+            frame_id=frame_id,
+            room_id=self.room,
+            message_id=self.message_id,
+            text=self.text,
+            reply_to=self.reply_to,
+        )
+
+
+class RoomHistory(Command):
+    """`room.history`: the last `limit` events before `before_seq`, or the newest."""
+
+    before_seq: Seq | None = None
+    limit: Annotated[int, Field(strict=True, ge=1, le=MAX_PAGE)] = DEFAULT_PAGE
+
+    def message(self, frame_id: str | None) -> RequestHistory:
+        return RequestHistory(
+            frame_id=frame_id,
+            room_id=self.room,
+            before_seq=self.before_seq,
+            limit=self.limit,
+        )
+
+
+CLIENT_FRAMES: Final[Mapping[str, type[FrameBody]]] = {
+    "auth": Auth,
+    "ping": Ping,
+    "room.join": RoomJoin,
+    "room.leave": RoomLeave,
+    "message.send": MessageSend,
+    "room.history": RoomHistory,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientFrame:
+    """One frame of a client: its type is known, its body valid."""
+
+    type: str
+    frame_id: str | None
+    body: FrameBody
+
+
+class FrameError(Exception):
+    """A client's frame that is answered with `error`."""
+
+    def __init__(self, problem: ProblemError, frame_id: str | None = None) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+        self.frame_id = frame_id
+
+
+def decode_frame(text: str) -> ClientFrame:
+    """Read a client's text frame; raises `FrameError`."""
+    envelope = _envelope(text)
+    frame_id, kind = envelope.get("id"), envelope.get("t")
+    if frame_id is not None and not (
+        isinstance(frame_id, str) and 1 <= len(frame_id) <= MAX_FRAME_ID_CHARS
+    ):
+        raise _bad_frame("`id` is a string of 1 to 64 characters.")
+    if not isinstance(kind, str):
+        raise _bad_frame("`t` names the type of the frame.", frame_id)
+    model = CLIENT_FRAMES.get(kind)
+    if model is None:
+        raise FrameError(ProblemError(ProblemCode.UNKNOWN_TYPE), frame_id)
+    try:
+        body = model.model_validate(envelope.get("d", {}))
+    except ValidationError as error:
+        raise FrameError(invalid(error, "/d"), frame_id) from error
+    return ClientFrame(type=kind, frame_id=frame_id, body=body)
+
+
+def _envelope(text: str) -> dict[str, Any]:
+    try:
+        envelope = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise _bad_frame("A frame is one JSON object.") from error
+    if not isinstance(envelope, dict):
+        raise _bad_frame("A frame is one JSON object.")
+    return envelope
+
+
+def _bad_frame(detail: str, frame_id: str | None = None) -> FrameError:
+    return FrameError(ProblemError(ProblemCode.BAD_FRAME, detail), frame_id)

@@ -1,0 +1,228 @@
+"""Frames of the server: an event becomes one finished WebSocket frame, once for everybody."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from veza.actors.messages.accounts import User
+from veza.actors.messages.rooms import EventKind, Membership, RoomEvent
+from veza.actors.messages.sessions import (
+    CommandFailed,
+    HistoryRead,
+    MessageAccepted,
+    RoomEntered,
+    RoomExited,
+)
+from veza.actors.messages.tracks import JobChanged, JobState
+from veza.gateway.errors import ProblemError, problem_code
+from veza.gateway.values import time_text
+from veza.gateway.wire.framing import text_frame
+from veza.gateway.wire.views import API_LEVEL, JobView, LimitsView, TrackView, UserView, problem
+
+WEBSOCKET_PATH: Final = "/api/v1/ws"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    heartbeat_ms: int
+    max_frame: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionReady:
+    frame_id: str | None
+    session_id: UUID
+    user: User
+    memberships: tuple[Membership, ...]
+    limits: LimitsView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pong:
+    frame_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledged:
+    """An ack that tells nothing more."""
+
+    frame_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameRefused:
+    frame_id: str | None
+    problem: ProblemError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draining:
+    """The server stops: come back after a while, to whoever answers then."""
+
+    retry_after_ms: int
+
+
+Json = dict[str, Any]
+
+
+class ServerFrame(StrEnum):
+    """The types of the server's frames, beside those of room events (`EventKind`)."""
+
+    HELLO = "hello"
+    READY = "ready"
+    ACK = "ack"
+    ERROR = "error"
+    PONG = "pong"
+    JOB_PROGRESS = "job.progress"
+    JOB_DONE = "job.done"
+    SERVER_DRAINING = "server.draining"
+
+
+def encode_frame(event: object) -> bytes:
+    """Return the finished WebSocket frame of an event: one JSON object, unmasked and uncompressed."""
+    return text_frame(orjson.dumps(_SHAPES[type(event)](event), default=_plain))
+
+
+def _plain(value: object) -> str:
+    """Write the database driver's own class of UUID, which orjson does not take for one."""
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError
+
+
+def _answer(kind: ServerFrame, frame_id: str | None, d: Json) -> Json:
+    return {"t": kind, "d": d} if frame_id is None else {"t": kind, "id": frame_id, "d": d}
+
+
+def _hello(event: Hello) -> Json:
+    d = {
+        "heartbeat_ms": event.heartbeat_ms,
+        "max_frame": event.max_frame,
+        "api_level": API_LEVEL,
+    }
+    return {"t": ServerFrame.HELLO, "d": d}
+
+
+def _ready(event: SessionReady) -> Json:
+    d = {
+        "session": event.session_id,
+        "user": UserView.of(event.user).model_dump(mode="json"),
+        "rooms": [_membership(each) for each in event.memberships],
+        "limits": event.limits.model_dump(mode="json"),
+    }
+    return _answer(ServerFrame.READY, event.frame_id, d)
+
+
+def _membership(membership: Membership) -> Json:
+    room = membership.room
+    return {
+        "room": room.id,
+        "name": room.name,
+        "epoch": room.epoch,
+        "seq": room.seq,
+        "read_seq": membership.read_seq,
+        "unread": membership.unread,
+    }
+
+
+def _room_event(event: RoomEvent) -> Json:
+    author = {"id": event.author.id, "name": event.author.name}
+    if event.kind is EventKind.MESSAGE_POSTED:
+        d = {
+            "message_id": event.message_id,
+            "author": author,
+            "text": event.text,
+            "reply_to": event.reply_to,
+        }
+    else:
+        d = {"user": author}
+    return {
+        "t": event.kind,
+        "room": event.room_id,
+        "seq": event.seq,
+        "at": time_text(event.at),
+        "d": d,
+    }
+
+
+def _job_changed(event: JobChanged) -> Json:
+    d = {
+        "job": JobView.of(event.job).model_dump(mode="json"),
+        "track": TrackView.of(event.track).model_dump(mode="json"),
+    }
+    is_done = event.job.state in _FINAL_STATES
+    return {"t": ServerFrame.JOB_DONE if is_done else ServerFrame.JOB_PROGRESS, "d": d}
+
+
+_FINAL_STATES: Final = frozenset({JobState.PUBLISHED, JobState.FAILED, JobState.CANCELLED})
+
+
+def _room_entered(event: RoomEntered) -> Json:
+    d = {
+        "room": event.room.id,
+        "epoch": event.room.epoch,
+        "seq": event.room.seq,
+        "recovered": event.recovered,
+    }
+    return _answer(ServerFrame.ACK, event.frame_id, d)
+
+
+def _room_exited(event: RoomExited) -> Json:
+    return _answer(ServerFrame.ACK, event.frame_id, {"room": event.room_id})
+
+
+def _message_accepted(event: MessageAccepted) -> Json:
+    d = {"message_id": event.message_id, "seq": event.seq, "at": time_text(event.at)}
+    return _answer(ServerFrame.ACK, event.frame_id, d)
+
+
+def _history_read(event: HistoryRead) -> Json:
+    d = {"room": event.room_id, "events": [_room_event(each) for each in event.history.events]}
+    return _answer(ServerFrame.ACK, event.frame_id, d)
+
+
+def _command_failed(event: CommandFailed) -> Json:
+    error = ProblemError(
+        problem_code(event.code), event.detail, retry_after_seconds=event.retry_after_seconds
+    )
+    return _frame_refused(FrameRefused(frame_id=event.frame_id, problem=error))
+
+
+def _frame_refused(event: FrameRefused) -> Json:
+    body = problem(event.problem, instance=WEBSOCKET_PATH, request_id="")
+    return _answer(
+        ServerFrame.ERROR, event.frame_id, body.model_dump(mode="json", exclude={"request_id"})
+    )
+
+
+def _acknowledged(event: Acknowledged) -> Json:
+    return _answer(ServerFrame.ACK, event.frame_id, {})
+
+
+def _pong(event: Pong) -> Json:
+    return _answer(ServerFrame.PONG, event.frame_id, {})
+
+
+def _draining(event: Draining) -> Json:
+    return {"t": ServerFrame.SERVER_DRAINING, "d": {"retry_after_ms": event.retry_after_ms}}
+
+
+_SHAPES: Final[Mapping[type, Callable[[Any], Json]]] = {
+    Hello: _hello,
+    SessionReady: _ready,
+    RoomEvent: _room_event,
+    JobChanged: _job_changed,
+    RoomEntered: _room_entered,
+    RoomExited: _room_exited,
+    MessageAccepted: _message_accepted,
+    HistoryRead: _history_read,
+    CommandFailed: _command_failed,
+    FrameRefused: _frame_refused,
+    Acknowledged: _acknowledged,
+    Pong: _pong,
+    Draining: _draining,
+}

@@ -1,0 +1,216 @@
+"""What clients get over HTTP: every object of an answer, filled from the actors' values by name."""
+
+from typing import Annotated, Any, Final, Literal, Self
+from uuid import UUID
+
+from pydantic import BeforeValidator, Field
+
+from veza.actors.messages.rooms import RoomKind
+from veza.actors.messages.tracks import JobState, TrackState
+from veza.config.settings import Settings
+from veza.gateway.errors import FieldCode, ProblemError
+from veza.gateway.values import (
+    MAX_MESSAGE_CHARS,
+    MAX_ROOM_NAME_CHARS,
+    MAX_TITLE_CHARS,
+    Time,
+    View,
+)
+
+API_LEVEL: Final = 1
+
+
+class FieldErrorView(View):
+    pointer: str
+    code: FieldCode
+    detail: str
+
+
+class Problem(View):
+    """What went wrong (RFC 9457). `code` is stable; the texts are not."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    request_id: str
+    retryable: bool
+    retry_after_ms: int | None = None
+    errors: list[FieldErrorView] = Field(default_factory=list)
+
+
+class AuthorView(View):
+    id: UUID
+    name: str
+
+
+class UserView(View):
+    id: UUID
+    username: str
+    email: str
+    roles: Annotated[list[str], BeforeValidator(sorted)]
+    created_at: Time
+
+
+class SignedInView(View):
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105  # the scheme's name (RFC 6750), no secret
+    expires_in: int
+    refresh_token: str
+    user: UserView
+
+
+class LimitsView(View):
+    message_chars: int = MAX_MESSAGE_CHARS
+    room_name_chars: int = MAX_ROOM_NAME_CHARS
+    title_chars: int = MAX_TITLE_CHARS
+    frame_bytes: int
+    connections_per_user: int
+    messages_per_10s: int
+    message_burst: int
+    max_upload_bytes: int
+    max_track_ms: int
+
+
+class InstanceView(View):
+    name: str
+    version: str
+    api_level: int = API_LEVEL
+    registration: Literal["open", "closed"]
+    limits: LimitsView
+
+
+class RoomView(View):
+    id: UUID
+    kind: RoomKind
+    name: str
+    epoch: UUID
+    seq: int
+    member_count: int
+    created_at: Time
+
+
+class MessageView(View):
+    message_id: UUID
+    room: Annotated[UUID, Field(validation_alias="room_id")]
+    seq: int
+    at: Time
+    author: AuthorView
+    text: str
+    reply_to: UUID | None
+
+
+class FailureView(View):
+    code: str
+    detail: str
+
+
+class TrackView(View):
+    """`peaks_url` is where the waveform is, once there is one."""
+
+    id: UUID
+    owner: AuthorView
+    title: str
+    artist: str
+    state: TrackState
+    duration_ms: int | None
+    peaks_url: str | None = None
+    error: FailureView | None
+    created_at: Time
+
+    @classmethod
+    def of(cls, value: Any) -> Self:
+        """Fill the fields of a track, and say where its waveform is."""
+        url = f"/api/v1/tracks/{value.id}/waveform" if value.has_waveform else None
+        return cls.model_validate(value).model_copy(update={"peaks_url": url})
+
+
+class JobView(View):
+    id: UUID
+    type: str
+    state: JobState
+    progress: float
+    error: FailureView | None
+    track_id: UUID
+    created_at: Time
+    updated_at: Time
+
+
+class TrackAcceptedView(View):
+    track: TrackView
+    job: JobView
+
+
+class WaveformView(View):
+    """The lowest and the highest sample of each stretch of the track, -128 to 127, in time order."""
+
+    buckets: tuple[tuple[int, int], ...]
+
+
+class PlaybackView(View):
+    """`hls_url` is a reference to resolve against this server. `live`: segments are still being added."""
+
+    hls_url: str
+    expires_at: Time
+    duration_ms: int | None
+    live: bool
+
+
+class RoomPage(View):
+    data: list[RoomView]
+    next_cursor: str | None
+
+
+class MessagePage(View):
+    data: list[MessageView]
+    next_cursor: str | None
+
+
+class TrackPage(View):
+    data: list[TrackView]
+    next_cursor: str | None
+
+
+class LivezView(View):
+    status: Literal["ok"] = "ok"
+
+
+class ReadyzView(View):
+    status: Literal["ok", "unavailable"]
+    checks: dict[str, bool]
+
+
+class VersionView(View):
+    version: str
+    api_level: int = API_LEVEL
+
+
+def limits(settings: Settings) -> LimitsView:
+    """Tell clients the limits of this node."""
+    return LimitsView(
+        frame_bytes=settings.ws_max_frame_bytes,
+        connections_per_user=settings.connections_per_user,
+        messages_per_10s=settings.message_rate_per_10s,
+        message_burst=settings.message_burst,
+        max_upload_bytes=settings.max_upload_bytes,
+        max_track_ms=settings.max_track_seconds * 1000,
+    )
+
+
+def problem(error: ProblemError, *, instance: str, request_id: str) -> Problem:
+    """Return the body of an error answer."""
+    wait = error.retry_after_seconds
+    return Problem(
+        type=f"urn:veza:problem:{error.code.value}",
+        title=error.code.title,
+        status=error.code.status,
+        detail=error.detail,
+        instance=instance,
+        code=error.code.value,
+        request_id=request_id,
+        retryable=error.code.is_retryable,
+        retry_after_ms=None if wait is None else round(wait * 1000),
+        errors=[FieldErrorView.of(each) for each in error.errors],
+    )
