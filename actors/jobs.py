@@ -20,6 +20,8 @@ from veza.actors.messages.jobs import (
     JobAdvanced,
     JobClaimed,
     JobQueued,
+    JobsListed,
+    ListJobs,
     LoadAssignment,
     ReleaseJob,
     StoredSegment,
@@ -87,6 +89,15 @@ class JobsActor(DatabaseActor):
             await tracks.delete_renditions(conn, ended.track_id)
         self._tell_dispatcher(JobQueued())
         return JobDescribed(job=job)
+
+    # --- for operators ---
+
+    async def receiveMsg_ListJobs(self, command: ListJobs, _sender: Address) -> JobsListed:
+        async with self.connection() as conn:
+            listed = await jobs.list_jobs(
+                conn, state=command.state, before=command.before, limit=command.limit
+            )
+        return JobsListed(jobs=listed)
 
     # --- for the node's own actors ---
 

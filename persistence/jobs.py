@@ -15,7 +15,7 @@ import asyncpg
 
 from veza.persistence.errors import JobStateError, LeaseLostError
 from veza.persistence.pool import Connection, fetch_one
-from veza.persistence.rows import ClaimedJob, Failure, Job, JobState
+from veza.persistence.rows import Author, ClaimedJob, Failure, Job, JobState, QueuedJob
 
 RUNNING: Final = frozenset({JobState.PROBING, JobState.ENCODING, JobState.PACKAGING})
 TOO_MANY_ATTEMPTS: Final = Failure(
@@ -121,6 +121,17 @@ _RETRY = f"""
     SELECT {_JOB} FROM queued j
 """
 
+# Two statements: the primary key orders all states, `jobs_state_idx` one, whatever plan is kept.
+_LIST = f"""
+    SELECT {_JOB}, j.priority, j.attempts, j.max_attempts, j.run_at, j.leased_by, j.lease_until,
+        j.cancel_requested, u.username, t.title
+    FROM jobs j JOIN users u ON u.id = j.owner_id JOIN tracks t ON t.id = j.track_id
+    WHERE j.id < $2 AND {{of_state}} ORDER BY j.id DESC LIMIT $1
+"""
+_LIST_ALL = _LIST.format(of_state="true")
+_LIST_STATE = _LIST.format(of_state="j.state = $3")
+_PAST_ALL_IDS: Final = UUID(int=2**128 - 1)
+
 
 async def insert_job(
     conn: Connection, *, job_id: UUID, owner_id: UUID, track_id: UUID, priority: int = 0
@@ -147,6 +158,18 @@ async def newest_job_of_track(conn: Connection, track_id: UUID) -> Job | None:
     """Return the track's newest job, or None."""
     row = await conn.fetchrow(_NEWEST_JOB_OF_TRACK, track_id)
     return None if row is None else _job(row)
+
+
+async def list_jobs(
+    conn: Connection, *, state: JobState | None, before: UUID | None, limit: int
+) -> tuple[QueuedJob, ...]:
+    """Return jobs of a state, or of all, newest first: those made before one."""
+    start = before or _PAST_ALL_IDS
+    if state is None:
+        rows = await conn.fetch(_LIST_ALL, limit, start)
+    else:
+        rows = await conn.fetch(_LIST_STATE, limit, start, state)
+    return tuple(_queued(row) for row in rows)
 
 
 async def claim_job(conn: Connection, *, node_id: UUID, lease_seconds: float) -> ClaimedJob | None:
@@ -283,6 +306,21 @@ def _claimed(row: asyncpg.Record) -> ClaimedJob:
         lease_until=row["lease_until"],
         source_key=row["source_key"],
         filename=row["filename"],
+    )
+
+
+def _queued(row: asyncpg.Record) -> QueuedJob:
+    return QueuedJob(
+        job=_job(row),
+        owner=Author(id=row["owner_id"], name=row["username"]),
+        title=row["title"],
+        priority=row["priority"],
+        attempts=row["attempts"],
+        max_attempts=row["max_attempts"],
+        run_at=row["run_at"],
+        leased_by=row["leased_by"],
+        lease_until=row["lease_until"],
+        is_cancel_requested=row["cancel_requested"],
     )
 
 

@@ -217,6 +217,22 @@ class ClaimedJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedJob:
+    """One job as operators see it, whatever its state. `leased_by` holds it until `lease_until`."""
+
+    job: Job
+    owner: Author
+    title: str
+    priority: int
+    attempts: int
+    max_attempts: int
+    run_at: datetime
+    leased_by: UUID | None
+    lease_until: datetime | None
+    is_cancel_requested: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """One stored segment; times in samples of its rendition, from the track's start."""
 
@@ -241,3 +257,18 @@ class Rendition:
     init_sha256: bytes
     is_complete: bool
     segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One privileged act. `actor_id` is None for whoever held a node's unix socket."""
+
+    act_id: UUID
+    at: datetime
+    actor_id: UUID | None
+    actor_name: str
+    via: str
+    action: str
+    target: str
+    reason: str
+    request_id: str

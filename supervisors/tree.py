@@ -2,7 +2,7 @@
 
 root (rest_for_one)
 ├── directory        (family, id) -> address; everything below is lost with it
-├── services         accounts, rooms, room log and writer, media, catalogue, jobs, segments
+├── services         accounts, rooms, room log and writer, media, catalogue, jobs, segments, audit
 ├── rooms            a RoomActor for each room in use
 ├── sessions         a SessionActor for each signed-in connection
 ├── pipelines        an EncodingPipelineActor, with its process, for each encoding
@@ -17,6 +17,7 @@ from typing import Final
 from uuid import UUID
 
 from veza.actors.accounts import AccountPolicy, AccountsActor
+from veza.actors.audit import AuditActor
 from veza.actors.base import ServiceActor
 from veza.actors.catalogue import CatalogueActor
 from veza.actors.dispatcher import DispatcherActor
@@ -162,6 +163,7 @@ def services(given: Resources) -> tuple[ChildSpec, ...]:
             pool | directory | node | {"lease_seconds": settings.job_lease_seconds},
         ),
         service("segments", SegmentsActor, pool | store | node),
+        service("audit", AuditActor, pool),
     )
 
 

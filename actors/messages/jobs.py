@@ -7,7 +7,7 @@ Keys: `("dispatcher", "")` starts jobs, `("stream_job", <job id>)` carries one o
 from dataclasses import dataclass
 from uuid import UUID
 
-from veza.persistence.rows import Failure, Job, JobState, Track
+from veza.persistence.rows import Failure, Job, JobState, QueuedJob, Track
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,23 @@ class LeaveJob:
 
 
 # --- the jobs service ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListJobs:
+    """Show operators everybody's jobs of a state, or of all, newest first: those before one.
+
+    Reply: `JobsListed`.
+    """
+
+    state: JobState | None
+    before: UUID | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsListed:
+    jobs: tuple[QueuedJob, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """A job has one holder at a time, outlives its node, and takes its track along when it ends."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -278,3 +279,54 @@ async def test_a_track_has_one_open_job(conn: Connection, new_track: MakeTrack) 
     newest = await jobs.newest_job_of_track(conn, track.id)
     assert newest is not None
     assert newest.id == newer
+
+
+async def test_operators_list_everybodys_jobs_newest_first(
+    conn: Connection, new_track: MakeTrack
+) -> None:
+    made = [(await new_track())[1] for _ in range(3)]
+    claimed = await claim(conn)
+    held = await jobs.list_jobs(conn, state=None, before=made[1].id, limit=5)
+
+    listed = await jobs.list_jobs(conn, state=None, before=None, limit=2)
+    assert [each.job.id for each in listed] == [made[2].id, made[1].id]
+    assert (listed[0].owner.id, listed[0].title) == (made[2].owner_id, "A track")
+    assert (listed[0].attempts, listed[0].leased_by) == (0, None)
+    assert [each.job.id for each in held] == [claimed.job.id]
+    assert (held[0].attempts, held[0].leased_by) == (1, NODE)
+    assert held[0].lease_until == claimed.lease_until
+
+
+async def test_operators_list_jobs_of_one_state(conn: Connection, new_track: MakeTrack) -> None:
+    made = [(await new_track())[1] for _ in range(3)]
+    ended = await claim(conn)
+    await jobs.fail_job(conn, ended.job.id, node_id=NODE, failure=FAULT)
+
+    failed = await jobs.list_jobs(conn, state=JobState.FAILED, before=None, limit=5)
+    queued = await jobs.list_jobs(conn, state=JobState.QUEUED, before=made[2].id, limit=5)
+
+    assert [(each.job.id, each.job.error) for each in failed] == [(ended.job.id, FAULT)]
+    assert [each.job.id for each in queued] == [made[1].id]
+
+
+async def test_lists_of_jobs_read_only_what_they_show(
+    conn: Connection, new_track: MakeTrack
+) -> None:
+    _track, job = await new_track()
+    await conn.execute(
+        """INSERT INTO jobs (id, type, state, owner_id, track_id)
+           SELECT gen_random_uuid(), 'transcode', CASE n % 100 WHEN 0 THEN 'failed' ELSE 'published' END,
+           $1, $2 FROM generate_series(1, 5000) n""",
+        job.owner_id,
+        job.track_id,
+    )
+    await conn.execute("ANALYZE jobs")
+    newest = (50, UUID(int=2**128 - 1))
+    for query, arguments, index in (
+        (jobs._LIST_ALL, newest, "jobs_pkey"),
+        (jobs._LIST_STATE, (*newest, "failed"), "jobs_state_idx"),
+    ):
+        plan = "\n".join(row[0] for row in await conn.fetch(f"EXPLAIN {query}", *arguments))
+
+        assert re.search(rf"Index Scan (Backward )?using {index}", plan)
+        assert "Sort" not in plan
