@@ -134,6 +134,10 @@ class SupervisedActor(Actor):
     def on_stop(self) -> None:
         """Give back what the actor holds. Called once for every end; must not wait."""
 
+    def process_id(self) -> int | None:
+        """Name the operating system process that the actor owns, if it owns one now."""
+        return None
+
     def inspect(self) -> Mapping[str, object]:
         """Show operators something of the state: no secrets, no message texts."""
         return {}

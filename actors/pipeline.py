@@ -115,9 +115,12 @@ class EncodingPipelineActor(SupervisedActor):
         if self.process is not None:
             self.process.kill()
 
+    def process_id(self) -> int | None:
+        return self.process.pid if self.process else None
+
     def inspect(self) -> dict[str, object]:
         return {
-            "pid": self.process.pid if self.process else None,
+            "pid": self.process_id(),
             "progress": self.progress,
             "sandbox_notes": list(self.sandbox_notes),
         }

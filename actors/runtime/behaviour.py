@@ -2,9 +2,13 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from veza.actors.runtime.thespian_api import Actor, ActorAddress, ActorExitRequest
+
+if TYPE_CHECKING:
+    from veza.actors.runtime.cell import Cell
 
 Handler = Callable[[Any, Any, ActorAddress], object]
 AsyncHandler = Callable[[Any, Any, ActorAddress], Awaitable[object]]
@@ -12,11 +16,35 @@ AsyncHandler = Callable[[Any, Any, ActorAddress], Awaitable[object]]
 HANDLER_PREFIX = "receiveMsg_"
 
 
+@dataclass(slots=True)
+class Totals:
+    """What actors did, summed."""
+
+    messages_in: int = 0
+    errors: int = 0
+    dropped: int = 0
+    restarts: int = 0
+    handler_seconds: float = 0.0
+
+    def add(self, cell: "Cell") -> None:
+        self.messages_in += cell.messages_in
+        self.handler_seconds += cell.handler_seconds
+        if cell.rare is not None:
+            self.errors += cell.rare.errors
+            self.dropped += cell.rare.dropped
+            self.restarts += cell.rare.restarts
+
+
 class Behaviour:
-    """One actor class: its handlers by message class, its limits, and how it fails."""
+    """One actor class: its handlers by message class, its limits, and how it fails.
+
+    `alive` counts its actors; `ended` sums up what those did that have ended, so that with the living
+    ones' counters a class's totals never fall.
+    """
 
     __slots__ = (
         "actor_class",
+        "alive",
         "asynchronous",
         "awaited",
         "batch_limit",
@@ -24,6 +52,7 @@ class Behaviour:
         "counter",
         "crash_on_error",
         "dispatches",
+        "ended",
         "init_names",
         "mailbox_limit",
         "name",
@@ -41,6 +70,8 @@ class Behaviour:
         self.actor_class = actor_class
         self.name = actor_class.__name__
         self.counter = 0
+        self.alive = 0
+        self.ended = Totals()
         self.dispatches: bool = declared("dispatches_by_type", False)
         self.crash_on_error: bool = declared("crash_on_error", False)
         self.supervises: bool = declared("supervises", False)

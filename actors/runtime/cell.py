@@ -1,12 +1,13 @@
 """The cell: an actor's control block, which is also its address."""
 
+import time
 from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from veza.actors.runtime.behaviour import Behaviour, Handler
 from veza.actors.runtime.context import RequestContext, request_context
-from veza.actors.runtime.exits import ExitReason
+from veza.actors.runtime.exits import ExitReason, ExitRecord
 from veza.actors.runtime.reference import Reference
 from veza.actors.runtime.stats import CellStats, stats_of
 from veza.actors.runtime.thespian_api import Actor, ActorAddress
@@ -33,6 +34,8 @@ NO_HANDLERS: Final[dict[type, Handler]] = {}
 EMPTY: Final[deque[Letter]] = deque(maxlen=0)
 """Marks a cell whose one letter is in the run queue: no mailbox of its own. Never filled."""
 
+KEPT_EXITS: Final = 8
+
 get_request = request_context.get
 
 
@@ -42,10 +45,10 @@ class Rare:
     __slots__ = (
         "dropped",
         "errors",
+        "exits",
         "global_name",
         "held",
         "in_flight",
-        "last_exit",
         "ready_told",
         "requirements",
         "restarts",
@@ -63,7 +66,7 @@ class Rare:
         self.restarts = 0
         self.shutdown_seconds: float | None = None
         self.ready_told = False
-        self.last_exit: ExitReason | None = None
+        self.exits: tuple[ExitRecord, ...] = ()
         self.stop_reason: ExitReason | None = None
         self.held: deque[Letter] | None = None
         self.in_flight: dict[Runner, None] = {}
@@ -73,6 +76,16 @@ class Rare:
         self.global_name: str | None = None
         self.source_hash: str | None = None
         self.requirements: object = None
+
+    @property
+    def last_exit(self) -> ExitReason | None:
+        return self.exits[0].reason if self.exits else None
+
+    def note_exit(self, reason: ExitReason) -> None:
+        """Keep why an instance ended; to bury a crashed actor is not another end."""
+        if reason is not self.last_exit:
+            record = ExitRecord(at=time.time(), reason=reason)
+            self.exits = (record, *self.exits[: KEPT_EXITS - 1])
 
 
 class Cell(Reference):

@@ -24,6 +24,14 @@ class ExitReason:
     traceback: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitRecord:
+    """One end of an actor's instance, kept with its cell. `at` is seconds since 1970."""
+
+    at: float
+    reason: ExitReason
+
+
 class ChildExit(ChildActorExited):
     """Thespian's news of a child's end, with the reason. Once for each death."""
 

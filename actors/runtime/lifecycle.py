@@ -45,7 +45,7 @@ class Lifecycle:
 
     def __init__(self, system: "AsyncioSystemBase") -> None:
         self._system = system
-        self._behaviours: dict[type[Actor], Behaviour] = {}
+        self.behaviours: dict[type[Actor], Behaviour] = {}
         self._control: dict[type, Handler] = {
             ActorExitRequest: self._exit_requested,
             Thespian_StatusReq: self._status_requested,
@@ -54,9 +54,9 @@ class Lifecycle:
         self.overdue: deque[str] = deque(maxlen=KEPT_OVERDUE)
 
     def behaviour(self, actor_class: type[Actor]) -> Behaviour:
-        found = self._behaviours.get(actor_class)
+        found = self.behaviours.get(actor_class)
         if found is None:
-            found = self._behaviours[actor_class] = Behaviour(actor_class, self._control)
+            found = self.behaviours[actor_class] = Behaviour(actor_class, self._control)
         return found
 
     # Birth.
@@ -78,6 +78,7 @@ class Lifecycle:
         if not scheduler.armed:
             scheduler.now = time.monotonic()
         cell = Cell(scheduler, behaviour, parent, label, kwargs)
+        behaviour.alive += 1
         if parent is None:
             self.roots[cell] = None
         else:
@@ -266,7 +267,7 @@ class Lifecycle:
         was_full = 0 < cell.behaviour.concurrency <= cell.active
         tear_down(self._system, cell)
         rare = cell.more()
-        rare.last_exit = reason
+        rare.note_exit(reason)
         rare.stop_reason = None
         rare.ready_told = False
         if was_full and cell.mailbox is not None:
@@ -305,11 +306,13 @@ class Lifecycle:
             return
         tell_parent = tell_parent and cell.state is not CRASHED
         cell.state = DEAD
+        cell.behaviour.alive -= 1
+        self._system.scheduler.ended.append(cell)
         cell.table = NO_HANDLERS
         cell.kwargs = NO_KWARGS
         tear_down(self._system, cell)
         rare = cell.more()
-        rare.last_exit = reason
+        rare.note_exit(reason)
         waiting, cell.mailbox = cell.mailbox, None
         self._leave_held(cell, "the actor is gone")
         for letter in waiting or ():

@@ -143,13 +143,15 @@ class Runner:
         scheduler = self._scheduler
         self.letter = None
         now = scheduler.now = time.monotonic()
-        cell.handler_seconds += now - self.started
         if self.suspended:
             self.suspended = False
             if cell.rare is not None:
                 cell.rare.in_flight.pop(self, None)
         if cell.incarnation != incarnation:
+            account = cell if cell.alive else cell.behaviour.ended
+            account.handler_seconds += now - self.started
             return
+        cell.handler_seconds += now - self.started
         was_full = cell.active == cell.behaviour.concurrency
         cell.active -= 1
         if was_full:

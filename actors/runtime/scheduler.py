@@ -37,6 +37,7 @@ class Scheduler:
         "current",
         "delivery",
         "driver",
+        "ended",
         "loop",
         "now",
         "parked",
@@ -62,6 +63,7 @@ class Scheduler:
         self.parked: list[Runner] = []
         self.runners: set[Runner] = set()
         self.watching = False
+        self.ended: list[Cell] = []
         self._spare: list[deque[Letter]] = []
         self._context = contextvars.Context()
 
@@ -87,8 +89,19 @@ class Scheduler:
     def begin_turn(self) -> float:
         """Take the time; return when the loop has to have its turn."""
         self.turns += 1
+        if self.ended:
+            self.sum_up()
         now = self.now = time.monotonic()
         return now + TURN_SECONDS
+
+    def sum_up(self) -> None:
+        """Add what ended actors did to their classes' totals.
+
+        Not at their end itself: `drain` counts a slot's messages after the last of them.
+        """
+        ended, self.ended = self.ended, []
+        for cell in ended:
+            cell.behaviour.ended.add(cell)
 
     def drain(self, deadline: float) -> Letter | None:  # noqa: C901, PLR0912  # see below
         """Handle letters until time is up or none is left; return one that has to be awaited.

@@ -4,8 +4,7 @@ import asyncio
 import logging.config
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from typing import TypeVar
@@ -19,7 +18,8 @@ from veza.actors.runtime.control import Finish, Resume
 from veza.actors.runtime.delivery import Delivery
 from veza.actors.runtime.endpoints import Endpoint, Inbox, LoopThread, Period
 from veza.actors.runtime.exits import ExitReason
-from veza.actors.runtime.letters import CrashRecord, DeadLetter, Letters
+from veza.actors.runtime.inspection import Inspection, subtree
+from veza.actors.runtime.letters import Letters
 from veza.actors.runtime.lifecycle import NO_KWARGS, Lifecycle
 from veza.actors.runtime.reply import FutureReply, ReplyAddress, TaggedReply
 from veza.actors.runtime.scheduler import Scheduler
@@ -44,7 +44,7 @@ NEVER_DEAD_LETTERS = (ChildActorExited, DeadEnvelope, Finish, Resume, WakeupMess
 SHUTTING_DOWN = ExitReason(kind="shutdown", detail="the system shuts down")
 
 
-class AsyncioSystemBase:
+class AsyncioSystemBase(Inspection):
     """Actors on one asyncio loop. Hand it to `ActorSystem(systemBase=..., transientUnique=True)`.
 
     With a loop (given, or running now) everything runs on it and is called from its thread; without
@@ -82,20 +82,6 @@ class AsyncioSystemBase:
             self.thread_id = self._thread.start()
 
     # What the project's own code uses, on the loop's thread.
-
-    @property
-    def dead_letters(self) -> deque[DeadLetter]:
-        return self.letters.dead
-
-    @property
-    def crashes(self) -> deque[CrashRecord]:
-        return self.letters.crashes
-
-    def replay(self, letter: DeadLetter) -> None:
-        """Send a dead letter again; if that fails too, it comes back as a new one."""
-        if letter in self.letters.dead:
-            self.letters.dead.remove(letter)
-        self.post(letter.target, letter.message, letter.sender)
 
     def spawn(
         self,
@@ -174,14 +160,6 @@ class AsyncioSystemBase:
         if not isinstance(target, Cell):
             raise InvalidActorAddress(target, "no actor of this system, so it cannot be watched")
         self.lifecycle.watch(watcher, target)
-
-    def tree(self) -> Iterator[Cell]:
-        """All cells, each parent before its children, siblings in order of creation."""
-        waiting = list(reversed(self.lifecycle.roots))
-        while waiting:
-            cell = waiting.pop()
-            yield cell
-            waiting.extend(reversed(cell.children or ()))
 
     async def shutdown_async(self, timeout_seconds: float) -> list[str]:
         """End all actors, newest first, children before parents; return who had to be killed."""
@@ -329,12 +307,6 @@ class AsyncioSystemBase:
 
     def _on_loop(self, function: "partial[Result]") -> Result:
         return function() if self._on_own_thread() else self._inbox.call(function)
-
-
-def subtree(root: Cell) -> Iterator[Cell]:
-    yield root
-    for child in tuple(root.children or ()):
-        yield from subtree(child)
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:

@@ -1,0 +1,78 @@
+"""What operators see of a running system and do to it. All of it on the loop's thread."""
+
+from collections import deque
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
+from veza.actors.runtime.behaviour import Behaviour
+from veza.actors.runtime.cell import Cell
+from veza.actors.runtime.exits import ExitRecord
+from veza.actors.runtime.letters import CrashRecord, DeadLetter, Letters
+from veza.actors.runtime.thespian_api import ActorAddress
+
+if TYPE_CHECKING:
+    from veza.actors.runtime.lifecycle import Lifecycle
+    from veza.actors.runtime.scheduler import Scheduler
+
+
+class Inspection:
+    """The operators' side of `AsyncioSystemBase`, which inherits this."""
+
+    letters: Letters
+    lifecycle: "Lifecycle"
+    scheduler: "Scheduler"
+
+    def post(self, target: ActorAddress, message: object, sender: ActorAddress) -> None:
+        """Send, as whom you like."""
+        raise NotImplementedError
+
+    # The tree and its figures.
+
+    def tree(self) -> Iterator[Cell]:
+        """All cells, each parent before its children, siblings in order of creation."""
+        waiting = list(reversed(self.lifecycle.roots))
+        while waiting:
+            cell = waiting.pop()
+            yield cell
+            waiting.extend(reversed(cell.children or ()))
+
+    def behaviours(self) -> Collection[Behaviour]:
+        """Every actor class used so far, with how many are alive and what the ended ones did."""
+        self.scheduler.sum_up()
+        return self.lifecycle.behaviours.values()
+
+    @property
+    def alive_count(self) -> int:
+        return sum(each.alive for each in self.lifecycle.behaviours.values())
+
+    @property
+    def run_queue_length(self) -> int:
+        """How many actors have a message that could be handled now."""
+        return len(self.scheduler.ready)
+
+    # What went wrong.
+
+    @property
+    def dead_letters(self) -> deque[DeadLetter]:
+        return self.letters.dead
+
+    @property
+    def crashes(self) -> deque[CrashRecord]:
+        return self.letters.crashes
+
+    def replay(self, letter: DeadLetter) -> None:
+        """Send a dead letter again; if that fails too, it comes back as a new one."""
+        if letter in self.letters.dead:
+            self.letters.dead.remove(letter)
+        self.post(letter.target, letter.message, letter.sender)
+
+
+def exits_of(cell: Cell) -> tuple[ExitRecord, ...]:
+    """Tell why the actor's last instances ended, newest first."""
+    return cell.rare.exits if cell.rare else ()
+
+
+def subtree(root: Cell) -> Iterator[Cell]:
+    yield root
+    for child in tuple(root.children or ()):
+        yield from subtree(child)
