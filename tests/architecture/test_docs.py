@@ -14,7 +14,7 @@ from pydantic_settings import SettingsError
 from veza.actors.fanout import FanOutCounters
 from veza.actors.messages.ops import ActorNode
 from veza.config.settings import Settings
-from veza.gateway import cli
+from veza.gateway.cli.serve import serve
 from veza.gateway.metrics import ActorCollector, FanOutCollector, Metrics
 from veza.persistence.postgres.binaries import OVERRIDE
 
@@ -98,7 +98,7 @@ def test_the_makefile_names_what_exists_and_nothing_more(checkout) -> None:
 
 def test_the_readmes_options_are_those_of_serve(checkout) -> None:
     table = {quoted(row[0])[0]: quoted(row[1])[0] for row in rows(checkout, "README.md", "Option")}
-    options = list(inspect.signature(cli.serve).parameters)
+    options = list(inspect.signature(serve).parameters)
 
     assert table == {f"--{name.replace('_', '-')}": f"VEZA_{name.upper()}" for name in options}
 
