@@ -71,6 +71,15 @@ class SupervisedActor(Actor):
         else:
             cell.scheduler.system.post(target, message, cell)
 
+    def send_always(self, target: ActorAddress, message: object) -> None:
+        """Send news that must arrive: a full mailbox takes it too. Only for what is bounded otherwise."""
+        cell = self._myRef
+        cell.messages_out += 1
+        if isinstance(target, Cell):
+            target.post_always(message, cell)
+        else:
+            cell.scheduler.system.post(target, message, cell)
+
     def forward(self, target: ActorAddress, message: object, sender: ActorAddress) -> None:
         """Pass a message on; the answer goes to `sender`, not here."""
         self._myRef.messages_out += 1

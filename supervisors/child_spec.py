@@ -1,9 +1,10 @@
 """Child specifications, Erlang/OTP's: what to start, when to start it again, and when to give up."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from time import monotonic
 from typing import Any
 
 from veza.actors.base import SupervisedActor
@@ -41,10 +42,14 @@ class AllRefs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intensity:
-    """More than `restarts` within `period_seconds` is a failure of the supervisor itself."""
+    """More than `restarts` within `period_seconds` is a failure of the supervisor itself.
+
+    `clock` gives seconds and never runs backwards.
+    """
 
     restarts: int
     period_seconds: float
+    clock: Callable[[], float] = field(default=monotonic, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,16 +103,18 @@ class RestartLog:
         self.intensity = intensity
         self._times: deque[float] = deque()
 
-    def record(self, now: float) -> bool:
-        """Note a restart at `now` (seconds); return False if that is one too many."""
+    def record(self) -> bool:
+        """Note a restart; return False if that is one too many. One a whole period ago still counts."""
+        now = self.intensity.clock()
         self._times.append(now)
-        while self._times[0] <= now - self.intensity.period_seconds:
+        while self._times[0] < now - self.intensity.period_seconds:
             self._times.popleft()
         return len(self._times) <= self.intensity.restarts
 
-    def used(self, now: float) -> int:
-        """Count the restarts within the period before `now`."""
-        return sum(at > now - self.intensity.period_seconds for at in self._times)
+    def used(self) -> int:
+        """Count the restarts within the last period."""
+        since = self.intensity.clock() - self.intensity.period_seconds
+        return sum(at >= since for at in self._times)
 
 
 def is_restarted(restart: Restart, reason: ExitReason) -> bool:

@@ -14,9 +14,18 @@ from veza.actors.base import SupervisedActor
 from veza.actors.messages.common import Busy, Gone, Key
 from veza.actors.messages.directory import AwaitEnd, Deliver, Ended, Retire
 from veza.actors.runtime.address import Address
-from veza.supervisors.messages import ChildGone, ChildReady, ServeFamily, StartChild, StopChild
+from veza.supervisors.messages import (
+    ChildDown,
+    ChildGone,
+    ChildReady,
+    ServeFamily,
+    StartChild,
+    StopChild,
+)
 
 MAX_WAITING: Final = 1000
+MAX_WAITING_IN_ALL: Final = 20_000
+"""What waits for actors that start, of one key and of all: past either the sender hears `Busy`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +53,14 @@ class Directory(SupervisedActor):
         super().__init__()
         self.families: dict[str, _Family] = {}
         self.entries: dict[Key, _Entry] = {}
+        self.waiting = 0
 
     def inspect(self) -> dict[str, object]:
-        return {"families": sorted(self.families), "entries": len(self.entries)}
+        return {
+            "families": sorted(self.families),
+            "entries": len(self.entries),
+            "waiting": self.waiting,
+        }
 
     def receiveMsg_Deliver(self, message: Deliver, sender: Address) -> None:
         entry = self.entries.get(message.key)
@@ -56,10 +70,11 @@ class Directory(SupervisedActor):
             self.send(sender, Gone(command=type(message.message).__name__))
         elif entry.address is not None:
             self.forward(entry.address, message.message, sender)
-        elif len(entry.waiting) >= MAX_WAITING:
+        elif len(entry.waiting) >= MAX_WAITING or self.waiting >= MAX_WAITING_IN_ALL:
             self.send(sender, Busy(command=type(message.message).__name__))
         else:
             entry.waiting.append((message.message, sender))
+            self.waiting += 1
 
     def receiveMsg_Retire(self, message: Retire, _sender: Address) -> None:
         entry = self.entries.get(message.key)
@@ -67,7 +82,7 @@ class Directory(SupervisedActor):
         if entry is not None and family is not None and not entry.is_retiring:
             entry.address = None
             entry.is_retiring = True
-            self.send(family.supervisor, StopChild(key=message.key))
+            self.send_always(family.supervisor, StopChild(key=message.key))
 
     def receiveMsg_AwaitEnd(self, message: AwaitEnd, sender: Address) -> None:
         entry = self.entries.get(message.key)
@@ -89,14 +104,21 @@ class Directory(SupervisedActor):
         if entry.is_retiring:
             return
         entry.address = message.address
+        self.waiting -= len(entry.waiting)
         while entry.waiting:
             waiting, sender = entry.waiting.popleft()
             self.forward(message.address, waiting, sender)
+
+    def receiveMsg_ChildDown(self, message: ChildDown, _sender: Address) -> None:
+        entry = self.entries.get(message.key)
+        if entry is not None:
+            entry.address = None
 
     def receiveMsg_ChildGone(self, message: ChildGone, _sender: Address) -> None:
         entry = self.entries.pop(message.key, None)
         if entry is None:
             return
+        self.waiting -= len(entry.waiting)
         for mourner in entry.mourners:
             self.send(mourner, Ended(key=message.key, reason=message.reason))
         for waiting, sender in entry.waiting:
@@ -112,5 +134,5 @@ class Directory(SupervisedActor):
         if family.starts_with is not None and type(message) not in family.starts_with:
             return None
         entry = self.entries[key] = _Entry()
-        self.send(family.supervisor, StartChild(key=key))
+        self.send_always(family.supervisor, StartChild(key=key))
         return entry

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from time import monotonic
 from typing import ClassVar
 
 from veza.actors.base import SupervisedActor
@@ -12,6 +11,7 @@ from veza.actors.runtime.address import Address
 from veza.actors.runtime.thespian_api import ActorExitRequest
 from veza.supervisors.child_spec import FamilySpec, RestartLog, is_restarted, resolved
 from veza.supervisors.messages import (
+    ChildDown,
     ChildGone,
     ChildReady,
     ServeFamily,
@@ -51,11 +51,15 @@ class FamilySupervisor(SupervisedActor):
         self.members: dict[object, Member] = {}
         self.by_key: dict[Key, Member] = {}
         self.is_ending = False
-        self.send(self.directory, ServeFamily(family=spec.family, starts_with=spec.starts_with))
+        serve = ServeFamily(family=spec.family, starts_with=spec.starts_with)
+        self.send_always(self.directory, serve)
 
     def inspect(self) -> dict[str, object]:
-        used = self.restarts.used(monotonic())
-        return {"children": len(self.members), "restarts": used, "restart": self.spec.restart}
+        return {
+            "children": len(self.members),
+            "restarts": self.restarts.used(),
+            "restart": self.spec.restart,
+        }
 
     def receiveMsg_StartChild(self, message: StartChild, _sender: Address) -> None:
         if message.key in self.by_key:
@@ -63,21 +67,22 @@ class FamilySupervisor(SupervisedActor):
         if len(self.members) >= self.spec.max_children:
             self._gone(message.key, "too many")
             return
-        kwargs = {**self.kwargs, "actor_id": message.key[1]}
-        cell = self.runtime.spawn(
+        member = Member(message.key, self._spawn(message.key))
+        self.members[member.cell] = self.by_key[message.key] = member
+
+    def _spawn(self, key: Key) -> Cell:
+        return self.runtime.spawn(
             self.spec.actor,
-            kwargs,
+            {**self.kwargs, "actor_id": key[1]},
             parent=self.cell,
-            name=message.key[1],
+            name=key[1],
             shutdown_seconds=self.spec.shutdown_seconds,
         )
-        member = Member(message.key, cell)
-        self.members[cell] = self.by_key[message.key] = member
 
     def receiveMsg_Ready(self, _message: Ready, sender: Address) -> None:
         member = self.members.get(sender)
         if member is not None:
-            self.send(self.directory, ChildReady(key=member.key, address=member.cell))
+            self.send_always(self.directory, ChildReady(key=member.key, address=member.cell))
 
     def receiveMsg_StopChild(self, message: StopChild, _sender: Address) -> None:
         member = self.by_key.get(message.key)
@@ -96,21 +101,29 @@ class FamilySupervisor(SupervisedActor):
         if member is None or self.is_ending:
             return
         reason = message.reason
+        # One that could not even start the first time is its asker's to try again.
+        has_started = reason.kind != "not_started" or member.restarts is not None
         is_wanted = not member.is_stopping and is_restarted(self.spec.restart, reason)
-        if is_wanted and reason.kind == "crashed":
+        if is_wanted and has_started:
             self._restart(member)
         else:
             self._give_up(member, reason.detail or reason.kind)
 
     def _restart(self, member: Member) -> None:
-        now = monotonic()
-        if not self.restarts.record(now):
+        if not self.restarts.record():
             raise FamilyIntensityError(f"{self.spec.family}: too many restarts in all")
         member.restarts = member.restarts or RestartLog(self.spec.child_intensity)
-        if member.restarts.record(now):
-            self.runtime.restart(member.cell)
-        else:
+        if not member.restarts.record():
             self._give_up(member, "crashed too often")
+        elif not self.runtime.restart(member.cell):
+            self._start_anew(member)
+
+    def _start_anew(self, member: Member) -> None:
+        """Give a member whose cell is gone another; its messages wait meanwhile."""
+        self.send_always(self.directory, ChildDown(key=member.key))
+        del self.members[member.cell]
+        member.cell = self._spawn(member.key)
+        self.members[member.cell] = member
 
     def _give_up(self, member: Member, reason: str) -> None:
         del self.members[member.cell]
@@ -119,4 +132,4 @@ class FamilySupervisor(SupervisedActor):
         self._gone(member.key, reason)
 
     def _gone(self, key: Key, reason: str) -> None:
-        self.send(self.directory, ChildGone(key=key, reason=reason))
+        self.send_always(self.directory, ChildGone(key=key, reason=reason))

@@ -40,6 +40,13 @@ class ChildReady:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChildDown:
+    """The actor of the key is being started again at another address: `ChildReady` or `ChildGone` follows."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChildGone:
     """There is no actor of this key any more, and none will be started by itself."""
 

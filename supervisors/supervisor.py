@@ -1,14 +1,14 @@
 """The supervisor of a fixed list of children: OTP's strategies, intensity and ordered start and stop.
 
 A child is started after the one before it said `Ready`. A crashed child is restarted in place, so its
-address and what waits in its mailbox survive. A supervisor that restarts too often crashes itself:
-the decision goes up, at the root it ends the node.
+address and what waits in its mailbox survive. Who is stopped because another failed is started anew,
+a transient one that had ended too; a temporary one never. A supervisor that restarts too often crashes
+itself: the decision goes up, at the root it ends the node.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from time import monotonic
 from typing import ClassVar, Final
 
 from veza.actors.base import SupervisedActor
@@ -20,6 +20,7 @@ from veza.supervisors.child_spec import (
     AllRefs,
     ChildSpec,
     FamilySpec,
+    Restart,
     RestartLog,
     SupervisorSpec,
     affected,
@@ -31,8 +32,6 @@ from veza.supervisors.messages import ChildGone, ChildReady, ReadyOverdue
 
 DIRECTORY: Final = "directory"
 SUBTREE_SECONDS: Final = 60.0
-KEEPS_CELL: Final = frozenset({"crashed", "not_started"})
-"""After these a supervised cell waits to be restarted in place or buried; after others it is gone."""
 
 
 class RestartIntensityError(Exception):
@@ -76,7 +75,7 @@ class Supervisor(SupervisedActor):
 
     def inspect(self) -> dict[str, object]:
         intensity = self.spec.intensity
-        used = self.restarts.used(monotonic())
+        used = self.restarts.used()
         return {
             "strategy": self.spec.strategy,
             "restarts": f"{used} of {intensity.restarts} in {intensity.period_seconds:g} s",
@@ -97,8 +96,8 @@ class Supervisor(SupervisedActor):
         """Restart a crashed cell in place; else make a new one."""
         child.state = State.STARTING
         child.starts += 1
+        kwargs = resolved(child.spec.kwargs, self.refs)
         if child.cell is None:
-            kwargs = resolved(child.spec.kwargs, self.refs)
             child.cell = self.runtime.spawn(
                 child.spec.actor,
                 kwargs,
@@ -108,13 +107,15 @@ class Supervisor(SupervisedActor):
             )
             self.refs[child.spec.name] = child.cell
         else:
+            # Whom it was told of may have moved since.
+            child.cell.kwargs = kwargs
             self.runtime.restart(child.cell)
         overdue = ReadyOverdue(name=child.spec.name, starts=child.starts)
         self.wakeup_after(child.spec.ready_seconds, overdue)
 
     def receiveMsg_Ready(self, _message: Ready, sender: Address) -> None:
         child = self._child_at(sender)
-        if child is None:
+        if child is None or child in self.stopping:
             return
         child.state = State.READY
         if child.spec.key is not None:
@@ -142,6 +143,8 @@ class Supervisor(SupervisedActor):
         if child in self.stopping:
             self._forget(child)
             self.stopping.remove(child)
+            if child.spec.restart is Restart.TEMPORARY:
+                child.state = State.ENDED
             self._stop_next()
         elif is_restarted(child.spec.restart, message.reason):
             self._restart(child, message.reason)
@@ -152,15 +155,17 @@ class Supervisor(SupervisedActor):
 
     def _restart(self, failed: Child, reason: ExitReason) -> None:
         """Restart a child and its group; whom an earlier failure is still stopping, stops first."""
-        if reason.kind not in KEEPS_CELL:
+        if not is_kept(failed):
             self._forget(failed)
-        if not self.restarts.record(monotonic()):
+        if not self.restarts.record():
             raise RestartIntensityError(f"{failed.spec.name} ended again: {reason.detail}")
         group = affected(self.spec.strategy, self.children.index(failed), len(self.children))
         others = [self.children[number] for number in group if self.children[number] is not failed]
         for child in others:
             if child.state is State.DOWN:
                 self._forget(child)  # what it was given may be lost now
+            elif child.state is State.ENDED and child.spec.restart is Restart.TRANSIENT:
+                child.state = State.DOWN
         leaving = {child for child in (*self.stopping, *others) if child.cell is not None}
         self.stopping = [child for child in reversed(self.children) if child in leaving]
         self._stop_next()
@@ -171,8 +176,12 @@ class Supervisor(SupervisedActor):
             self._start_next()
             return
         child = self.stopping[0]
-        if child.cell is not None:
+        if child.cell is None:
+            return
+        if child.spec.shutdown_seconds > 0:
             self.runtime.stop(child.cell)
+        else:
+            self.runtime.kill(child.cell, "killed along with its group")
 
     def _forget(self, child: Child) -> None:
         """Give the cell up; a later start makes another, at another address."""
@@ -187,7 +196,17 @@ class Supervisor(SupervisedActor):
         return next((child for child in self.children if child.cell is address), None)
 
     def _tell_directory(self, news: ChildReady | ChildGone) -> None:
-        self.send(self.refs[DIRECTORY], news)
+        self.send_always(self.refs[DIRECTORY], news)
+
+
+def is_kept(failed: Child) -> bool:
+    """Tell whether a child that ended can be restarted in place, and is worth it.
+
+    Its cell says so, not the reason: it may have been killed since it crashed, or have crashed while it
+    ended. A supervisor has no mail but what the children it lost have sent.
+    """
+    is_supervisor = failed.spec.actor is Supervisor
+    return failed.cell is not None and failed.cell.alive and not is_supervisor
 
 
 def as_child(spec: ChildSpec | SupervisorSpec | FamilySpec) -> ChildSpec:
