@@ -101,7 +101,8 @@ class World:
                 await asyncio.sleep(0)
                 for child in self.everybody:
                     self.base.bury(child)
-        await asyncio.sleep(0)
+            while self.base.scheduler.armed:  # a cancelled runner hands the queue on a turn later
+                await asyncio.sleep(0)
 
 
 async def play(kit, steps, asynchronous):
