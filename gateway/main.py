@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-import gc
 import logging
 import os
 import resource
@@ -36,7 +35,6 @@ EXIT_FAILED: Final = 1
 CLOSE_SECONDS: Final = 2.0
 # An idle connection costs a descriptor; a browser opens another when it needs one.
 KEEP_ALIVE_SECONDS: Final = 75.0
-YOUNG_OBJECTS: Final = 20_000
 OPEN_FILES: Final = 65_536
 
 log = structlog.get_logger()
@@ -99,21 +97,10 @@ async def serve(settings: Settings, dsn: str, keeper: DatabaseKeeper, say: Say) 
         keys = await asyncio.to_thread(load_keys, keys_file(settings.data))
         app = make_app(settings, node, fan_out, SigningKeys(keys.current, keys.by_id))
         address = await stack.enter_async_context(listening(settings, app, node))
-        spare_garbage_collector()
         await welcome(settings, node, address, say)
         await until_stopped(stop, node)
         await drain(app, settings.drain_timeout_seconds / 4)
         return EXIT_FAILED if node.failed.done() else EXIT_OK
-
-
-def spare_garbage_collector() -> None:
-    """Take what lives as long as the node out of every later collection, and collect less often.
-
-    A full collection over a hundred thousand actors stops the loop for a tenth of a second.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
 
 
 def on_signal(stop: asyncio.Event) -> None:

@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 from veza.actors.fanout import FanOut
+from veza.actors.runtime import AsyncioSystemBase
+from veza.actors.runtime.garbage import GarbageKeeper
 from veza.config.ids import uuid7
 from veza.config.paths import media_folder, postgres_folder
 from veza.config.settings import Settings
@@ -19,6 +21,7 @@ from veza.persistence.migrate import migrate
 from veza.persistence.pool import Pool, open_pool
 from veza.persistence.postgres import EmbeddedPostgres
 from veza.supervisors.database import DatabaseKeeper
+from veza.supervisors.family import FamilySupervisor
 from veza.supervisors.node import Node, NodeFailedError
 from veza.supervisors.tree import Resources, build_tree
 
@@ -62,15 +65,30 @@ async def running_node(
             node_id=uuid7(), settings=settings, pool=pool, store=store, fan_out=fan_out
         )
         node = Node(build_tree(resources), checks={"database": lambda: keeper.is_up})
+        garbage = GarbageKeeper(lambda: count_actors(node.runtime))
         watching = asyncio.create_task(keeper.watch(pool))
         try:
             await started(node)
+            garbage.start(asyncio.get_running_loop())
             yield node
         finally:
+            garbage.stop()
             watching.cancel()
             await node.stop(settings.drain_timeout_seconds)
     finally:
         await pool.close()
+
+
+def count_actors(runtime: AsyncioSystemBase) -> int:
+    """Count a node's actors by the counts of their parents; a family's 100,000 are not walked."""
+    count, waiting = len(runtime.lifecycle.roots), list(runtime.lifecycle.roots)
+    while waiting:
+        cell = waiting.pop()
+        children = cell.children or {}
+        count += len(children)
+        if not issubclass(cell.behaviour.actor_class, FamilySupervisor):
+            waiting.extend(children)
+    return count
 
 
 async def started(node: Node) -> None:
