@@ -148,19 +148,19 @@ def owned(cell: Callable[[Json], str]) -> Callable[[Line], Text | str]:
 
 ACTOR_COLUMNS: Final[tuple[Column[Line], ...]] = (
     Column(title="ACTOR", cell=lambda line: line.label),
-    Column(title="CLASS", cell=of_actor(lambda actor: actor["class"]), from_width=90),
+    Column(title="CLASS", cell=of_actor(lambda actor: actor["class"]), from_width=125),
     Column(title="STATE", cell=of_actor(lambda actor: actor["state"])),
     Column(title="HEALTH", cell=of_actor(health)),
     number_column("MAILBOX", of_actor(lambda actor: count(actor["mailbox"]))),
     number_column("AGE", of_actor(lambda actor: milliseconds(actor["head_age_ms"]))),
     number_column("MESSAGES", of_actor(lambda actor: count(actor["messages"]))),
-    number_column("ERRORS", of_actor(lambda actor: count(actor["errors"]))),
-    number_column("RESTARTS", of_actor(lambda actor: count(actor["restarts"]))),
-    number_column("BUSY", of_actor(lambda actor: milliseconds(actor["busy_ms"])), 110),
-    number_column("CPU", owned(lambda process: seconds(process["cpu_seconds"])), 120),
-    number_column("RSS", owned(lambda process: size(process["rss_bytes"])), 120),
+    number_column("ERRORS", of_actor(lambda actor: count(actor["errors"])), 90),
+    number_column("RESTARTS", of_actor(lambda actor: count(actor["restarts"])), 100),
+    number_column("BUSY", of_actor(lambda actor: milliseconds(actor["busy_ms"])), 140),
+    number_column("CPU", owned(lambda process: seconds(process["cpu_seconds"])), 160),
+    number_column("RSS", owned(lambda process: size(process["rss_bytes"])), 160),
     Column(
-        title="LAST EXIT", cell=of_actor(lambda actor: actor["last_exit"] or ""), from_width=130
+        title="LAST EXIT", cell=of_actor(lambda actor: actor["last_exit"] or ""), from_width=180
     ),
 )
 

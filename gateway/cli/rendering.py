@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -19,6 +20,8 @@ Cell: TypeAlias = Callable[[Row], Text | str]
 
 PIPE_COLUMNS: Final = 10_000
 """Into a file or a pipe nothing is cut off at a guessed width."""
+GAP_COLUMNS: Final = 2
+NAME_COLUMNS: Final = 16
 FEW: Final = 10
 """Below that a decimal tells something."""
 SECOND_MS: Final = 1000
@@ -51,13 +54,24 @@ def number_column(title: str, cell: Cell[Row], from_width: int = 0) -> Column[Ro
 def lay_out(
     columns: Iterable[Column[Row]], rows: Iterable[Row], width: int = PIPE_COLUMNS
 ) -> Table:
-    """Lay rows out, one a line, with the columns that have room."""
+    """Lay rows out, one a line, with the columns that have room; the first gives way to the others."""
     shown = [column for column in columns if column.from_width <= width]
+    cells = [[styled(column.cell(row)) for column in shown] for row in rows]
+    others = (
+        GAP_COLUMNS + max([cell_len(column.title), *(line[number].cell_len for line in cells)])
+        for number, column in enumerate(shown[1:], start=1)
+    )
+    left = max(NAME_COLUMNS, width - sum(others))
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in shown:
-        table.add_column(column.title, justify=column.justify, no_wrap=column.is_cut)
-    for row in rows:
-        table.add_row(*(styled(column.cell(row)) for column in shown))
+    for number, column in enumerate(shown):
+        table.add_column(
+            column.title,
+            justify=column.justify,
+            no_wrap=column.is_cut,
+            max_width=None if number else left,
+        )
+    for line in cells:
+        table.add_row(*line)
     return table
 
 

@@ -1,11 +1,20 @@
 """A peer that speaks the operators' contract on a real unix socket, and the command line before it."""
 
 import asyncio
+import fcntl
 import json
 import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +26,8 @@ from aiohttp import web
 from veza.config.paths import ops_socket
 from veza.gateway.cli import main
 
+ROOT = Path(__file__).parents[3]
+PATIENCE_SECONDS = 20
 AT = "2026-03-01T12:00:00.000Z"
 ROOM = "0198c2f0-1111-7000-8000-000000000001"
 OTHER_ROOM = "0198c2f0-2222-7000-8000-000000000002"
@@ -53,13 +64,16 @@ def actor(path: str, *children: dict[str, Any], **changes: Any) -> dict[str, Any
     }
     view |= changes
     view["below"] = {
-        "actors": 1 + view["child_count"],
-        "unhealthy": 0,
-        "mailbox": 0,
-        "messages": 10,
-        "errors": 0,
-        "restarts": 0,
-        "head_age_ms": 0,
+        "actors": 1 + sum(child["below"]["actors"] for child in children),
+        "unhealthy": bool(view["unhealthy"])
+        + sum(child["below"]["unhealthy"] for child in children),
+        **{
+            name: view[name] + sum(child["below"][name] for child in children)
+            for name in ("mailbox", "messages", "errors", "restarts")
+        },
+        "head_age_ms": max(
+            [view["head_age_ms"], *(child["below"]["head_age_ms"] for child in children)]
+        ),
     }
     return view
 
@@ -175,7 +189,8 @@ class Peer:
     traced: list[list[dict[str, Any]]] = field(default_factory=list)
     why_ended: str = "limit"
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    reads: int = 0
+    looks: int | None = None
+    """After so many questions for its figures it is gone; None: it stays."""
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -208,12 +223,15 @@ class Peer:
         return found | {path: actor(path) for path in self.hidden}
 
     async def _tree(self, request: web.Request) -> web.Response:
-        self.reads += 1
         under = request.query.get("under", "")
         root = self.actors()[under] if under else self.tree
         return web.json_response({"node": self.node["host"], "root": root})
 
-    async def _nodes(self, _request: web.Request) -> web.Response:
+    async def _nodes(self, request: web.Request) -> web.Response:
+        if self.looks is not None:
+            self.looks -= 1
+            if self.looks < 0 and request.transport is not None:
+                request.transport.abort()
         return web.json_response({"data": [self.node], "next_cursor": None})
 
     async def _inspect(self, request: web.Request) -> web.Response:
@@ -433,6 +451,64 @@ def veza(capsys: pytest.CaptureFixture[str], data: Path) -> Callable[..., Told]:
         return Told(ended.value.code or 0, told.out, told.err)
 
     return run
+
+
+class Terminal:
+    """A command behind a pseudo-terminal, as its user sees it."""
+
+    def __init__(self, data: Path, *arguments: str) -> None:
+        self.screen, self.tty = pty.openpty()
+        self.resize(24, 100)
+        self.before = termios.tcgetattr(self.tty)
+        self.seen = b""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "veza.gateway.cli", *arguments, "--data", str(data)],
+            stdin=self.tty,
+            stdout=self.tty,
+            stderr=self.tty,
+            env={**os.environ, "PYTHONPATH": str(ROOT / ".links"), "TERM": "xterm-256color"},
+            start_new_session=True,
+        )
+
+    def resize(self, lines: int, columns: int) -> None:
+        fcntl.ioctl(self.tty, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def until(self, text: str) -> str:
+        """Read on until the text comes; return all from there back to what was looked for before."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while text.encode() not in self.seen:
+            ready, _, _ = select.select([self.screen], [], [], deadline - time.monotonic())
+            assert ready, f"{text!r} did not come: {self.seen[-2000:]!r}"
+            self.seen += os.read(self.screen, 65536)
+        found, _, self.seen = self.seen.partition(text.encode())
+        return found.decode(errors="replace") + text
+
+    def press(self, key: str) -> None:
+        os.write(self.screen, key.encode())
+
+    def ended(self, after: str) -> int:
+        """The exit code; what comes before the last words is read, or it could not end."""
+        self.until(after)
+        return self.process.wait(PATIENCE_SECONDS)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.screen)
+        os.close(self.tty)
+
+
+@pytest.fixture
+def on_terminal(data: Path) -> Iterator[Callable[..., Terminal]]:
+    with ExitStack() as stack:
+
+        def run(*arguments: str) -> Terminal:
+            terminal = Terminal(data, *arguments)
+            stack.callback(terminal.close)
+            return terminal
+
+        yield run
 
 
 @pytest.fixture

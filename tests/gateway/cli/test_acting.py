@@ -61,3 +61,12 @@ def test_drain_without_an_actor_drains_the_node(veza, peer) -> None:
 
 def test_nothing_can_be_done_to_a_node_that_is_not_there(veza) -> None:
     assert veza("drain", "--reason", "upgrade").code == 3
+
+
+def test_on_a_terminal_the_reason_is_asked_for(peer, on_terminal) -> None:
+    terminal = on_terminal("kill", "catalogue")
+    terminal.until("Why kill /veza/root/services/catalogue?")
+    terminal.press("it hung\n")
+
+    assert terminal.ended(after="It starts anew.") == 0
+    assert peer.asked == [("/veza/root/services/catalogue kill", {"reason": "it hung"})]

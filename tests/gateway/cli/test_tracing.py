@@ -1,6 +1,7 @@
 """`veza trace` prints each message once, as it comes, until the trace ends."""
 
 import json
+import signal
 
 AT = "2026-03-01T12:00:00.000Z"
 
@@ -63,3 +64,13 @@ def test_a_line_says_what_became_of_the_message(veza, peer) -> None:
 
 def test_a_duration_is_a_number_with_a_unit(veza, peer) -> None:
     assert veza("trace", "catalogue", "--for", "soon", "--reason", "look").code == 2
+
+
+def test_ctrl_c_ends_the_watching(peer, on_terminal) -> None:
+    peer.why_ended = ""
+    peer.traced = [[message(1)]]
+    terminal = on_terminal("trace", "catalogue", "--reason", "look")
+    terminal.until("PostMessage")
+    terminal.process.send_signal(signal.SIGINT)
+
+    assert terminal.ended(after="not watched any more") == 0
