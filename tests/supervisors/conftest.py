@@ -79,7 +79,7 @@ class Player(SupervisedActor):
         self.number = stage.starts[label]
         stage.write(f"+{label}")
         if label in stage.crash_at_once:
-            self.send(self.cell, Do(what="crash"))
+            self.wakeup_after(0.0, Do(what="crash"))
         if stage.never_ready[label]:
             stage.never_ready[label] -= 1
         else:
@@ -264,6 +264,10 @@ class Tree:
     async def who(self, cell: Cell) -> object:
         """Ask an actor for its label and its how-manieth instance this is."""
         return await self.runtime.request(cell, WhoIsIt(), 5)
+
+    def question(self) -> object:
+        """Make the question of `who`, to be asked some other way."""
+        return WhoIsIt()
 
     async def knows(self, label: str) -> object:
         answer = await self.runtime.request(self.cell(label), WhomDoYouKnow(), 5)
