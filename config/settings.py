@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     message_rate_per_10s: Annotated[int, Field(ge=1)] = 10
     message_burst: Annotated[int, Field(ge=1)] = 20
 
+    load_targets: tuple[str, ...] = ()
+    load_max_rate: Annotated[int, Field(ge=1)] = 5000
+
     @field_validator("data")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
