@@ -17,6 +17,7 @@ const VIEWS = {
   upload: lazy(async () => (await import("../views/upload/upload.js")).Upload),
   rooms: lazy(async () => (await import("../views/rooms/rooms.js")).Rooms),
   room: lazy(async () => (await import("../views/room/room.js")).RoomPage),
+  ops: lazy(async () => (await import("../views/ops/ops.js")).Ops),
   missing: Missing,
 };
 const SignIn = lazy(async () => (await import("../views/sign-in/sign-in.js")).SignIn);

@@ -13,6 +13,8 @@ const ROUTES = [
   [/^\/rooms\/([\w-]+)$/, "room"],
   [/^\/sign-in$/, "sign-in"],
   [/^\/setup$/, "setup"],
+  [/^\/ops$/, "ops"],
+  [/^\/ops\/((?:actors|crashes)\/.+|dead-letters|crashes|connections|audit)$/, "ops"],
 ];
 
 /** @returns {Route} */
@@ -32,12 +34,12 @@ let entry = 0;
 
 const scroller = () => document.getElementById("main");
 
-/** @param {string} path @param {{replace?: boolean}} [options] */
-export function navigate(path, { replace = false } = {}) {
+/** @param {string} path @param {{replace?: boolean, stay?: boolean}} [options] stay: the page is not scrolled to its top */
+export function navigate(path, { replace = false, stay = false } = {}) {
   scrolls.set(entry, scroller()?.scrollTop ?? 0);
   if (!replace) entry = Date.now();
   history[replace ? "replaceState" : "pushState"]({ entry }, "", path);
-  show(0);
+  show(stay ? scroller()?.scrollTop ?? 0 : 0);
 }
 
 /** @param {number} scrollTop */

@@ -1,12 +1,15 @@
 // @ts-check
 /** Who is signed in, what this instance is, and every track and job the page has heard of: one signal a thing, patched by REST and live events alike. */
 import { api } from "./api.js";
-import { batch, signal } from "./dom.js";
+import { batch, computed, signal } from "./dom.js";
 
 /** @typedef {import("../types/wire").Track} Track @typedef {import("../types/wire").Job} Job */
 
 /** `undefined` until the server told. @type {{value: import("../types/wire").User | null | undefined}} */
 export const me = signal(undefined);
+
+/** Whether the one who is signed in may see and steer what runs here. */
+export const isOperator = computed(() => ["ops", "admin"].some((role) => me.value?.roles.includes(role)));
 
 /** @type {{value: import("../types/wire").Instance | null}} */
 export const instance = signal(null);

@@ -4,7 +4,7 @@ import { html, lazy, signal, useEffect, useState } from "../app/dom.js";
 import { rooms, unread } from "../app/rooms.js";
 import { route } from "../app/router.js";
 import { current } from "../app/player.js";
-import { instance, me } from "../app/store.js";
+import { instance, isOperator, me } from "../app/store.js";
 import { connection, retryNow } from "../app/ws.js";
 import { Avatar, Mark, icon } from "./icon.js";
 import { Toasts } from "./toast.js";
@@ -23,6 +23,7 @@ export function Shell({ onSignOut, children }) {
       <${NavLink} href="/rooms" names=${["rooms", "room"]} label="Rooms" art=${icon("message-square")}
         badge=${Object.values(unread.value).reduce((sum, count) => sum + count, 0)} />
       <${NavLink} href="/upload" names=${["upload"]} label="Upload" art=${icon("cloud-upload")} />
+      ${isOperator.value && html`<${NavLink} href="/ops" names=${["ops"]} label="Ops" art=${icon("activity")} />`}
     </nav>
     <${RoomList} />
     <main id="main" class="main" tabindex="0"><${ConnectionBanner} />${children}</main>

@@ -34,9 +34,20 @@ def test_the_first_paint_needs_at_most_twenty_modules(
     assert len(graph) <= FIRST_PAINT_MODULES, names
 
 
-def test_the_media_loader_is_not_part_of_the_first_paint(web: Path, imports: Imports) -> None:
+def test_the_media_loader_and_the_charts_are_not_part_of_the_first_paint(
+    web: Path, imports: Imports
+) -> None:
     graph = _closure({web / "app" / "main.js"}, imports)
-    assert not {path.name for path in graph} & {"hls.light.js", "playback.js", "dock.js"}
+    heavy = {"hls.light.js", "playback.js", "dock.js", "uplot.js"}
+    assert not {path.name for path in graph} & heavy
+
+
+def test_only_the_ops_page_draws_charts(web: Path, imports: Imports, sources: dict) -> None:
+    ops = web / "views" / "ops"
+    users = {path for path in sources if web / "vendor" / "uplot.js" in set().union(*imports(path))}
+    assert users == {ops / "charts.js"}
+    others = set((web / "views").glob("*/*.js")) - set(ops.glob("*.js"))
+    assert not _closure(others, imports, lazily=True) & set(ops.glob("*.js"))
 
 
 def test_every_import_leads_to_a_file_and_every_file_is_imported(
