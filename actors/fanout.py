@@ -35,12 +35,14 @@ class FanOutLimits:
     """Bounds of one connection and one topic.
 
     `volatile_bytes`: past this backlog volatile events are dropped. `outbox_bytes`: past this one the
-    connection is closed. `replay_events`: how many events a topic keeps for late subscribers.
+    connection is closed. `replay_events`, `replay_bytes`: how many events a topic keeps for late
+    subscribers, and how much they may weigh; never more than half an outbox takes at once.
     """
 
     volatile_bytes: int = 64 * 1024
     outbox_bytes: int = 1024 * 1024
     replay_events: int = 512
+    replay_bytes: int = 256 * 1024
 
 
 @dataclass(slots=True)
@@ -108,6 +110,7 @@ class _Topic:
     holders: set[Outbox] = field(default_factory=set)
     outboxes: set[Outbox] = field(default_factory=set)
     replay: deque[tuple[int, bytes]] = field(default_factory=deque)
+    replay_bytes: int = 0
     durable: list[bytes] = field(default_factory=list)
     everything: list[bytes] = field(default_factory=list)
 
@@ -130,6 +133,7 @@ class FanOut:
     ) -> None:
         self.encode = encode
         self.limits = limits
+        self._replay_bytes = min(limits.replay_bytes, limits.outbox_bytes // 2)
         self.counters = FanOutCounters()
         self._call_soon = call_soon
         self._topics: dict[str, _Topic] = {}
@@ -152,11 +156,18 @@ class FanOut:
         if seq is not None:
             topic.told_seq = seq
             topic.durable.append(frame)
-            topic.replay.append((seq, frame))
-            if len(topic.replay) > self.limits.replay_events:
-                topic.replay.popleft()
+            self._keep(topic, seq, frame)
         self._dirty_topics.add(topic)
         self._schedule()
+
+    def _keep(self, topic: _Topic, seq: int, frame: bytes) -> None:
+        """Keep a frame for late subscribers; the oldest go when there are too many or too heavy."""
+        topic.replay.append((seq, frame))
+        topic.replay_bytes += len(frame)
+        while (
+            len(topic.replay) > self.limits.replay_events or topic.replay_bytes > self._replay_bytes
+        ):
+            topic.replay_bytes -= len(topic.replay.popleft()[1])
 
     def hold(self, name: str, outbox: Outbox) -> None:
         """Keep the topic's events from now on, for a connection that is about to subscribe."""

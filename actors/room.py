@@ -36,6 +36,8 @@ ROOM_WRITER: Final = ("room_writer", "")
 CATCH_UP_EVENTS: Final = 200
 RETRY_SECONDS: Final = 1.0
 IDLE_SECONDS: Final = 60.0
+MAX_PENDING: Final = 1000
+"""Two batches of the writer: past it the room refuses, so that one room never fills the writer's mailbox."""
 STORE_SECONDS: Final = 600.0
 """The writer answers in any case. Whoever asked the room waits less; the room must still hear of it."""
 
@@ -116,6 +118,7 @@ class RoomActor(SupervisedActor):
         if command.member.id in self.members:
             return RoomJoined(room=room)
         self.posting.spend(command.member.id, monotonic())
+        self._check_pending()
         self._store(EventKind.MEMBER_JOINED, command.member, sender)
         return None
 
@@ -124,6 +127,7 @@ class RoomActor(SupervisedActor):
         if command.member.id not in self.members:
             return RoomLeft(room_id=self.room_id)
         self.posting.spend(command.member.id, monotonic())
+        self._check_pending()
         self.leaving.add(command.member.id)
         self._store(EventKind.MEMBER_LEFT, command.member, sender)
         return None
@@ -133,6 +137,7 @@ class RoomActor(SupervisedActor):
         if command.author.id not in self.members or command.author.id in self.leaving:
             raise RefusedError(RejectCode.NOT_A_MEMBER, "Join the room before you write to it.")
         self.posting.spend(command.author.id, monotonic())
+        self._check_pending()
         event = NewEvent(
             room_id=self.room_id,
             kind=EventKind.MESSAGE_POSTED,
@@ -192,6 +197,15 @@ class RoomActor(SupervisedActor):
         if self.room is None:
             raise RefusedError(RejectCode.NOT_FOUND, "There is no such room.")
         return replace(self.room, seq=self.told_seq, member_count=len(self.members))
+
+    def _check_pending(self) -> None:
+        """Refuse while more is being stored than the room may have under way."""
+        if self.pending >= MAX_PENDING:
+            raise RefusedError(
+                RejectCode.UNAVAILABLE,
+                "Too much is being written in this room at this moment.",
+                retry_after_seconds=RETRY_SECONDS,
+            )
 
     def _on_opened(self, reply: object) -> None:
         match reply:

@@ -1,7 +1,7 @@
 """The services around rooms: making and listing them, reading their events, committing new ones."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 from veza.actors.base import ServiceActor
@@ -31,6 +31,9 @@ from veza.config.ids import uuid7
 from veza.persistence import room_log, rooms, rows
 from veza.persistence.errors import DatabaseUnavailableError
 from veza.persistence.pool import Connection, Pool
+
+MEMBERSHIPS_TOLD: Final = 500
+"""The newest: with the longest names 370 KB, which an outbox takes at once."""
 
 
 class RoomsActor(DatabaseActor):
@@ -67,7 +70,7 @@ class RoomsActor(DatabaseActor):
         self, command: ListMemberships, _sender: Address
     ) -> MembershipsListed:
         async with self.connection() as conn:
-            found = await rooms.list_memberships(conn, command.user_id)
+            found = await rooms.list_memberships(conn, command.user_id, limit=MEMBERSHIPS_TOLD)
         return MembershipsListed(memberships=tuple(found))
 
 

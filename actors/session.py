@@ -2,10 +2,10 @@
 
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import ClassVar, Final
 from uuid import UUID
 
-from veza.actors.base import SupervisedActor
+from veza.actors.base import SupervisedActor, WhenFull
 from veza.actors.fanout import FanOut, Outbox
 from veza.actors.messages.accounts import Author
 from veza.actors.messages.common import Answer, Busy, Key, RefusedError, RejectCode, Rejected
@@ -20,6 +20,7 @@ from veza.actors.messages.rooms import (
     PostMessage,
     ReadEvents,
     Room,
+    RoomEvent,
     RoomJoined,
     RoomLeft,
 )
@@ -45,7 +46,13 @@ RESYNC: Final = 4004
 ROOMS: Final = ("rooms", "")
 REPLAY_EVENTS: Final = 1000
 """A client that missed more than this reloads: it would not read them one by one either."""
-
+REPLAY_PAGE: Final = 200
+REPLAY_PAUSE_SECONDS: Final = 0.05
+RETRY_SECONDS: Final = 1.0
+MAX_ROOMS: Final = 1000
+"""How many rooms one connection may be in at a time."""
+EVENT_BYTES: Final = 512
+"""What a frame says of an event beside its text, at most."""
 
 RoomCommand = SubscribeRoom | UnsubscribeRoom | SendMessage
 MAX_WAITING: Final = 100
@@ -78,6 +85,14 @@ class _Replaying:
     greeting: RoomEntered | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayOn:
+    """Time to see whether the connection has taken enough of a replay to be sent more of it."""
+
+    room: Room
+    after_seq: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Leaving:
     frame_id: str | None
@@ -102,14 +117,42 @@ def is_recoverable(since: Position | None, room: Room) -> bool:
     return 0 <= room.seq - since.seq <= REPLAY_EVENTS
 
 
+def newest_within(events: tuple[RoomEvent, ...], limit_bytes: int) -> tuple[RoomEvent, ...]:
+    """Return the newest events whose frames are not longer than the limit together; one at least."""
+    kept = 0
+    for event in reversed(events):
+        limit_bytes -= EVENT_BYTES + len(event.text.encode())
+        if limit_bytes < 0 and kept:
+            break
+        kept += 1
+    return events[len(events) - kept :]
+
+
+BUSY: Final = Rejected(
+    command="",
+    code=RejectCode.UNAVAILABLE,
+    detail="There is too much to do at this moment. Try again.",
+    retry_after_seconds=RETRY_SECONDS,
+)
+"""What `Busy` is to a client: unlike other failures it leaves no doubt that nothing was done."""
+TOO_MANY_ROOMS: Final = Rejected(
+    command="",
+    code=RejectCode.INVALID_STATE,
+    detail=f"A connection may be in {MAX_ROOMS} rooms. Leave one first.",
+)
+
+
 class SessionActor(SupervisedActor):
     """One connection of a signed-in user.
 
     Every command with a frame id is answered by exactly one frame. The session asks rooms and the log,
     each question with its own tag, and keeps no table of what is pending: the tag carries it.
     Commands about one room take effect in the order they came: what follows a join or a leave waits
-    for its answer, so a client may join and write in one breath.
+    for its answer, so a client may join and write in one breath. A session that does not get round to
+    its commands ends: its client comes back and sends again what was not answered.
     """
+
+    when_full: ClassVar[WhenFull] = "close"
 
     def __init__(self, *, actor_id: str, directory: Address, fan_out: FanOut) -> None:
         super().__init__()
@@ -147,6 +190,9 @@ class SessionActor(SupervisedActor):
     def receiveMsg_SubscribeRoom(self, command: SubscribeRoom, _sender: Address) -> None:
         user, outbox = self._opened()
         if self._waits(command):
+            return
+        if len(self.rooms | self.changing.keys() | {command.room_id}) > MAX_ROOMS:
+            self._fail(command.frame_id, TOO_MANY_ROOMS)
             return
         self.changing[command.room_id] = deque()
         self.fan_out.hold(room_topic(command.room_id), outbox)
@@ -201,7 +247,7 @@ class SessionActor(SupervisedActor):
                     )
                 )
             case Answer(tag=_Browsing() as tag, message=EventsRead() as read):
-                self._push(HistoryRead(frame_id=tag.frame_id, room_id=tag.room_id, history=read))
+                self._show_history(tag, read)
             case Answer(tag=_Leaving() as tag, message=RoomLeft()):
                 self._push(RoomExited(frame_id=tag.frame_id, room_id=tag.room_id))
                 self._changed(tag.room_id)
@@ -217,6 +263,12 @@ class SessionActor(SupervisedActor):
                 self._answer_opening(reply_to, answer.message)
             case Answer(tag=_Sending() | _Browsing() as tag):
                 self._fail(tag.frame_id, answer.message)
+
+    def receiveMsg_ReplayOn(self, message: ReplayOn, _sender: Address) -> None:
+        if self._is_loaded():
+            self.wakeup_after(REPLAY_PAUSE_SECONDS, message)
+        else:
+            self._deliver_from(message.room, message.after_seq, None)
 
     # --- how it is done ---
 
@@ -273,7 +325,7 @@ class SessionActor(SupervisedActor):
             self.rooms.add(room.id)
             self._changed(room.id)
             return
-        read = ReadEvents(room_id=room.id, after_seq=after_seq, limit=REPLAY_EVENTS)
+        read = ReadEvents(room_id=room.id, after_seq=after_seq, limit=REPLAY_PAGE)
         self._ask(ROOM_LOG, read, _Replaying(room, after_seq, greeting))
 
     def _replay(self, tag: _Replaying, read: EventsRead) -> None:
@@ -284,9 +336,25 @@ class SessionActor(SupervisedActor):
         _user, outbox = self._opened()
         if tag.greeting is not None:
             outbox.push(tag.greeting)
+        after_seq = tag.after_seq
         for event in read.events:
+            if self._is_loaded():
+                break
             outbox.push(event)
-        self._deliver_from(tag.room, read.events[-1].seq, None)
+            after_seq = event.seq
+        self.receiveMsg_ReplayOn(ReplayOn(room=tag.room, after_seq=after_seq), self.cell)
+
+    def _show_history(self, tag: _Browsing, read: EventsRead) -> None:
+        events = newest_within(read.events, self._room_bytes())
+        history = replace(read, events=events)
+        self._push(HistoryRead(frame_id=tag.frame_id, room_id=tag.room_id, history=history))
+
+    def _room_bytes(self) -> int:
+        """Return how much of the outbox old events may take: live ones and answers need the rest."""
+        return self.fan_out.limits.outbox_bytes // 4
+
+    def _is_loaded(self) -> bool:
+        return self._opened()[1].waiting_bytes() > self._room_bytes()
 
     def _abandon(self, room_id: UUID) -> None:
         """Part of a replay was sent and the rest cannot be had: the client must start over."""
@@ -310,6 +378,8 @@ class SessionActor(SupervisedActor):
 
     def _fail(self, frame_id: str | None, reply: object) -> None:
         _user, outbox = self._opened()
+        if isinstance(reply, Busy):
+            reply = BUSY
         if isinstance(reply, Rejected):
             failed = CommandFailed(
                 frame_id=frame_id,

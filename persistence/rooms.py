@@ -31,7 +31,7 @@ _LIST_MEMBERSHIPS = f"""
     SELECT {_ROOM}, m.read_seq
     FROM room_members m JOIN rooms r ON r.id = m.room_id JOIN room_heads h ON h.room_id = r.id
     WHERE m.user_id = $1
-    ORDER BY r.id DESC
+    ORDER BY r.id DESC LIMIT $2
 """
 
 _LOAD_MEMBERS = "SELECT user_id FROM room_members WHERE room_id = $1"
@@ -64,9 +64,11 @@ async def list_rooms(conn: Connection, *, before: UUID | None, limit: int) -> tu
     return tuple(_room(row) for row in await conn.fetch(_LIST_ROOMS, before, limit))
 
 
-async def list_memberships(conn: Connection, user_id: UUID) -> tuple[Membership, ...]:
-    """Return the rooms a user is a member of, newest first."""
-    rows = await conn.fetch(_LIST_MEMBERSHIPS, user_id)
+async def list_memberships(
+    conn: Connection, user_id: UUID, *, limit: int
+) -> tuple[Membership, ...]:
+    """Return the newest `limit` rooms a user is a member of, newest first."""
+    rows = await conn.fetch(_LIST_MEMBERSHIPS, user_id, limit)
     return tuple(
         Membership(
             room=_room(row), read_seq=row["read_seq"], unread=max(0, row["seq"] - row["read_seq"])

@@ -93,8 +93,8 @@ async def test_a_membership_tells_what_is_unread_since_the_join(
     in_newer, in_older = [await rooms.get_room(conn, room.id) for room in (newer, older)]
     assert in_newer is not None
     assert in_older is not None
-    assert await rooms.list_memberships(conn, author.id) == (
+    assert await rooms.list_memberships(conn, author.id, limit=10) == (
         Membership(room=in_newer, read_seq=1, unread=0),
         Membership(room=in_older, read_seq=2, unread=1),
     )
-    assert await rooms.list_memberships(conn, uuid4()) == ()
+    assert await rooms.list_memberships(conn, uuid4(), limit=10) == ()
