@@ -40,6 +40,16 @@ def json_answer(
     )
 
 
+def fresh_answer(body: bytes, status: int = HTTPStatus.OK) -> web.Response:
+    """Answer JSON that is true now and not a moment later: nobody may keep it."""
+    return web.Response(
+        body=body,
+        status=status,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
 def bytes_answer(
     request: web.Request,
     body: bytes,

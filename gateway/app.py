@@ -12,11 +12,11 @@ from veza.actors.fanout import FanOut
 from veza.config.settings import Settings
 from veza.gateway import (
     auth,
+    health,
     jobs,
     keys,
     media,
     openapi,
-    ops,
     rooms,
     static,
     tracks,
@@ -28,12 +28,19 @@ from veza.gateway.endpoints import Endpoints
 from veza.gateway.keys import Actors
 from veza.gateway.metrics import ActorCollector, FanOutCollector, Metrics
 from veza.gateway.middlewares import MIDDLEWARES, add_headers
+from veza.gateway.ops import actors as ops_actors
+from veza.gateway.ops import failures as ops_failures
+from veza.gateway.ops import node as ops_node
+from veza.gateway.ops.feed import TreeFeed
 from veza.gateway.page import WEB_ROOT, Page
 from veza.gateway.rates import Rates
 from veza.gateway.segments import SegmentCache
 from veza.gateway.tokens import AccessTokens, Cursors, PlaybackUrls, SigningKeys
+from veza.gateway.version import version
 
 ISSUER: Final = "veza"
+
+OPS_DOORS: Final = (ops_actors.doors, ops_failures.doors, ops_node.doors)
 
 AREAS: Final = (
     auth.routes,
@@ -42,8 +49,9 @@ AREAS: Final = (
     uploads.routes,
     jobs.routes,
     media.routes,
-    ops.api,
-    ops.health,
+    health.instance,
+    *(doors.http for doors in OPS_DOORS),
+    health.health,
 )
 
 
@@ -56,7 +64,10 @@ def make_app(
     web_root: Path = WEB_ROOT,
 ) -> web.Application:
     """Make the application that clients reach."""
-    app = _bare_app(actors, AREAS)
+    app = _bare_app(AREAS)
+    app[keys.ACTORS] = actors
+    app[keys.METRICS] = Metrics(version())
+    app[keys.DRAIN_ASKED] = asyncio.Event()
     issuer = str(settings.public_url or ISSUER)
     app[keys.SETTINGS] = settings
     app[keys.FAN_OUT] = fan_out
@@ -67,13 +78,15 @@ def make_app(
     app[keys.SEGMENTS] = SegmentCache(lambda name: media.load_segment(actors, name))
     app[keys.PAGE] = Page(web_root)
     app[keys.OPENAPI] = openapi.document(
-        (endpoint for area in AREAS for endpoint in area), ops.version()
+        (endpoint for area in AREAS for endpoint in area), version()
     )
     connections = app[keys.CONNECTIONS] = Connections(
         settings.connections_per_user, settings.ws_heartbeat_ms / 1000
     )
     app[keys.METRICS].watch(FanOutCollector(fan_out.counters, lambda: len(connections)))
-    app[keys.METRICS].watch(ActorCollector(actors.tree))
+    collector = app[keys.ACTOR_FIGURES] = ActorCollector()
+    app[keys.METRICS].watch(collector)
+    app[keys.TREE_FEED] = TreeFeed(actors, fan_out, connections)
     websocket.add_to(app)
     static.add_to(app)
     app.cleanup_ctx.append(_background)
@@ -81,16 +94,28 @@ def make_app(
     return app
 
 
-def make_ops_app(actors: Actors) -> web.Application:
+_SHARED: Final[tuple[web.AppKey[Any], ...]] = (
+    keys.ACTORS,
+    keys.CONNECTIONS,
+    keys.CURSORS,
+    keys.DRAIN_ASKED,
+    keys.METRICS,
+    keys.RATES,
+    keys.SETTINGS,
+)
+
+
+def make_ops_app(app: web.Application) -> web.Application:
     """Make the application of the unix socket: no sign-in, the file's permissions guard it."""
-    return _bare_app(actors, (ops.ops_socket,))
+    ops_app = _bare_app(tuple(doors.socket for doors in OPS_DOORS))
+    for key in _SHARED:
+        ops_app[key] = app[key]
+    return ops_app
 
 
-def _bare_app(actors: Actors, areas: tuple[Endpoints, ...]) -> web.Application:
+def _bare_app(areas: tuple[Endpoints, ...]) -> web.Application:
     app = web.Application(middlewares=MIDDLEWARES)
     app.on_response_prepare.append(add_headers)
-    app[keys.ACTORS] = actors
-    app[keys.METRICS] = Metrics(ops.version())
     for area in areas:
         area.add_to(app)
     return app
@@ -116,6 +141,7 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+    await app[keys.TREE_FEED].stop()
 
 
 def _start(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":

@@ -4,11 +4,17 @@ One task beats for all connections: no timer and no task for each.
 """
 
 import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address, ip_network
+from itertools import count, islice
 from math import ceil
 from random import SystemRandom
 from typing import Final, Protocol
 from uuid import UUID
 
+from veza.actors.messages.accounts import Author
 from veza.gateway.errors import CloseCode
 
 _SLOTS: Final = 16
@@ -17,12 +23,46 @@ _DRAIN_STEP_SECONDS: Final = 0.1
 _dice = SystemRandom()
 
 
-class Peer(Protocol):
-    """What the registry needs of a connection."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionSeen:
+    """One connection as operators see it. `opened_at` is in seconds since 1970."""
 
-    user_id: UUID | None
+    connection_id: int
+    user: Author | None
+    session: str | None
+    address: str
+    opened_at: float
+    idle_ms: int
+    queue_bytes: int
+
+
+class Peer(Protocol):
+    """What the registry needs of a connection.
+
+    `number` is the registry's, `opened_at` and `heard_at` are the event loop's time. `session_id` is
+    the sign-in's session, `session` the id of the session actor.
+    """
+
+    number: int
+    user: Author | None
     session_id: UUID | None
+    opened_at: float
     heard_at: float
+
+    @property
+    def user_id(self) -> UUID | None:
+        """Whose connection it is."""
+
+    @property
+    def session(self) -> str | None:
+        """Which session actor serves it."""
+
+    @property
+    def address(self) -> str | None:
+        """Where it comes from."""
+
+    def queue_bytes(self) -> int:
+        """How much waits to be sent."""
 
     def ping(self) -> None:
         """Send a ping."""
@@ -46,7 +86,8 @@ class Connections:
     def __init__(self, per_user: int, heartbeat_seconds: float) -> None:
         self._per_user = per_user
         self._heartbeat_seconds = heartbeat_seconds
-        self._peers: set[Peer] = set()
+        self._peers: dict[int, Peer] = {}
+        self._numbers = count(1)
         self._slots: tuple[set[Peer], ...] = tuple(set() for _ in range(_SLOTS))
         self._by_user: dict[UUID, set[Peer]] = {}
         self._next_slot = 0
@@ -57,7 +98,8 @@ class Connections:
 
     def add(self, peer: Peer) -> None:
         """Watch over a new connection."""
-        self._peers.add(peer)
+        peer.number = next(self._numbers)
+        self._peers[peer.number] = peer
         self._slots[self._next_slot].add(peer)
         self._next_slot = (self._next_slot + 1) % _SLOTS
 
@@ -71,7 +113,7 @@ class Connections:
 
     def remove(self, peer: Peer) -> None:
         """Forget a connection that is gone."""
-        self._peers.discard(peer)
+        self._peers.pop(peer.number, None)
         for slot in self._slots:
             slot.discard(peer)
         if peer.user_id is not None:
@@ -80,9 +122,20 @@ class Connections:
             if not held:
                 self._by_user.pop(peer.user_id, None)
 
+    def listed(self, now: float, *, limit: int, before: int | None) -> list[ConnectionSeen]:
+        """Describe connections, newest first: those opened before one. `now` is the loop's time."""
+        unix_offset = time.time() - now
+        return [seen(peer, now, unix_offset) for peer in islice(self._older(before), limit)]
+
+    def _older(self, before: int | None) -> Iterator[Peer]:
+        # In order of their numbers, as they came.
+        for number, peer in reversed(self._peers.items()):
+            if before is None or number < before:
+                yield peer
+
     def sign_out(self, session_id: UUID) -> None:
         """Close the connections of a session that has just ended."""
-        for peer in tuple(self._peers):
+        for peer in tuple(self._peers.values()):
             if peer.session_id == session_id:
                 peer.close(CloseCode.SIGNED_OUT, "signed out")
 
@@ -106,7 +159,7 @@ class Connections:
     async def drain(self, seconds: float) -> None:
         """Take no new connections; end those there are with 4001, spread over `seconds`."""
         self.is_draining = True
-        waiting = list(self._peers)
+        waiting = list(self._peers.values())
         steps = max(1, int(seconds / _DRAIN_STEP_SECONDS))
         for steps_left in range(steps, 0, -1):
             for _ in range(ceil(len(waiting) / steps_left)):
@@ -115,3 +168,26 @@ class Connections:
                 peer.close(CloseCode.DRAINING, "the server stops")
             if waiting:
                 await asyncio.sleep(_DRAIN_STEP_SECONDS)
+
+
+def seen(peer: Peer, now: float, unix_offset: float) -> ConnectionSeen:
+    """Describe a connection to operators."""
+    return ConnectionSeen(
+        connection_id=peer.number,
+        user=peer.user,
+        session=peer.session,
+        address=masked(peer.address),
+        opened_at=peer.opened_at + unix_offset,
+        idle_ms=max(0, round((now - peer.heard_at) * 1000)),
+        queue_bytes=peer.queue_bytes(),
+    )
+
+
+def masked(address: str | None) -> str:
+    """Return the network an address is of, /24 or /48: enough to tell neighbours, not people."""
+    if address is None:
+        return "unknown"
+    ip = ip_address(address.partition("%")[0])
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return str(ip_network((ip, 48 if isinstance(ip, IPv6Address) else 24), strict=False))

@@ -7,13 +7,13 @@ reads the same declarations, cannot disagree.
 
 import asyncio
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, TypeVar, get_type_hints
-from uuid import UUID
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from pydantic import BaseModel
 
 from veza.gateway import values
@@ -26,6 +26,9 @@ MAX_JSON_BYTES: Final = 64 * 1024
 READ_SECONDS: Final = 30.0
 """How long a client may take to send a JSON body, or one chunk of an upload."""
 
+_PATTERN: Final = re.compile(r"\{(\w+):[^{}]*\}")
+_NUMBER: Final = re.compile("[0-9]{1,18}")
+
 Handler = Callable[..., Awaitable[web.StreamResponse]]
 HandlerType = TypeVar("HandlerType", bound=Handler)
 
@@ -37,6 +40,7 @@ class Access(Enum):
     OPTIONAL = "optional"
     SIGNED_IN = "signed in"
     OPS = "ops"
+    ADMIN = "admin"
     METRICS = "metrics"
 
 
@@ -69,6 +73,12 @@ class Endpoint:
     takes_who: bool
     rate: RatePolicy | None
     upload: type[BaseModel] | None
+    has_validator: bool
+
+    @property
+    def template(self) -> str:
+        """Return the path without the patterns of its placeholders."""
+        return _PATTERN.sub(r"{\1}", self.path)
 
     @property
     def operation_id(self) -> str:
@@ -97,11 +107,15 @@ class Endpoint:
 
 
 class Endpoints:
-    """The endpoints of one module, in the order they are declared."""
+    """The endpoints of one module, in the order they are declared.
 
-    def __init__(self, tag: str, prefix: str = API) -> None:
+    `has_validators`: a GET is answered with an ETag, and with 304 to who has it already.
+    """
+
+    def __init__(self, tag: str, prefix: str = API, *, has_validators: bool = True) -> None:
         self._tag = tag
         self._prefix = prefix
+        self._has_validators = has_validators
         self._declared: list[Endpoint] = []
 
     def __iter__(self) -> Iterator[Endpoint]:
@@ -135,6 +149,7 @@ class Endpoints:
                     takes_who="who" in hints,
                     rate=rate,
                     upload=upload,
+                    has_validator=self._has_validators and method == "GET",
                 )
             )
             return handler
@@ -144,10 +159,23 @@ class Endpoints:
     def add_to(self, app: web.Application) -> None:
         """Route every endpoint; GET brings HEAD along."""
         for endpoint in self:
+            path, handler = endpoint.path, endpoint.__call__
             if endpoint.method == "GET":
-                app.router.add_get(endpoint.path, endpoint.__call__)
+                app.router.add_get(path, handler, expect_handler=go_on)
             else:
-                app.router.add_route(endpoint.method, endpoint.path, endpoint.__call__)
+                app.router.add_route(endpoint.method, path, handler, expect_handler=go_on)
+
+
+async def go_on(request: web.Request) -> None:
+    """Tell a client that asks first to send its body; any other expectation is ignored.
+
+    RFC 9110, section 10.1.1, allows that; aiohttp would answer 417, before our middlewares.
+    """
+    expects_continue = request.headers.get("Expect", "").lower() == "100-continue"
+    if expects_continue and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # What was written is no part of the answer (as aiohttp's own handler does).
+        request.writer.output_size = 0
 
 
 def endpoint_of(request: web.Request) -> Endpoint | None:
@@ -190,10 +218,10 @@ def _placeholders(path: str) -> Iterator[str]:
 
 
 def _path_value(text: str, kind: type) -> object:
-    if kind is not UUID:
-        return text
+    """Decode a placeholder's value; what cannot be one names nothing."""
+    if kind is int and not _NUMBER.fullmatch(text):
+        raise ProblemError(ProblemCode.NOT_FOUND)
     try:
-        return UUID(text)
+        return kind(text)
     except ValueError as error:
-        # An id that cannot be one names nothing.
         raise ProblemError(ProblemCode.NOT_FOUND) from error

@@ -4,6 +4,7 @@ import re
 import time
 from typing import Final
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from aiohttp import web
 
@@ -23,6 +24,10 @@ COOKIE: Final = "veza_session"
 SECURE_COOKIE: Final = "__Host-veza_session"
 _COOKIE_VALUE: Final = re.compile(r"[\w-]{1,128}", re.ASCII)
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_ROLES: Final = {
+    Access.OPS: frozenset({"ops", "admin"}),
+    Access.ADMIN: frozenset({"admin"}),
+}
 _OWN_PAGES: Final = frozenset({"same-origin", "none"})
 
 
@@ -35,17 +40,16 @@ async def identify(request: web.Request, access: Access) -> Identified | None:
         who = await _identify_cookie_holder(request)
     if who is None and access is not Access.OPTIONAL:
         raise unauthenticated()
-    if access is Access.OPS:
-        require_ops(who)
+    if access in _ROLES and who is not None:
+        require_role(who, access)
     return who
 
 
-def require_ops(who: Identified | None) -> None:
-    """Refuse whoever is not of the ops staff."""
-    if who is None:
-        raise unauthenticated()
-    if not who.user.roles & {"ops", "admin"}:
-        raise ProblemError(ProblemCode.FORBIDDEN, "This needs the role ops.")
+def require_role(who: Identified, access: Access) -> None:
+    """Refuse whoever has none of the roles that an access asks for."""
+    roles = _ROLES[access]
+    if not who.user.roles & roles:
+        raise ProblemError(ProblemCode.FORBIDDEN, f"This needs the role {min(roles, key=len)}.")
 
 
 def unauthenticated() -> ProblemError:
@@ -63,12 +67,17 @@ async def identify_token(request: web.Request, token: str) -> Identified:
     """Return the holder of an access token whose session is still open; raises `invalid_token`."""
     try:
         claims = request.app[ACCESS_TOKENS].verify(token, time.time())
-        command = IdentifySession(session_id=claims.session_id)
-        return expect(await request.app[ACTORS].ask(ACCOUNTS, command), Identified)
+        return await identify_session(request.app, claims.session_id)
     except ProblemError as error:
         if error.code is ProblemCode.INVALID_TOKEN:
             error.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
         raise
+
+
+async def identify_session(app: web.Application, session_id: UUID) -> Identified:
+    """Return whose session it is by now, with the roles they have by now; raises `invalid_token`."""
+    command = IdentifySession(session_id=session_id)
+    return expect(await app[ACTORS].ask(ACCOUNTS, command), Identified)
 
 
 async def _identify_cookie_holder(request: web.Request) -> Identified | None:

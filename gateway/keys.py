@@ -1,5 +1,6 @@
 """The gateway's port to the actors, and the keys under which one application keeps its parts."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -8,10 +9,10 @@ from aiohttp import web
 from veza.actors.fanout import FanOut
 from veza.actors.messages.accounts import Identified
 from veza.actors.messages.common import Key
-from veza.actors.messages.ops import ActorNode
 from veza.config.settings import Settings
 from veza.gateway.connections import Connections
-from veza.gateway.metrics import Metrics
+from veza.gateway.metrics import ActorCollector, Metrics
+from veza.gateway.ops.feed import TreeFeed
 from veza.gateway.page import Page
 from veza.gateway.rates import Rates, RateState
 from veza.gateway.segments import SegmentCache
@@ -32,8 +33,8 @@ class Actors(Protocol):
     async def ended(self, key: Key) -> str:
         """Wait until the actor of that key has ended; return the reason."""
 
-    def tree(self) -> ActorNode:
-        """Return a snapshot of the supervision tree."""
+    async def operate(self, command: object, timeout_seconds: float = ASK_SECONDS) -> object:
+        """Do what operators may (`veza.actors.messages.operator`); replies are those of `ask`."""
 
     def health(self) -> Mapping[str, bool]:
         """Return what must hold before this node can serve, by name."""
@@ -48,8 +49,11 @@ CURSORS = web.AppKey("CURSORS", Cursors)
 RATES = web.AppKey("RATES", Rates)
 SEGMENTS = web.AppKey("SEGMENTS", SegmentCache)
 CONNECTIONS = web.AppKey("CONNECTIONS", Connections)
+ACTOR_FIGURES = web.AppKey("ACTOR_FIGURES", ActorCollector)
+TREE_FEED = web.AppKey("TREE_FEED", TreeFeed)
 METRICS = web.AppKey("METRICS", Metrics)
 PAGE = web.AppKey("PAGE", Page)
+DRAIN_ASKED = web.AppKey("DRAIN_ASKED", asyncio.Event)
 OPENAPI = web.AppKey("OPENAPI", bytes)
 
 REQUEST_ID = web.RequestKey("REQUEST_ID", str)

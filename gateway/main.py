@@ -7,7 +7,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from veza.config.paths import keys_file, lock_file, ops_socket
 from veza.config.secrets import load_keys
 from veza.config.settings import Settings
 from veza.gateway.app import drain, make_app, make_ops_app
+from veza.gateway.keys import DRAIN_ASKED
 from veza.gateway.tokens import SigningKeys
 from veza.gateway.wire import encode_frame
 from veza.supervisors import demo
@@ -96,9 +97,10 @@ async def serve(settings: Settings, dsn: str, keeper: DatabaseKeeper, say: Say) 
         node = await stack.enter_async_context(running_node(settings, dsn, keeper, fan_out))
         keys = await asyncio.to_thread(load_keys, keys_file(settings.data))
         app = make_app(settings, node, fan_out, SigningKeys(keys.current, keys.by_id))
-        address = await stack.enter_async_context(listening(settings, app, node))
+        address = await stack.enter_async_context(listening(settings, app))
+        spare_garbage_collector()
         await welcome(settings, node, address, say)
-        await until_stopped(stop, node)
+        await until_stopped((stop, app[DRAIN_ASKED]), node)
         await drain(app, settings.drain_timeout_seconds / 4)
         return EXIT_FAILED if node.failed.done() else EXIT_OK
 
@@ -110,12 +112,13 @@ def on_signal(stop: asyncio.Event) -> None:
     stop.set()
 
 
-async def until_stopped(stop: asyncio.Event, node: Node) -> None:
-    """Wait for a signal, or for the supervision tree to give up."""
-    stopping = asyncio.ensure_future(stop.wait())
-    either: set[asyncio.Future[Any]] = {stopping, node.failed}
-    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
+async def until_stopped(events: Iterable[asyncio.Event], node: Node) -> None:
+    """Wait for a signal, for an operator who drains the node, or for the supervision tree to give up."""
+    stopping = [asyncio.ensure_future(event.wait()) for event in events]
+    any_of: set[asyncio.Future[Any]] = {*stopping, node.failed}
+    await asyncio.wait(any_of, return_when=asyncio.FIRST_COMPLETED)
+    for waiting in stopping:
+        waiting.cancel()
     if node.failed.done():
         log.error("node.failed", reason=node.failed.result().detail)
     else:
@@ -123,13 +126,13 @@ async def until_stopped(stop: asyncio.Event, node: Node) -> None:
 
 
 @asynccontextmanager
-async def listening(settings: Settings, app: web.Application, node: Node) -> AsyncIterator[str]:
+async def listening(settings: Settings, app: web.Application) -> AsyncIterator[str]:
     """Serve HTTP on the configured port, and operators on a unix socket; lend the page's address."""
     async with AsyncExitStack() as stack:
         runner = await stack.enter_async_context(running(app))
         site = web.TCPSite(runner, settings.host, settings.port)
         await site.start()
-        ops = await stack.enter_async_context(running(make_ops_app(node)))
+        ops = await stack.enter_async_context(running(make_ops_app(app)))
         await listen_for_operators(settings, ops)
         yield page_address(settings, runner)
 

@@ -4,7 +4,7 @@ No ids and no names of users as labels: a label's values are few and known.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -14,7 +14,8 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from veza.actors.fanout import FanOutCounters
-from veza.actors.messages.ops import ActorNode
+from veza.actors.messages.operator import TotalsRead
+from veza.actors.messages.ops import ClassTotals, NodeFigures
 
 LAG_PERIOD_SECONDS = 0.5
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -119,58 +120,80 @@ class FanOutCollector(Collector):
 
 
 class ActorCollector(Collector):
-    """The supervision tree, summed by class over the actors alive now."""
+    """What the operator of the node told last: sums over the actors of each class, and the node's figures."""
 
-    def __init__(self, tree: Callable[[], ActorNode]) -> None:
-        self._tree = tree
+    def __init__(self) -> None:
+        self._classes: tuple[ClassTotals, ...] = ()
+        self._node: NodeFigures | None = None
+
+    def keep(self, totals: object, node: object) -> None:
+        """Take what was told just now; whatever else the answer was, there is nothing to show then."""
+        self._classes = totals.classes if isinstance(totals, TotalsRead) else ()
+        self._node = node if isinstance(node, NodeFigures) else None
 
     def collect(self) -> Iterable[Metric]:
-        """Tell how many actors of each class there are and what waits for them."""
-        by_class: dict[str, list[ActorNode]] = {}
-        for node in walk(self._tree()):
-            by_class.setdefault(node.class_name, []).append(node)
-        for name, text, measure in _ACTOR_GAUGES:
-            family = GaugeMetricFamily(f"veza_actor_{name}", text, labels=("class",))
-            for class_name, nodes in by_class.items():
-                family.add_metric((class_name,), measure(nodes))
+        """Tell the actors by class, then the node."""
+        for kind, name, text, attribute in _OF_CLASSES:
+            family = kind(name, text, labels=("class",))
+            for each in self._classes:
+                family.add_metric((each.class_name,), getattr(each, attribute))
+            yield family
+        for kind, name, text, attribute in _OF_NODE:
+            family = kind(name, text, labels=())
+            if self._node is not None:
+                scale = _SECONDS_PER_MS if attribute.endswith("_ms") else 1
+                family.add_metric((), getattr(self._node, attribute) * scale)
             yield family
 
 
-_Nodes = list[ActorNode]
-_ACTOR_GAUGES: tuple[tuple[str, str, Callable[[_Nodes], float]], ...] = (
-    ("up", "Actors alive", len),
+_Kind = type[GaugeMetricFamily] | type[CounterMetricFamily]
+_SECONDS_PER_MS = 0.001
+_OF_CLASSES: tuple[tuple[_Kind, str, str, str], ...] = (
+    (GaugeMetricFamily, "veza_actor_up", "Actors alive", "alive"),
+    (GaugeMetricFamily, "veza_actor_mailbox_messages", "Messages that wait", "mailbox"),
     (
-        "mailbox_messages",
-        "Messages that wait in mailboxes",
-        lambda nodes: sum(node.mailbox for node in nodes),
-    ),
-    (
-        "mailbox_oldest_age_seconds",
+        GaugeMetricFamily,
+        "veza_actor_mailbox_oldest_age_seconds",
         "Age of the oldest waiting message",
-        lambda nodes: max(node.head_age_ms for node in nodes) / 1000,
+        "head_age_seconds",
+    ),
+    (CounterMetricFamily, "veza_actor_messages", "Messages handled", "messages"),
+    (CounterMetricFamily, "veza_actor_errors", "Handlers that failed", "errors"),
+    (CounterMetricFamily, "veza_actor_dropped", "Messages that found a mailbox full", "dropped"),
+    (CounterMetricFamily, "veza_actor_restarts", "Restarts", "restarts"),
+    (CounterMetricFamily, "veza_actor_busy_seconds", "Time in handlers", "busy_seconds"),
+)
+"""What is told of each class: the attribute of `ClassTotals` is last."""
+
+_OF_NODE: tuple[tuple[_Kind, str, str, str], ...] = (
+    (CounterMetricFamily, "veza_dead_letters", "Messages no handler saw", "dead_letters"),
+    (CounterMetricFamily, "veza_crashes", "Handlers and actors that crashed", "crashes"),
+    (GaugeMetricFamily, "veza_run_queue_actors", "Actors that wait for their turn", "run_queue"),
+    (
+        GaugeMetricFamily,
+        "veza_eventloop_lag_max_seconds",
+        "Longest wait for the event loop in the last minute",
+        "loop_lag_max_ms",
     ),
     (
-        "handled_messages",
-        "Messages handled by the actors alive",
-        lambda nodes: sum(node.messages for node in nodes),
+        GaugeMetricFamily,
+        "veza_gc_pause_max_seconds",
+        "Longest pause of the garbage collector in the last minute",
+        "gc_pause_max_ms",
+    ),
+    (GaugeMetricFamily, "veza_open_files", "Open file descriptors", "open_files"),
+    (GaugeMetricFamily, "veza_open_files_limit", "Most there may be", "open_files_limit"),
+    (
+        GaugeMetricFamily,
+        "veza_db_pool_connections",
+        "Connections to PostgreSQL",
+        "database_connections",
     ),
     (
-        "handler_errors",
-        "Handlers of the actors alive that failed",
-        lambda nodes: sum(node.errors for node in nodes),
-    ),
-    (
-        "restarts",
-        "Restarts of the actors alive",
-        lambda nodes: sum(node.restarts for node in nodes),
+        GaugeMetricFamily,
+        "veza_db_pool_connections_limit",
+        "Most there may be",
+        "database_connections_limit",
     ),
 )
-
-
-def walk(node: ActorNode) -> Iterator[ActorNode]:
-    """Yield a node and all below it."""
-    waiting = [node]
-    while waiting:
-        found = waiting.pop()
-        waiting.extend(found.children)
-        yield found
+"""What is told of the node: the attribute of `NodeFigures` is last, milliseconds become seconds."""

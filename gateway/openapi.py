@@ -1,12 +1,11 @@
 """The OpenAPI 3.1 document, made of the declarations that route and validate."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
-from uuid import UUID
 
 import orjson
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from veza.gateway import wire
@@ -19,11 +18,13 @@ _SECURITY: Final[dict[Access, list[Json]]] = {
     Access.OPTIONAL: [{}, {"bearer": []}, {"cookie": []}],
     Access.SIGNED_IN: [{"bearer": []}, {"cookie": []}],
     Access.OPS: [{"bearer": []}, {"cookie": []}],
+    Access.ADMIN: [{"bearer": []}, {"cookie": []}],
     Access.METRICS: [{}, {"bearer": []}, {"cookie": []}],
 }
 _DESCRIPTIONS: Final = {
     Access.OPTIONAL: "Public; shows more to those who sign in.",
     Access.OPS: "Needs the role `ops` or `admin`.",
+    Access.ADMIN: "Needs the role `admin`.",
     Access.METRICS: "Local scrapers need nothing; others the role `ops` or `admin`.",
 }
 
@@ -35,7 +36,7 @@ def document(endpoints: Iterable[Endpoint], version: str) -> bytes:
     paths: Json = {}
     for endpoint in declared:
         operation = _operation(endpoint, references)
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
+        paths.setdefault(endpoint.template, {})[endpoint.method.lower()] = operation
     paths[wire.WEBSOCKET_PATH] = {"get": _websocket_operation()}
     return orjson.dumps(
         {
@@ -90,7 +91,7 @@ def _operation(endpoint: Endpoint, references: References) -> Json:
     }
     if endpoint.access in _DESCRIPTIONS:
         operation["description"] = _DESCRIPTIONS[endpoint.access]
-    if endpoint.method == "GET":
+    if endpoint.has_validator:
         operation["responses"].setdefault("304", {"description": "The client has it already"})
     body = _request_body(endpoint, references)
     if body:
@@ -104,7 +105,7 @@ def _path_parameters(endpoint: Endpoint) -> list[Json]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "string", "format": "uuid"} if kind is UUID else {"type": "string"},
+            "schema": TypeAdapter(kind).json_schema(),
         }
         for name, kind in endpoint.path_types.items()
     ]
@@ -115,7 +116,12 @@ def _query_parameters(endpoint: Endpoint) -> list[Json]:
         return []
     schema = endpoint.query.model_json_schema()
     return [
-        {"name": name, "in": "query", "required": False, "schema": _without_null(each)}
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "schema": _in_place(_without_null(each), schema.get("$defs", {})),
+        }
         for name, each in schema["properties"].items()
     ]
 
@@ -124,6 +130,12 @@ def _without_null(schema: Json) -> Json:
     """Return the schema of a parameter that is left out where a model has None."""
     kinds = [each for each in schema.get("anyOf", []) if each.get("type") != "null"]
     return kinds[0] if len(kinds) == 1 else schema
+
+
+def _in_place(schema: Json, definitions: Mapping[str, Json]) -> Json:
+    """Return a schema where it is used, if it refers to one beside its model."""
+    name = schema.get("$ref", "").removeprefix("#/$defs/")
+    return definitions.get(name, schema)
 
 
 def _request_body(endpoint: Endpoint, references: References) -> Json | None:

@@ -118,3 +118,6 @@ WRONG_PASSWORDS = RatePolicy(name="wrong-passwords", quota=10, window_seconds=60
 
 FRAMES = RatePolicy(name="frames", quota=100, window_seconds=5)
 """By connection: 20 frames a second, 100 at once."""
+
+OPS_ACTS = RatePolicy(name="ops", quota=60, window_seconds=60)
+"""By account, for everything operators do to actors over HTTP."""

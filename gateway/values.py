@@ -22,6 +22,7 @@ from veza.gateway.errors import FieldCode, FieldError, ProblemCode, ProblemError
 MAX_MESSAGE_CHARS: Final = 4_000
 MAX_ROOM_NAME_CHARS: Final = 100
 MAX_TITLE_CHARS: Final = 200
+MAX_REASON_CHARS: Final = 500
 MAX_SEQ: Final = 2**63 - 1
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _CONTROL_OR_BREAK: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -93,6 +94,15 @@ Name = Annotated[
 Title = Annotated[
     str,
     Field(min_length=1, max_length=MAX_TITLE_CHARS),
+    BeforeValidator(_trimmed),
+    BeforeValidator(_nfc),
+    AfterValidator(_one_line),
+    AfterValidator(_straight),
+    AfterValidator(_not_blank),
+]
+Reason = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_REASON_CHARS),
     BeforeValidator(_trimmed),
     BeforeValidator(_nfc),
     AfterValidator(_one_line),

@@ -11,14 +11,21 @@ from uuid import UUID
 import structlog
 from aiohttp import WSMsgType, web
 
-from veza.actors.messages.accounts import Identified
+from veza.actors.messages.accounts import Author, Identified
 from veza.actors.messages.common import Key
 from veza.actors.messages.sessions import CloseSession, OpenSession, SessionOpened
 from veza.config.ids import uuid7
 from veza.gateway import wire
+from veza.gateway.endpoints import Access
 from veza.gateway.errors import CloseCode, ProblemCode, ProblemError, expect
-from veza.gateway.identity import identify_cookie, identify_token, is_own_origin
-from veza.gateway.keys import ACTORS, CONNECTIONS, FAN_OUT, METRICS, SETTINGS
+from veza.gateway.identity import (
+    identify_cookie,
+    identify_session,
+    identify_token,
+    is_own_origin,
+    require_role,
+)
+from veza.gateway.keys import ACTORS, CONNECTIONS, FAN_OUT, METRICS, SETTINGS, TREE_FEED
 from veza.gateway.rates import FRAMES, PolicyBucket, RateState
 from veza.gateway.rooms import author_of
 from veza.gateway.sockets import CLOSE_SECONDS, Socket
@@ -81,8 +88,10 @@ class Connection:
         "_socket",
         "_watch",
         "heard_at",
+        "number",
+        "opened_at",
         "session_id",
-        "user_id",
+        "user",
     )
 
     def __init__(
@@ -105,9 +114,10 @@ class Connection:
         )
         self._session: Key | None = None
         self._watch: asyncio.Task[None] | None = None
-        self.user_id: UUID | None = None
+        self.number = 0
+        self.user: Author | None = None
         self.session_id: UUID | None = None
-        self.heard_at = self._loop.time()
+        self.opened_at = self.heard_at = self._loop.time()
 
     async def serve(self, cookie_holder: Identified | None) -> None:
         """Serve until either side ends it."""
@@ -123,6 +133,25 @@ class Connection:
             await self._socket.finish()
 
     # --- what the registry asks for ---
+
+    @property
+    def user_id(self) -> UUID | None:
+        """Whose connection it is, once somebody signed in."""
+        return None if self.user is None else self.user.id
+
+    @property
+    def session(self) -> str | None:
+        """Which session actor serves it."""
+        return self._session and self._session[1]
+
+    @property
+    def address(self) -> str | None:
+        """Where it comes from."""
+        return self._request.remote
+
+    def queue_bytes(self) -> int:
+        """How much waits to be sent."""
+        return self._outbox.waiting_bytes()
 
     def ping(self) -> None:
         """Send a ping."""
@@ -174,9 +203,10 @@ class Connection:
         if not self._connections.admit(self, who.user.id):
             self.close(CloseCode.TOO_MANY_CONNECTIONS, "too many connections")
             return
-        self.user_id, self.session_id = who.user.id, who.session_id
+        user = self.user = author_of(who)
+        self.session_id = who.session_id
         key = self._session = ("session", str(uuid7()))
-        command = OpenSession(user=author_of(who), outbox=self._outbox)
+        command = OpenSession(user=user, outbox=self._outbox)
         try:
             opened = expect(await self._actors.ask(key, command), SessionOpened)
         except ProblemError as error:
@@ -265,8 +295,26 @@ class Connection:
             await self._sign_in(frame.frame_id, body.token)
         elif isinstance(body, wire.Command) and self._session is not None:
             self._actors.tell(self._session, body.message(frame.frame_id))
+        elif isinstance(body, wire.OpsWatch | wire.OpsUnwatch) and self.session_id is not None:
+            await self._watch_tree(frame, self.session_id)
         else:
             self._refuse(frame.frame_id, ProblemError(ProblemCode.UNAUTHENTICATED))
+
+    async def _watch_tree(self, frame: wire.ClientFrame, session_id: UUID) -> None:
+        feed = self._request.app[TREE_FEED]
+        try:
+            if isinstance(frame.body, wire.OpsWatch):
+                # Asked anew: a role may have come or gone since the connection was opened.
+                require_role(await identify_session(self._request.app, session_id), Access.OPS)
+        except ProblemError as error:
+            feed.unwatch(self._outbox)
+            self._refuse(frame.frame_id, error)
+            return
+        self._outbox.push(wire.Acknowledged(frame_id=frame.frame_id))
+        if isinstance(frame.body, wire.OpsWatch):
+            feed.watch(self._outbox)
+        else:
+            feed.unwatch(self._outbox)
 
     def _take_bad_frame(self, frame_id: str | None, detail: str) -> None:
         """Forgive two within a minute, close at the third."""

@@ -24,10 +24,11 @@ from veza.gateway.wire.incoming import (
     ClientFrame,
     Command,
     FrameError,
+    OpsUnwatch,
+    OpsWatch,
     Ping,
     decode_frame,
 )
-from veza.gateway.wire.ops import TreeView
 from veza.gateway.wire.outgoing import (
     WEBSOCKET_PATH,
     Acknowledged,
@@ -81,6 +82,8 @@ __all__ = [
     "MessagesQuery",
     "NewMessage",
     "NewRoom",
+    "OpsUnwatch",
+    "OpsWatch",
     "PageQuery",
     "Ping",
     "PlaybackQuery",
@@ -100,7 +103,6 @@ __all__ = [
     "TrackForm",
     "TrackPage",
     "TrackView",
-    "TreeView",
     "UserView",
     "VersionView",
     "WaveformView",

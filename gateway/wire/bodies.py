@@ -1,11 +1,12 @@
 """What clients send over HTTP: bodies and queries, each a model that refuses what it does not know."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from veza.actors.messages.rooms import RoomKind
+from veza.actors.messages.tracks import JobState
 from veza.gateway.values import (
     Body,
     Email,
@@ -16,12 +17,17 @@ from veza.gateway.values import (
     OpaqueToken,
     Password,
     QuerySeq,
+    Reason,
     Title,
     Username,
 )
 
 MAX_PAGE: Final = 200
 DEFAULT_PAGE: Final = 50
+MAX_NAME_CHARS: Final = 200
+MAX_PATH_CHARS: Final = 1_000
+
+ActorPath = Annotated[str, Field(min_length=1, max_length=MAX_PATH_CHARS)]
 
 
 class Registration(Body):
@@ -60,6 +66,33 @@ class TrackForm(Body):
     title: Title
 
 
+class Act(Body):
+    """Something that an operator does: never without a reason."""
+
+    reason: Reason
+
+
+class NewTrace(Act):
+    """A trace ends by itself, after `limit` messages or `seconds`."""
+
+    limit: Annotated[int, Field(strict=True, ge=1, le=500)] = 100
+    seconds: Annotated[float, Field(ge=1, le=60)] = 30.0
+    type: Annotated[str, Field(max_length=MAX_NAME_CHARS)] = ""
+    with_bodies: StrictBool = False
+
+
+class Tell(Act):
+    """A message by hand: its class's name, and its fields as JSON has them."""
+
+    path: ActorPath
+    type: Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
+    fields: dict[str, Any] = Field(default_factory=dict)
+
+
+class Question(Tell):
+    timeout_ms: Annotated[int, Field(strict=True, ge=1, le=60_000)] = 10_000
+
+
 # --- queries ---
 
 
@@ -83,3 +116,20 @@ class PlaybackQuery(BaseModel):
     kid: str = ""
     exp: str = ""
     sig: str = ""
+
+
+class TreeQuery(BaseModel):
+    """`under` is the path of the actor to begin with; of a supervisor's many, `children` are shown."""
+
+    under: Annotated[str, Field(max_length=MAX_PATH_CHARS)] = ""
+    children: Annotated[int, Field(ge=1, le=200)] = 200
+
+
+class TraceQuery(BaseModel):
+    """Messages past number `after` only."""
+
+    after: QuerySeq = 0
+
+
+class JobsQuery(PageQuery):
+    state: JobState | None = None

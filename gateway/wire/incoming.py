@@ -40,6 +40,14 @@ class Ping(FrameBody):
     """`ping`."""
 
 
+class OpsWatch(FrameBody):
+    """`ops.watch`: the whole supervision tree, then its changes."""
+
+
+class OpsUnwatch(FrameBody):
+    """`ops.unwatch`."""
+
+
 class Command(FrameBody):
     """A frame that the session actor carries out."""
 
@@ -118,6 +126,8 @@ CLIENT_FRAMES: Final[Mapping[str, type[FrameBody]]] = {
     "room.leave": RoomLeave,
     "message.send": MessageSend,
     "room.history": RoomHistory,
+    "ops.watch": OpsWatch,
+    "ops.unwatch": OpsUnwatch,
 }
 
 

@@ -21,6 +21,7 @@ from veza.actors.messages.tracks import JobChanged, JobState
 from veza.gateway.errors import ProblemError, problem_code
 from veza.gateway.values import time_text
 from veza.gateway.wire.framing import text_frame
+from veza.gateway.wire.tree import Json, unix_text
 from veza.gateway.wire.views import API_LEVEL, JobView, LimitsView, TrackView, UserView, problem
 
 WEBSOCKET_PATH: Final = "/api/v1/ws"
@@ -66,7 +67,19 @@ class Draining:
     retry_after_ms: int
 
 
-Json = dict[str, Any]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeTold:
+    """The supervision tree as of `rev`: all of it, or what changed since `rev - 1`.
+
+    `actors` and `node` are JSON already (`tree.py`), because changes are found in it.
+    """
+
+    is_full: bool
+    rev: int
+    at: float
+    node: Json
+    actors: list[Json]
+    gone: list[str]
 
 
 class ServerFrame(StrEnum):
@@ -80,6 +93,7 @@ class ServerFrame(StrEnum):
     JOB_PROGRESS = "job.progress"
     JOB_DONE = "job.done"
     SERVER_DRAINING = "server.draining"
+    OPS_TREE = "ops.tree"
 
 
 def encode_frame(event: object) -> bytes:
@@ -211,6 +225,18 @@ def _draining(event: Draining) -> Json:
     return {"t": ServerFrame.SERVER_DRAINING, "d": {"retry_after_ms": event.retry_after_ms}}
 
 
+def _tree_told(event: TreeTold) -> Json:
+    d = {
+        "full": event.is_full,
+        "rev": event.rev,
+        "at": unix_text(event.at),
+        "node": event.node,
+        "actors": event.actors,
+        "gone": event.gone,
+    }
+    return {"t": ServerFrame.OPS_TREE, "d": d}
+
+
 _SHAPES: Final[Mapping[type, Callable[[Any], Json]]] = {
     Hello: _hello,
     SessionReady: _ready,
@@ -225,4 +251,5 @@ _SHAPES: Final[Mapping[type, Callable[[Any], Json]]] = {
     Acknowledged: _acknowledged,
     Pong: _pong,
     Draining: _draining,
+    TreeTold: _tree_told,
 }

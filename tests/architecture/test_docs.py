@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from veza.actors.fanout import FanOutCounters
-from veza.actors.messages.ops import ActorNode
 from veza.config.settings import Settings
 from veza.gateway.cli.serve import serve
 from veza.gateway.metrics import ActorCollector, FanOutCollector, Metrics
@@ -159,22 +158,9 @@ def test_a_unit_in_a_settings_name_is_the_unit_that_is_told(checkout) -> None:
 
 
 def test_operations_tell_every_metric(checkout) -> None:
-    leaf = ActorNode(
-        path="root",
-        name="root",
-        class_name="Supervisor",
-        state="idle",
-        mailbox=0,
-        mailbox_limit=1,
-        head_age_ms=0,
-        messages=0,
-        errors=0,
-        restarts=0,
-        last_exit=None,
-    )
     metrics = Metrics("0")
     metrics.watch(FanOutCollector(FanOutCounters(), lambda: 0))
-    metrics.watch(ActorCollector(lambda: leaf))
+    metrics.watch(ActorCollector())
     suffix = {"counter": "_total"}
     known = {
         (family.name + suffix.get(family.type, ""), family.type)

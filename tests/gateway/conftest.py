@@ -7,9 +7,10 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -19,9 +20,17 @@ from aiohttp.test_utils import TestClient
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 
 from veza.actors.fanout import FanOut, FanOutLimits, Outbox
-from veza.actors.messages import accounts, rooms, sessions, tracks
+from veza.actors.messages import (
+    accounts,
+    audit,
+    jobs,
+    operator,
+    ops,
+    rooms,
+    sessions,
+    tracks,
+)
 from veza.actors.messages.common import Key, RefusedError, RejectCode, Rejected
-from veza.actors.messages.ops import ActorNode
 from veza.config.ids import uuid7
 from veza.config.settings import Settings
 from veza.gateway.app import make_app
@@ -50,6 +59,87 @@ class MemorySession:
     ended: asyncio.Future[str]
 
 
+class MemoryNode:
+    """What the operator of a node reads: four actors, some figures. Tests change both."""
+
+    def __init__(self) -> None:
+        children = [self.actor(f"/veza/root/rooms/{name}", "RoomActor") for name in "ab"]
+        rooms = self.actor("/veza/root/rooms", "Supervisor", *children, supervision=SUPERVISION)
+        self.root = self.actor("/veza/root", "Supervisor", rooms, supervision=SUPERVISION)
+        self.figures = ops.NodeFigures(
+            **dict.fromkeys((name for name, kind in ops.NodeFigures.__annotations__.items()), 1)
+            | {"node_id": "n-1", "host": "here", "version": "0.1.0", "python": "3.11.0"}
+            | {"phase": "ready", "started_at": 1_700_000_000.25, "now": 1_700_000_060.5}
+            | {"checks": MappingProxyType({"actors": True}), "gc_pause_max_ms": 12.5}
+            | {"blocks": (ops.LoopBlock(at=1_700_000_001.0, seconds=1.5, at_work="/x", stack="f"),)}
+        )
+
+    @staticmethod
+    def actor(path: str, class_name: str, *children: ops.ActorNode, **more: Any) -> ops.ActorNode:
+        numbers = {"mailbox": len(children), "mailbox_limit": 100, "head_age_ms": 250}
+        values = {
+            **dict.fromkeys(COUNTS, 7),
+            **numbers,
+            "path": path,
+            "name": path.rpartition("/")[2],
+            "class_name": class_name,
+            "state": "idle",
+            "unhealthy": (ops.Unhealthy.WAITING,) if children else (),
+            "current": "",
+            "started_at": 1_700_000_000.0,
+            "last_exit": None,
+            "restart": "permanent",
+            "supervision": None,
+            "process": ops.ProcessFigures(pid=4, cpu_seconds=0.5, rss_bytes=9),
+            "child_count": len(children),
+            "below": ops.Rollup(**dict.fromkeys(ops.Rollup.__annotations__, 3)),
+            "children": children,
+        }
+        return ops.ActorNode(**{**values, **more})
+
+    def on_ReadTree(self, command: operator.ReadTree) -> object:
+        if command.under not in {"", "/veza/root"}:
+            raise RefusedError(RejectCode.NOT_FOUND, "No such actor.")
+        return operator.TreeRead(root=self.root)
+
+    def on_ReadNode(self, _: operator.ReadNode) -> object:
+        return self.figures
+
+    def on_ReadTotals(self, _: operator.ReadTotals) -> object:
+        numbers = dict.fromkeys(ops.ClassTotals.__annotations__, 7)
+        return operator.TotalsRead(
+            classes=(
+                ops.ClassTotals(
+                    **numbers
+                    | {"class_name": "RoomActor", "alive": 2, "head_age_seconds": 0.25}
+                    | {"busy_seconds": 1.5}
+                ),
+            )
+        )
+
+
+COUNTS = (
+    *("mailbox_high_water", "messages", "messages_out", "errors", "dropped", "restarts"),
+    *("busy_ms", "current_ms"),
+)
+SUPERVISION = ops.Supervision(
+    strategy="one_for_one", restarts_used=1, restarts_allowed=10, period_seconds=30.0
+)
+
+
+def answer(handler: Callable[..., object], *arguments: Any) -> object:
+    """What an actor answers: the handler's reply, or its refusal."""
+    try:
+        return handler(*arguments)
+    except RefusedError as error:
+        return Rejected(
+            command=type(arguments[-1]).__name__,
+            code=error.code,
+            detail=error.detail,
+            retry_after_seconds=error.retry_after_seconds,
+        )
+
+
 class MemoryActors:
     """Every family of actors, as plain dictionaries. `faults` replaces the answers of a family."""
 
@@ -74,6 +164,9 @@ class MemoryActors:
         self.setup_token = "setup-token"
         self.told: list[tuple[Key, object]] = []
         self.gate: asyncio.Event | None = None
+        self.operator: Any = MemoryNode()
+        self.operated: list[object] = []
+        self.acts: list[audit.RecordedAct] = []
 
     # --- the port ---
 
@@ -95,44 +188,18 @@ class MemoryActors:
     async def ended(self, key: Key) -> str:
         return await asyncio.shield(self.sessions[key[1]].ended)
 
-    def tree(self) -> ActorNode:
-        def node(path: str, class_name: str, *children: ActorNode) -> ActorNode:
-            return ActorNode(
-                path=path,
-                name=path.rpartition("/")[2],
-                class_name=class_name,
-                state="idle",
-                mailbox=len(children),
-                mailbox_limit=100,
-                head_age_ms=250,
-                messages=7,
-                errors=0,
-                restarts=1,
-                last_exit=None,
-                children=children,
-            )
-
-        return node(
-            "/root",
-            "Supervisor",
-            node("/root/a", "RoomActor"),
-            node("/root/b", "RoomActor"),
-        )
+    async def operate(self, command: object, timeout_seconds: float = 10.0) -> object:
+        await asyncio.sleep(0)
+        self.operated.append(command)
+        if "operator" in self.faults:
+            return self.faults["operator"]
+        return answer(getattr(self.operator, f"on_{type(command).__name__}"), command)
 
     def health(self) -> Mapping[str, bool]:
         return self.checks
 
     def _answer(self, key: Key, command: object) -> object:
-        handler = getattr(self, f"on_{type(command).__name__}")
-        try:
-            return handler(key, command)
-        except RefusedError as error:
-            return Rejected(
-                command=type(command).__name__,
-                code=error.code,
-                detail=error.detail,
-                retry_after_seconds=error.retry_after_seconds,
-            )
+        return answer(getattr(self, f"on_{type(command).__name__}"), key, command)
 
     # --- accounts ---
 
@@ -501,6 +568,30 @@ class MemoryActors:
             raise RefusedError(RejectCode.INVALID_STATE, "It has not failed.")
         return self._move(command.job_id, command.viewer_id, tracks.JobState.QUEUED)
 
+    def on_ListJobs(self, _: Key, command: jobs.ListJobs) -> object:
+        found = [
+            job
+            for job in sorted(self.jobs.values(), key=lambda each: each.id, reverse=True)
+            if command.state in {None, job.state}
+            and (command.before is None or job.id < command.before)
+        ]
+        return jobs.JobsListed(jobs=tuple(self._queued(job) for job in found[: command.limit]))
+
+    def _queued(self, job: tracks.Job) -> jobs.QueuedJob:
+        track = self.tracks[job.track_id]
+        return jobs.QueuedJob(
+            job=job,
+            owner=track.owner,
+            title=track.title,
+            priority=0,
+            attempts=1,
+            max_attempts=5,
+            run_at=now(),
+            leased_by=uuid7(),
+            lease_until=now(),
+            is_cancel_requested=False,
+        )
+
     def _move(self, job_id: UUID, viewer_id: UUID, state: tracks.JobState) -> object:
         job = self.jobs[job_id] = replace(self._job(job_id, viewer_id), state=state)
         return tracks.JobDescribed(job=job)
@@ -510,6 +601,22 @@ class MemoryActors:
         if job is None or job.owner_id != viewer_id:
             raise RefusedError(RejectCode.NOT_FOUND, "No such job.")
         return job
+
+    # --- the audit log ---
+
+    def on_RecordAct(self, _: Key, command: audit.RecordAct) -> object:
+        names = (field.name for field in fields(command))
+        act = {name: getattr(command, name) for name in names}
+        self.acts.append(audit.RecordedAct(at=now(), **act))
+        return audit.ActRecorded()
+
+    def on_ListActs(self, _: Key, command: audit.ListActs) -> object:
+        found = [
+            act
+            for act in reversed(self.acts)
+            if command.before_id is None or act.act_id < command.before_id
+        ]
+        return audit.ActsListed(acts=tuple(found[: command.limit]))
 
 
 # --- the gateway over it ---
@@ -576,8 +683,11 @@ class Api:
 
     def _operation(self, method: str, path: str) -> dict[str, Any] | None:
         for template, methods in self._document["paths"].items():
-            if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
-                found: dict[str, Any] | None = methods.get(method.lower())
+            # Paths of actors keep their slashes.
+            pattern = template.replace("/actors/{path}", "/actors/.+")
+            pattern = re.sub(r"\{\w+\}", "[^/]+", pattern)
+            if re.fullmatch(pattern, path) and method.lower() in methods:
+                found: dict[str, Any] = methods[method.lower()]
                 return found
         return None
 

@@ -15,7 +15,6 @@ from veza.actors.messages.common import (
     Rejected,
     TimedOut,
 )
-from veza.gateway.app import make_ops_app
 from veza.gateway.errors import ProblemCode
 from veza.gateway.static import PAGE_PATHS
 
@@ -305,31 +304,6 @@ async def test_the_limits_that_hold_are_told(make_api: Any) -> None:
     assert limits["message_chars"] == 4000
 
 
-async def test_the_tree_is_for_ops_staff(api: Any, actors: Any, ada: Any) -> None:
-    for role in ("ops", "admin"):
-        staff = actors.sign_in(actors.add_user(f"the-{role}", role))
-        tree = await api("GET", "/api/v1/ops/tree", who=staff)
-        assert tree.body["root"]["class"] == "Supervisor"
-        assert [child["name"] for child in tree.body["root"]["children"]] == ["a", "b"]
-
-    refused = await api("GET", "/api/v1/ops/tree", who=ada, status=403)
-    assert refused.body["code"] == "forbidden"
-    await api("GET", "/api/v1/ops/tree", status=401)
-
-
-async def test_the_ops_socket_offers_the_tree_and_nothing_else(
-    aiohttp_client: Any, actors: Any
-) -> None:
-    client = await aiohttp_client(make_ops_app(actors))
-
-    tree = await client.get("/ops/tree")
-    other = await client.get("/api/v1/me")
-
-    assert (await tree.json())["root"]["path"] == "/root"
-    assert other.status == 404
-    assert other.content_type == "application/problem+json"
-
-
 async def test_figures_are_told_to_this_machine_by_route_and_class(api: Any, ada: Any) -> None:
     await api("GET", f"/api/v1/users/{ada.user.id}", status=404)
     await api("POST", "/api/v1/rooms", who=ada, json={"name": "Lounge"}, status=201)
@@ -344,11 +318,36 @@ async def test_figures_are_told_to_this_machine_by_route_and_class(api: Any, ada
     assert 'method="other"' in text
     assert 'veza_actor_up{class="RoomActor"} 2.0' in text
     assert 'veza_actor_mailbox_oldest_age_seconds{class="RoomActor"} 0.25' in text
+    assert 'veza_actor_messages_total{class="RoomActor"} 7.0' in text
+    assert 'veza_actor_busy_seconds_total{class="RoomActor"} 1.5' in text
+    assert "veza_gc_pause_max_seconds 0.0125" in text
     assert "veza_fanout_published_total" in text
     assert "veza_ws_connections 0.0" in text
     assert "veza_build_info{" in text
     assert "veza_eventloop_lag_seconds_bucket" in text
     assert str(ada.user.id) not in text
+
+
+async def test_a_node_whose_operator_is_silent_still_tells_its_other_figures(
+    api: Any, actors: Any
+) -> None:
+    await api("GET", "/metrics")
+    actors.faults["operator"] = TimedOut(command="ReadTotals")
+
+    text = (await api("GET", "/metrics")).raw.decode()
+
+    assert "veza_ws_connections 0.0" in text
+    assert "veza_actor_up{" not in text
+    assert "\nveza_open_files " not in text
+
+
+@pytest.mark.parametrize("expected", ["100-continue", "teapot"])
+async def test_whatever_a_client_expects_it_gets_its_answer(api: Any, expected: str) -> None:
+    headers = {"Expect": expected, "Content-Type": "application/json"}
+
+    answered = await api("POST", "/api/v1/rooms", headers=headers, data=b"{}", status=401)
+
+    assert answered.body["code"] == "unauthenticated"
 
 
 @pytest.mark.parametrize(

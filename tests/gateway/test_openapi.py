@@ -18,7 +18,7 @@ async def document_of(api: Any) -> dict[str, Any]:
 
 def routed(api: Any) -> set[tuple[str, str]]:
     return {
-        (route.method.lower(), route.resource.canonical)
+        (route.method.lower(), unpatterned(route.resource.canonical))
         for route in api.client.server.app.router.routes()
         if route.method != "HEAD"
     }

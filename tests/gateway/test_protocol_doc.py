@@ -33,7 +33,7 @@ def table(first_header: str) -> Rows:
 
 
 def test_every_address_is_documented_with_its_access_and_no_other() -> None:
-    declared = {(each.method, each.path, each.access.value) for area in AREAS for each in area}
+    declared = {(each.method, each.template, each.access.value) for area in AREAS for each in area}
 
     assert {(row[0], row[1], row[2]) for row in table("Method")} == declared
 
@@ -42,7 +42,7 @@ def test_every_answer_of_an_address_is_named() -> None:
     rows = {(row[0], row[1]): row[3] for row in table("Method")}
 
     for endpoint in (each for area in AREAS for each in area):
-        text = rows[endpoint.method, endpoint.path]
+        text = rows[endpoint.method, endpoint.template]
         assert {int(code) for code in re.findall(r"\b[2-5]\d\d\b", text)} == set(endpoint.answers)
 
 

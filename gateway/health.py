@@ -1,45 +1,35 @@
-"""Addresses about the node itself: what it offers, whether it lives, its tree and its figures."""
+"""Addresses about the node itself: what it offers, whether it lives, and its figures."""
 
-import platform
+import asyncio
 import re
 from hashlib import sha256
 from http import HTTPStatus
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed_version
 from ipaddress import ip_address
 from typing import Final
 
 from aiohttp import web
 
+from veza.actors.messages.operator import ReadNode, ReadTotals
 from veza.config.settings import LOOPBACK_HOSTS
 from veza.gateway import wire
-from veza.gateway.answers import bytes_answer, json_answer
+from veza.gateway.answers import bytes_answer, fresh_answer, json_answer
 from veza.gateway.endpoints import Access, Answer, Endpoints
 from veza.gateway.identity import identify
-from veza.gateway.keys import ACTORS, CONNECTIONS, METRICS, OPENAPI, SETTINGS
-from veza.gateway.values import View
+from veza.gateway.keys import ACTOR_FIGURES, ACTORS, CONNECTIONS, METRICS, OPENAPI, SETTINGS
+from veza.gateway.version import version
 
-api = Endpoints("ops")
+instance = Endpoints("instance")
 health = Endpoints("health", prefix="")
-ops_socket = Endpoints("ops", prefix="")
-"""What the unix socket offers: whoever may open the file is of the ops staff."""
 
 NAME: Final = "Veza"
+SCRAPE_SECONDS: Final = 3.0
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 _PORT: Final = re.compile(r":\d+$")
 _ETAG_CHARS: Final = 32
 
 
-def version() -> str:
-    """Return the installed version, or say that this is a bare checkout."""
-    try:
-        return installed_version("veza")
-    except PackageNotFoundError:
-        return "0+checkout"
-
-
-@api.declare("GET", "/instance", access=Access.PUBLIC, answers={200: wire.InstanceView})
+@instance.declare("GET", "/instance", access=Access.PUBLIC, answers={200: wire.InstanceView})
 async def show_instance(request: web.Request) -> web.Response:
     """Tell what this server is and what it allows."""
     settings = request.app[SETTINGS]
@@ -52,27 +42,10 @@ async def show_instance(request: web.Request) -> web.Response:
     return json_answer(request, view)
 
 
-@api.declare("GET", "/ops/tree", access=Access.OPS, answers={200: wire.TreeView})
-async def show_tree(request: web.Request) -> web.Response:
-    """Show the supervision tree of this node."""
-    return tree_answer(request)
-
-
-@ops_socket.declare("GET", "/ops/tree", access=Access.PUBLIC, answers={200: wire.TreeView})
-async def show_tree_on_socket(request: web.Request) -> web.Response:
-    """Show the supervision tree of this node to the command line."""
-    return tree_answer(request)
-
-
-def tree_answer(request: web.Request) -> web.Response:
-    """Answer a snapshot of the tree."""
-    return json_answer(request, wire.TreeView.at(platform.node(), request.app[ACTORS].tree()))
-
-
 @health.declare("GET", "/livez", access=Access.PUBLIC, answers={200: wire.LivezView})
 async def livez(_request: web.Request) -> web.Response:
     """Say that the event loop runs; if this fails, restart the node."""
-    return health_answer(wire.LivezView())
+    return fresh_answer(wire.LivezView().to_json())
 
 
 @health.declare(
@@ -87,21 +60,10 @@ async def readyz(request: web.Request) -> web.Response:
         **request.app[ACTORS].health(),
         "not_draining": not request.app[CONNECTIONS].is_draining,
     }
-    if all(checks.values()):
-        return health_answer(wire.ReadyzView(status="ok", checks=checks))
-    return health_answer(
-        wire.ReadyzView(status="unavailable", checks=checks), HTTPStatus.SERVICE_UNAVAILABLE
-    )
-
-
-def health_answer(view: View, status: int = HTTPStatus.OK) -> web.Response:
-    """Answer what must not be taken from a cache."""
-    return web.Response(
-        body=view.to_json(),
-        status=status,
-        content_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )
+    is_ready = all(checks.values())
+    view = wire.ReadyzView(status="ok" if is_ready else "unavailable", checks=checks)
+    status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return fresh_answer(view.to_json(), status)
 
 
 @health.declare("GET", "/version", access=Access.PUBLIC, answers={200: wire.VersionView})
@@ -138,6 +100,12 @@ async def show_metrics(request: web.Request) -> web.Response:
     """Serve the figures: to this machine if the node is bound to it, else to ops staff."""
     if not is_local_scraper(request):
         await identify(request, Access.OPS)
+    actors = request.app[ACTORS]
+    totals, node = await asyncio.gather(
+        actors.operate(ReadTotals(), SCRAPE_SECONDS), actors.operate(ReadNode(), SCRAPE_SECONDS)
+    )
+    # A node whose operator does not answer still has figures of its own to tell.
+    request.app[ACTOR_FIGURES].keep(totals, node)
     return web.Response(
         body=request.app[METRICS].exposition(),
         headers={"Content-Type": METRICS_TYPE, "Cache-Control": "no-store"},

@@ -1,0 +1,89 @@
+"""Addresses for the node as a whole: figures, connections, jobs, the audit log, and its orderly end."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Final
+from uuid import UUID
+
+from aiohttp import web
+
+from veza.actors.messages.audit import ActsListed, ListActs
+from veza.actors.messages.common import Key
+from veza.actors.messages.jobs import JobsListed, ListJobs
+from veza.actors.messages.operator import ActorAction, ReadNode
+from veza.actors.messages.ops import NodeFigures
+from veza.gateway.answers import fresh_answer
+from veza.gateway.errors import expect
+from veza.gateway.keys import ACTORS, CONNECTIONS, CURSORS, DRAIN_ASKED
+from veza.gateway.ops.acting import AUDIT, acting, operate, write_down
+from veza.gateway.ops.doors import Doors
+from veza.gateway.wire import bodies
+from veza.gateway.wire import ops as views
+
+doors = Doors()
+
+JOBS: Final[Key] = ("jobs", "")
+ROOT_PATH: Final = "/veza"
+
+
+@doors.declare("GET", "/ops/nodes", answers={200: views.NodePage})
+async def list_nodes(request: web.Request) -> web.Response:
+    """Show the figures of this node."""
+    figures = await operate(request, ReadNode(), NodeFigures)
+    node = views.NodeView.at(figures, len(request.app[CONNECTIONS]))
+    return fresh_answer(views.NodePage(data=[node]).to_json())
+
+
+@doors.declare("GET", "/ops/connections", answers={200: views.ConnectionPage})
+async def list_connections(request: web.Request, query: bodies.PageQuery) -> web.Response:
+    """List the open WebSockets of this node, newest first."""
+    cursors = request.app[CURSORS]
+    before = int(cursors.decode("connections", query.cursor)) if query.cursor else None
+    now = asyncio.get_running_loop().time()
+    listed = request.app[CONNECTIONS].listed(now, limit=query.limit + 1, before=before)
+    page, has_more = listed[: query.limit], len(listed) > query.limit
+    cursor = cursors.encode("connections", str(page[-1].connection_id)) if has_more else None
+    data = [views.ConnectionView.of(each) for each in page]
+    return fresh_answer(views.ConnectionPage(data=data, next_cursor=cursor).to_json())
+
+
+@doors.declare("GET", "/ops/jobs", answers={200: views.QueuedJobPage})
+async def list_jobs(request: web.Request, query: bodies.JobsQuery) -> web.Response:
+    """List everybody's jobs, of one state or of all, newest first."""
+    cursors = request.app[CURSORS]
+    scope = f"jobs {query.state or ''}"
+    before = UUID(cursors.decode(scope, query.cursor)) if query.cursor else None
+    command = ListJobs(state=query.state, before=before, limit=query.limit + 1)
+    listed = expect(await request.app[ACTORS].ask(JOBS, command), JobsListed).jobs
+    page, has_more = listed[: query.limit], len(listed) > query.limit
+    cursor = cursors.encode(scope, str(page[-1].job.id)) if has_more else None
+    data = [views.QueuedJobView.of(each) for each in page]
+    return fresh_answer(views.QueuedJobPage(data=data, next_cursor=cursor).to_json())
+
+
+@doors.declare("GET", "/ops/audit", http_path="/audit", answers={200: views.ActPage})
+async def list_acts(request: web.Request, query: bodies.PageQuery) -> web.Response:
+    """List what operators did, newest first."""
+    cursors = request.app[CURSORS]
+    before = UUID(cursors.decode("audit", query.cursor)) if query.cursor else None
+    command = ListActs(limit=query.limit + 1, before_id=before)
+    listed = expect(await request.app[ACTORS].ask(AUDIT, command), ActsListed).acts
+    page, has_more = listed[: query.limit], len(listed) > query.limit
+    cursor = cursors.encode("audit", str(page[-1].act_id)) if has_more else None
+    data = [views.ActView.of(act) for act in page]
+    return fresh_answer(views.ActPage(data=data, next_cursor=cursor).to_json())
+
+
+@doors.declare("POST", "/ops/drain", answers={202: views.ActedView})
+async def drain_node(request: web.Request, body: bodies.Act) -> web.Response:
+    """Drain the node and end it, as SIGTERM does."""
+    by = await acting(request)
+    is_audited = await write_down(request, by, action="drain", target=ROOT_PATH, reason=body.reason)
+    request.app[DRAIN_ASKED].set()
+    view = views.ActedView(
+        path=ROOT_PATH,
+        action=ActorAction.DRAIN,
+        note="The node drains and ends.",
+        is_audited=is_audited,
+    )
+    return fresh_answer(view.to_json(), HTTPStatus.ACCEPTED)
