@@ -1,9 +1,13 @@
-"""Actor rates and sizes, ours beside Thespian's simpleSystemBase, Pykka and Task + asyncio.Queue.
+"""Actor rates, sizes, fairness and pauses, held against the project's goals and against peers.
 
-    python tests/bench/actors.py [--seconds N] [--json]
+    scripts/bench actors [--seconds N] [--json] [--loop uvloop|asyncio]
 
-Rates are per CPU second of the process (the machine may be busy), the best of three interleaved
-rounds; bytes are resident memory for each idle actor, taken in a fresh process.
+Rates are per CPU second of the process, the best of three interleaved rounds: the machine may be
+busy. Where a limit is judged in "own CPU", the time that other processes took is left out; the time
+by the clock stands beside it. A round trip is a message between two actors and one back; an ask is
+`await base.request(...)` from a coroutine, with a time-out and an answer whatever becomes of the
+actor. The node's garbage keeper is on for everybody. Peers: Thespian's simpleSystemBase, Pykka, Task +
+asyncio.Queue, and Erlang on one scheduler where `erl` and `erlc` are installed.
 """
 
 import argparse
@@ -11,446 +15,270 @@ import asyncio
 import gc
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / ".links"))
 
-import pykka
-from thespian.actors import Actor, ActorSystem
+import uvloop
+from actors_pauses import fairness, pauses
+from actors_peers import Pykka, SimpleBase, TaskQueue
+from actors_veza import Veza, VezaAsking, VezaAsync
+from actors_words import UNLIMITED, rate, resident_bytes, say
 
-from veza.actors.base import ServiceActor, SupervisedActor
-from veza.actors.runtime import AsyncioSystemBase
+from veza.actors.runtime.garbage import GarbageKeeper
 
 ROUNDS = 3
-SENDERS = 100
-MEASURES = ("round trips/s", "fan-in tells/s", "spawns/s")
-IDLE_COUNTS = (10_000, 100_000)
+ANSWER_ROUNDS = 3
+PAUSE_SECONDS = 5.0
+ERLANG = "erlang +S 1"
+ERLANG_SOURCE = Path(__file__).with_name("actors_erlang.erl")
+CONTENDERS = {
+    each.name: each for each in (Veza, VezaAsync, VezaAsking, SimpleBase, Pykka, TaskQueue)
+}
+PAUSE_KINDS = {
+    "plain": "100k plain actors",
+    "supervised": "100k supervised sessions",
+    "unkept": "the same, Python's own GC",
+}
+LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ping:
-    pass
+def best_of(first, second):
+    """The larger figure of each measure that either has."""
+    return first | {name: max(first.get(name, 0.0), found) for name, found in second.items()}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Serve:
-    """Start: play so many rounds with `other`, then tell the asker."""
+# Rates.
 
-    other: object
-    count: int
 
-
-PING = Ping()
-
-
-class Left(SupervisedActor):
-    def receiveMsg_Serve(self, message, sender):
-        self.left, self.asker = message.count, sender
-        self.send(message.other, PING)
-
-    def receiveMsg_Ping(self, message, sender):
-        self.left -= 1
-        self.send(sender if self.left else self.asker, message)
-
-
-class Right(SupervisedActor):
-    def receiveMsg_Ping(self, message, sender):
-        self.send(sender, message)
-
-
-class AsyncLeft(ServiceActor):
-    concurrency = 1
-
-    async def receiveMsg_Serve(self, message, sender):
-        self.left, self.asker = message.count, sender
-        self.send(message.other, PING)
-
-    async def receiveMsg_Ping(self, message, sender):
-        self.left -= 1
-        self.send(sender if self.left else self.asker, message)
-
-
-class AsyncRight(ServiceActor):
-    async def receiveMsg_Ping(self, message, sender):
-        self.send(sender, message)
-
-
-class Sink(SupervisedActor):
-    mailbox_limit = 10**8
-
-    def receiveMsg_Serve(self, message, sender):
-        self.left, self.asker = message.count, sender
-
-    def receiveMsg_Ping(self, message, sender):
-        self.left -= 1
-        if not self.left:
-            self.send(self.asker, message)
-
-
-class AsyncSink(ServiceActor):
-    mailbox_limit = 10**8
-
-    async def receiveMsg_Serve(self, message, sender):
-        self.left, self.asker = message.count, sender
-
-    async def receiveMsg_Ping(self, message, sender):
-        self.left -= 1
-        if not self.left:
-            self.send(self.asker, message)
-
-
-class Source(SupervisedActor):
-    def receiveMsg_Serve(self, message, sender):
-        for _ in range(message.count):
-            self.send(message.other, PING)
-
-
-class Idle(SupervisedActor):
-    def receiveMsg_Ping(self, message, sender):
-        return message
-
-
-class Ours:
-    """This project's runtime, synchronous handlers."""
-
-    name, left, right, sink, idle = "veza", Left, Right, Sink, Idle
-    idle_counts = IDLE_COUNTS
-
-    def __init__(self):
-        self.kept = []
-
-    async def start(self):
-        self.base = AsyncioSystemBase()
-
-    async def round_trips(self, count):
-        left, right = self.base.spawn(self.left), self.base.spawn(self.right)
-        await self.base.request(left, Serve(other=right, count=count), 600)
-        self.base.kill(left)
-        self.base.kill(right)
-
-    async def fan_in(self, count):
-        sink = self.base.spawn(self.sink)
-        sources = [self.base.spawn(Source) for _ in range(SENDERS)]
-        total = count // SENDERS * SENDERS
-        done = asyncio.ensure_future(self.base.request(sink, Serve(other=None, count=total), 600))
-        await asyncio.sleep(0)
-        for source in sources:
-            self.base.post(source, Serve(other=sink, count=count // SENDERS), self.base.address)
-        await done
-        for cell in (*sources, sink):
-            self.base.kill(cell)
-
-    async def spawn(self, count):
-        """Start actors that each answer once."""
-        cells = [self.base.spawn(self.idle) for _ in range(count)]
-        for cell in cells:
-            self.base.post(cell, PING, self.base.address)
-        while self.base.scheduler.armed:  # until the run queue is empty
-            await asyncio.sleep(0)
-        self.kept = cells
-
-    async def forget(self):
-        for cell in self.kept:
-            self.base.kill(cell)
-        self.kept = []
-
-    async def stop(self):
-        await self.base.shutdown_async(5)
-
-
-class AsyncIdle(ServiceActor):
-    async def receiveMsg_Ping(self, message, sender):
-        return message
-
-
-class OursAsync(Ours):
-    """This project's runtime, `async` handlers."""
-
-    name, left, right, sink, idle = "veza async", AsyncLeft, AsyncRight, AsyncSink, AsyncIdle
-
-
-class TaskQueue:
-    """The textbook: a Task and an asyncio.Queue for each actor."""
-
-    name = "task + queue"
-    idle_counts = IDLE_COUNTS
-
-    async def start(self):
-        self.tasks = []
-
-    async def round_trips(self, count):
-        one, two = asyncio.Queue(), asyncio.Queue()
-
-        async def answer():
-            while True:
-                await two.get()
-                one.put_nowait(PING)
-
-        task = asyncio.create_task(answer())
-        for _ in range(count):
-            two.put_nowait(PING)
-            await one.get()
-        self.tasks = [task]
-
-    async def fan_in(self, count):
-        queue = asyncio.Queue()
-
-        async def send():
-            for _ in range(count // SENDERS):
-                queue.put_nowait(PING)
-
-        senders = [asyncio.create_task(send()) for _ in range(SENDERS)]
-        for _ in range(count // SENDERS * SENDERS):
-            await queue.get()
-        await asyncio.gather(*senders)
-
-    async def spawn(self, count):
-        answers = []
-
-        async def serve(queue):
-            while True:
-                answers.append(await queue.get())
-
-        queues = [asyncio.Queue() for _ in range(count)]
-        self.tasks = [asyncio.create_task(serve(queue)) for queue in queues]
-        for queue in queues:
-            queue.put_nowait(PING)
-        while len(answers) < count:  # the last of many answers
-            await asyncio.sleep(0)
-
-    async def forget(self):
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-        self.tasks = []
-
-    async def stop(self):
-        await self.forget()
-
-
-class PlainLeft(Actor):
-    def receiveMessage(self, message, sender):
-        if isinstance(message, Serve):
-            self.left, self.asker = message.count, sender
-            self.send(message.other, PING)
-        elif isinstance(message, Ping):
-            self.left -= 1
-            self.send(sender if self.left else self.asker, message)
-
-
-class PlainRight(Actor):
-    def receiveMessage(self, message, sender):
-        if isinstance(message, Ping):
-            self.send(sender, message)
-
-
-class PlainSource(Actor):
-    def receiveMessage(self, message, sender):
-        if isinstance(message, Serve):
-            for _ in range(message.count):
-                self.send(message.other, PING)
-
-
-class PlainSink(Actor):
-    def receiveMessage(self, message, sender):
-        if isinstance(message, Serve):
-            self.left, self.asker = message.count, sender
-        elif isinstance(message, Ping):
-            self.left -= 1
-            if not self.left:
-                self.send(self.asker, message)
-
-
-class Simple:
-    """Thespian's own in-process base."""
-
-    name = "simpleSystemBase"
-    idle_counts = IDLE_COUNTS
-
-    async def start(self):
-        self.system = ActorSystem("simpleSystemBase", logDefs=False, transientUnique=True)
-
-    async def round_trips(self, count):
-        right = self.system.createActor(PlainRight)
-        self.system.ask(self.system.createActor(PlainLeft), Serve(other=right, count=count), 600)
-
-    async def fan_in(self, count):
-        sink = self.system.createActor(PlainSink)
-        self.system.tell(sink, Serve(other=None, count=count // SENDERS * SENDERS))
-        sources = [self.system.createActor(PlainSource) for _ in range(SENDERS)]
-        for source in sources:
-            self.system.tell(source, Serve(other=sink, count=count // SENDERS))
-
-    async def spawn(self, count):
-        for actor in [self.system.createActor(PlainRight) for _ in range(count)]:
-            self.system.tell(actor, PING)
-
-    async def forget(self):
-        """Start anew: this base keeps what it has created."""
-        await self.stop()
-        await self.start()
-
-    async def stop(self):
-        self.system.shutdown()
-
-
-class PykkaRight(pykka.ThreadingActor):
-    use_daemon_thread = True
-
-    def on_receive(self, message):
-        return message
-
-
-class PykkaLeft(pykka.ThreadingActor):
-    use_daemon_thread = True
-
-    def on_receive(self, message):
-        for _ in range(message.count):
-            message.other.ask(PING)
-
-
-class PykkaSource(pykka.ThreadingActor):
-    use_daemon_thread = True
-
-    def on_receive(self, message):
-        for _ in range(message.count):
-            message.other.tell(PING)
-
-
-class Pykka:
-    """A thread for each actor."""
-
-    name = "pykka"
-    idle_counts = (1_000,)
-
-    async def start(self):
-        """Nothing runs before the first actor."""
-
-    async def round_trips(self, count):
-        PykkaLeft.start().ask(Serve(other=PykkaRight.start(), count=count))
-        pykka.ActorRegistry.stop_all()
-
-    async def fan_in(self, count):
-        sink = PykkaRight.start()
-        sources = [PykkaSource.start() for _ in range(SENDERS)]
-        waits = [
-            source.ask(Serve(other=sink, count=count // SENDERS), block=False) for source in sources
-        ]
-        pykka.get_all(waits)
-        sink.ask(PING)
-        pykka.ActorRegistry.stop_all()
-
-    async def spawn(self, count):
-        count = min(count, 1_000)
-        for actor in [PykkaRight.start() for _ in range(count)]:
-            actor.ask(PING)
-        return count
-
-    async def forget(self):
-        pykka.ActorRegistry.stop_all()
-
-    async def stop(self):
-        await self.forget()
-
-
-CONTENDERS = {each.name: each for each in (Ours, OursAsync, Simple, Pykka, TaskQueue)}
-
-
-async def rate(contender, work, seconds):
-    """Work per CPU second; the amount grows until it takes long enough to tell."""
-    count = 1_000
-    while True:
-        gc.collect()
-        started = time.process_time()
-        done = await work(count) or count
-        spent = time.process_time() - started
-        await contender.forget()
-        if spent >= seconds or done < count:
-            return done / spent
-        count = int(count * max(2.0, min(20.0, 1.2 * seconds / max(spent, 1e-6))))
-
-
-async def measure(seconds):
+async def measured_rates(seconds):
     """The best of some rounds for each contender and measure; rounds are interleaved."""
-    best = {name: dict.fromkeys(MEASURES, 0.0) for name in CONTENDERS}
+    keeper = GarbageKeeper(lambda: 0)
+    keeper.start(asyncio.get_running_loop())
+    best = {name: {} for name in CONTENDERS}
+    erlang = Erlang.installed()
     for _ in range(ROUNDS):
         for name, make in CONTENDERS.items():
             contender = make()
             await contender.start()
-            for label, work in zip(
-                MEASURES,
-                (contender.round_trips, contender.fan_in, contender.spawn),
-                strict=True,
-            ):
-                found = await rate(contender, work, seconds)
-                best[name][label] = max(best[name][label], found)
+            for measure, work in contender.works().items():
+                most = contender.most_spawned if measure == "spawns" else UNLIMITED
+                found = await rate(contender, work, seconds, most)
+                best[name] = best_of(best[name], {measure: found})
             await contender.stop()
+        if erlang is not None:
+            best[ERLANG] = best_of(best.get(ERLANG, {}), await asyncio.to_thread(erlang, seconds))
+    keeper.stop()
     return best
 
 
-def show(text):
-    sys.stdout.write(f"{text}\n")
+class Erlang:
+    """The same measures on one scheduler of the BEAM, compiled into a folder of its own."""
+
+    @classmethod
+    def installed(cls):
+        if shutil.which("erl") is None or shutil.which("erlc") is None:
+            say("Erlang is left out: `erl` and `erlc` are not installed.")
+            return None
+        return cls()
+
+    def __init__(self):
+        self._folder = tempfile.TemporaryDirectory(prefix="veza-bench-")
+        command = ["erlc", "-o", self._folder.name, str(ERLANG_SOURCE)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    def __call__(self, seconds):
+        flags = ["+S", "1", "+P", "2000000", "-noshell", "-pa", self._folder.name]
+        command = ["erl", *flags, "-s", ERLANG_SOURCE.stem, "main", str(float(seconds))]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        pairs = (line.rpartition(": ") for line in output.splitlines())
+        return {name: float(figure) for name, _, figure in pairs}
 
 
-def resident_bytes():
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+# What each takes a process of its own for.
 
 
-async def idle_bytes(name, count):
+async def alive(name, count):
+    """Bytes for each idle actor, and how fast all of them answer, once and again."""
     contender = CONTENDERS[name]()
     await contender.start()
+    keeper = GarbageKeeper(lambda: count)
+    keeper.start(asyncio.get_running_loop())
     await contender.spawn(10)
     gc.collect()
     before = resident_bytes()
     await contender.spawn(count)
     gc.collect()
     used = (resident_bytes() - before) / count
-    show(used)
-    sys.stdout.flush()
-    os._exit(0)  # no time is spent on taking 100,000 actors down
+    started = time.process_time()
+    for _ in range(ANSWER_ROUNDS):
+        await contender.answer_all()
+    spent = time.process_time() - started
+    return {f"answers at {count}": ANSWER_ROUNDS * count / spent, f"bytes at {count}": used}
 
 
-def sizes(name):
-    """Bytes for each idle actor at each count, each in a process of its own."""
-    found = {}
-    for count in CONTENDERS[name].idle_counts:
-        command = [sys.executable, __file__, "--idle", name, str(count)]
-        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        found[f"bytes at {count}"] = float(output)
-    return found
+def in_own_process(loop, *arguments):
+    """Run one of `PARTS` in a fresh process; return what it found."""
+    command = [sys.executable, __file__, "--loop", loop, "--part", *map(str, arguments)]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+async def part(name, *arguments):
+    """Print what one part found, as JSON, and leave at once: 100,000 actors take time to end."""
+    found = await PARTS[name](*arguments)
+    say(json.dumps(found))
+    os._exit(0)
+
+
+PARTS = {
+    "alive": lambda name, count: alive(name, int(count)),
+    "fairness": lambda seconds: fairness(float(seconds)),
+    "pauses": lambda kind, seconds: pauses(kind, float(seconds)),
+}
+
+
+def measured(options):
+    """All figures, by part and then by contender."""
+    with asyncio.Runner(loop_factory=LOOPS[options.loop]) as runner:
+        rates = runner.run(measured_rates(options.seconds))
+    for name, make in CONTENDERS.items():
+        for count in make.alive_counts:
+            rates[name] |= in_own_process(options.loop, "alive", name, count)
+    return {
+        "rates": rates,
+        "fairness": in_own_process(options.loop, "fairness", PAUSE_SECONDS),
+        "pauses": {
+            title: in_own_process(options.loop, "pauses", kind, PAUSE_SECONDS)
+            for kind, title in PAUSE_KINDS.items()
+        },
+    }
+
+
+# Goals.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What was promised, and what was found."""
+
+    text: str
+    found: float
+    wanted: float
+    is_limit: bool = False
+
+    @property
+    def is_met(self):
+        return self.found <= self.wanted if self.is_limit else self.found >= self.wanted
+
+    def line(self):
+        sign = "<=" if self.is_limit else ">="
+        verdict = "met" if self.is_met else "MISSED"
+        return f"{verdict:7} {self.text:58} {figure(self.found):>11} {sign} {figure(self.wanted)}"
+
+
+RATIOS = {"pykka": 16.0, "thespian simple": 4.0, "task + queue": 4.0, ERLANG: 0.25}
+
+
+def ratio_goals(rates, ours, measure):
+    """Ours against each peer that has the measure."""
+    for peer, wanted in RATIOS.items():
+        theirs = rates.get(peer, {}).get(measure)
+        if theirs:
+            text = f"{ours}, {measure}: times {peer}"
+            yield Goal(text=text, found=rates[ours][measure] / theirs, wanted=wanted)
+
+
+def goals(results):
+    rates = results["rates"]
+    veza = rates["veza"]
+    for measure in ("round trips", "1,000 pairs", "1,000 askers"):
+        yield Goal(text=f"veza, {measure}/s", found=veza[measure], wanted=400_000)
+        yield from ratio_goals(rates, "veza", measure)
+    yield Goal(text="fan-in tells/s", found=veza["fan-in"], wanted=1_000_000)
+    yield Goal(text="spawns/s, with an answer each", found=veza["spawns"], wanted=100_000)
+    megabytes = veza["bytes at 100000"] * 100_000 / 1e6
+    yield limit("megabytes of 100k idle plain actors", megabytes, 150)
+    yield limit(
+        "quiet beside flooded, p99 ms of own CPU",
+        results["fairness"]["veza"]["p99 ms, own CPU"],
+        10,
+    )
+    for title in list(PAUSE_KINDS.values())[:2]:
+        for phase, found in results["pauses"][title].items():
+            worst = found["max pause ms, own CPU"]
+            yield limit(f"{title}, {phase}: longest pause ms of own CPU", worst, 10)
+
+
+def limit(text, found, wanted):
+    return Goal(text=text, found=found, wanted=wanted, is_limit=True)
+
+
+# Report.
+
+
+def figure(value):
+    return f"{value:,.0f}" if value >= 1000 else f"{value:,.4g}"
+
+
+def table(title, rows, columns):
+    say(f"\n{title:26}" + "".join(f"{column:>17}" for column in columns))
+    for name, found in rows.items():
+        cells = [figure(found[column]) if column in found else "-" for column in columns]
+        say(f"{name:26}" + "".join(f"{cell:>17}" for cell in cells))
+
+
+def upright(title, columns):
+    """A table with a column for each of a few cases."""
+    names = list(dict.fromkeys(name for found in columns.values() for name in found))
+    rows = {
+        name: {case: found[name] for case, found in columns.items() if name in found}
+        for name in names
+    }
+    table(title, rows, list(columns))
 
 
 def report(results):
-    ours = results["veza"]
-    columns = [*MEASURES, *(f"bytes at {count}" for count in (1_000, *IDLE_COUNTS))]
-    show(f"{'per CPU second':18}" + "".join(f"{column:>18}" for column in columns))
-    for name, found in results.items():
-        cells = [f"{found[column]:,.0f}" if column in found else "-" for column in columns]
-        show(f"{name:18}" + "".join(f"{cell:>18}" for cell in cells))
-    show("\nveza (synchronous) against")
-    for name, found in results.items():
-        ratios = [f"{ours[label] / found[label]:.1f}x" for label in MEASURES]
-        show(f"{name:18}" + "".join(f"{ratio:>18}" for ratio in ratios))
+    rates = results["rates"]
+    table("per CPU second", rates, list(Veza().works()))
+    for what in ("answers", "bytes"):
+        columns = [f"{what} at {count}" for count in (1_000, 10_000, 100_000)]
+        rows = {name: row for name, row in rates.items() if set(columns) & set(row)}
+        table("actors alive", rows, columns)
+    upright("answer of a quiet actor", results["fairness"])
+    for title, phases in results["pauses"].items():
+        upright(title, phases)
+    say("")
+    for goal in goals(results):
+        say(goal.line())
+
+
+def as_json(results):
+    judged = [
+        {"goal": goal.text, "found": goal.found, "wanted": goal.wanted, "is_met": goal.is_met}
+        for goal in goals(results)
+    ]
+    return json.dumps(results | {"goals": judged}, indent=2)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=1.0, help="CPU time of each measurement")
+    parser.add_argument("--seconds", type=float, default=0.3, help="CPU time of each measurement")
     parser.add_argument("--json", action="store_true", help="print figures for programs")
-    parser.add_argument("--idle", nargs=2, metavar=("NAME", "COUNT"), help=argparse.SUPPRESS)
+    parser.add_argument("--loop", choices=LOOPS, default="uvloop", help="what a node runs on")
+    parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.idle:
-        asyncio.run(idle_bytes(options.idle[0], int(options.idle[1])))
-    results = asyncio.run(measure(options.seconds))
-    for name in results:
-        results[name] |= sizes(name)
+    if options.part:
+        with asyncio.Runner(loop_factory=LOOPS[options.loop]) as runner:
+            runner.run(part(*options.part))
+    results = measured(options)
     if options.json:
-        show(json.dumps(results, indent=2))
+        say(as_json(results))
     else:
         report(results)
 
