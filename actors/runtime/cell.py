@@ -26,6 +26,8 @@ EXITING: Final = "exiting"
 CRASHED: Final = "crashed"
 RESUMING: Final = "resuming"
 UNSTASHING: Final = "unstashing"
+SUSPENDED: Final = "suspended"
+WAKING: Final = "waking"
 DEAD: Final = "dead"
 
 NO_HANDLERS: Final[dict[type, Handler]] = {}
@@ -187,6 +189,10 @@ class Cell(Reference):
     def reply(self, sender: ActorAddress, message: object) -> None:
         self.messages_out += 1
         self.scheduler.system.post(sender, message, self)
+
+    def choose_table(self) -> None:
+        """Let letters take the quick way if nothing is to be known or decided of each."""
+        self.table = self.behaviour.table if self.state is LIVE else NO_HANDLERS
 
     def more(self) -> Rare:
         """Return the rarely needed part, made now if it is not there yet."""

@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, cast
 
-from veza.actors.runtime.cell import LIVE, Cell, Letter
+from veza.actors.runtime.cell import LIVE, SUSPENDED, Cell, Letter
 from veza.actors.runtime.thespian_api import (
     ActorExitRequest,
     ChildActorExited,
@@ -89,7 +89,7 @@ class ClassicDelivery:
 
     def _after(self, letter: Letter) -> None:
         cell, message = letter[0], letter[1]
-        if isinstance(message, ActorExitRequest) and cell.state is LIVE:
+        if isinstance(message, ActorExitRequest) and cell.state in (LIVE, SUSPENDED):
             self._system.lifecycle.begin_exit(cell, letter[2], recursive=message.isRecursive)
 
     def _watch_files(self, cell: Cell, result: object) -> None:

@@ -10,7 +10,12 @@ from veza.actors.messages.common import (
     TimedOut,
 )
 from veza.actors.runtime.exits import ActorStopped
-from veza.actors.runtime.thespian_api import ActorSystemMessage
+from veza.actors.runtime.thespian_api import (
+    ActorExitRequest,
+    ActorSystemMessage,
+    ChildActorExited,
+    Thespian_StatusReq,
+)
 
 REPLIES = (Busy, Crashed, Gone, Rejected, TimedOut)
 """Never answered themselves, or two full mailboxes would answer each other for ever."""
@@ -22,8 +27,12 @@ EXEMPT = (ActorSystemMessage, ActorStopped, Answer, Ready)
 """Not held back by a full mailbox nor by a stash: their number is bounded by what the actor did."""
 
 
+NEVER_SUSPENDED = (ActorExitRequest, ChildActorExited, Thespian_StatusReq)
+"""What a suspended actor handles still: the tree stays in order, and it can be asked to end."""
+
+
 class Resume(ActorSystemMessage):
-    """All that came before a restart (or before `become_ready`) has been held back by now."""
+    """All that came before a restart, `become_ready` or a resumption has been held back by now."""
 
 
 class Finish(ActorSystemMessage):

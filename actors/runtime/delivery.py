@@ -13,12 +13,21 @@ from veza.actors.runtime.cell import (
     LIVE,
     RESUMING,
     STASHING,
+    SUSPENDED,
     UNSTASHING,
+    WAKING,
     Cell,
     Letter,
 )
 from veza.actors.runtime.classic import ClassicDelivery
-from veza.actors.runtime.control import EXEMPT, FINISH, NEWS, REPLIES, RESUME
+from veza.actors.runtime.control import (
+    EXEMPT,
+    FINISH,
+    NEVER_SUSPENDED,
+    NEWS,
+    REPLIES,
+    RESUME,
+)
 from veza.actors.runtime.exits import ExitReason
 from veza.actors.runtime.reply import ReplyAddress
 from veza.actors.runtime.thespian_api import (
@@ -49,7 +58,9 @@ class Delivery:
             if isinstance(message, (*EXEMPT, *(cell.behaviour.stash_until_ready or ()))):
                 return self._deliver_live(letter)
             self._hold(letter)
-        elif state in (CRASHED, RESUMING, UNSTASHING):
+        elif state is SUSPENDED:
+            return self._deliver_suspended(letter)
+        elif state in (CRASHED, RESUMING, UNSTASHING, WAKING):
             self._deliver_resting(letter)
         elif state is EXITING:
             return self._deliver_exiting(letter)
@@ -99,8 +110,17 @@ class Delivery:
         cell, message, sender, _, _ = letter
         if message is RESUME and cell.state is not CRASHED:
             self._system.lifecycle.resume(cell)
-        elif sender is not cell or cell.state is UNSTASHING:
+        elif sender is not cell or cell.state in (UNSTASHING, WAKING):
             self._hold(letter)
+
+    def _deliver_suspended(self, letter: Letter) -> bool:
+        """Hold everything but what the tree and the operators are owed."""
+        message = letter[1]
+        if isinstance(message, NEVER_SUSPENDED):
+            return self._deliver_live(letter)
+        if message is not RESUME:  # of a resumption that was taken back
+            self._hold(letter)
+        return False
 
     def _deliver_exiting(self, letter: Letter) -> bool:
         cell, message = letter[0], letter[1]

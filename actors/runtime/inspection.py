@@ -50,6 +50,19 @@ class Inspection:
         """How many actors have a message that could be handled now."""
         return len(self.scheduler.ready)
 
+    # What is done to one actor by hand.
+
+    def suspend(self, cell: Cell) -> bool:
+        """Let an actor handle nothing but exit requests, its children's ends and status.
+
+        All else waits, in order and within the mailbox's bound. False if the actor is not live.
+        """
+        return self.lifecycle.suspend(cell)
+
+    def resume(self, cell: Cell) -> bool:
+        """Let a suspended actor go on with what waited; False if it is not suspended."""
+        return self.lifecycle.take_back_suspension(cell)
+
     # What went wrong.
 
     @property

@@ -3,7 +3,7 @@
 import time
 import traceback
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,11 @@ from veza.actors.runtime.cell import (
     NO_HANDLERS,
     RESUMING,
     STASHING,
+    SUSPENDED,
     UNSTASHING,
+    WAKING,
     Cell,
+    Letter,
 )
 from veza.actors.runtime.control import FINISH, RESUME
 from veza.actors.runtime.exits import ActorStopped, ChildExit, ExitReason
@@ -121,6 +124,9 @@ class Lifecycle:
 
     def resume(self, cell: Cell) -> None:
         """Go live with the new instance, or stash until it says that it is ready."""
+        if cell.state is WAKING:
+            self._take_up(cell)
+            return
         cell.state = STASHING
         ready_told = cell.rare is not None and cell.rare.ready_told
         if cell.behaviour.stash_until_ready is None or ready_told:
@@ -140,12 +146,15 @@ class Lifecycle:
                 cell.post_always(RESUME, cell)
 
     def _go_live(self, cell: Cell) -> None:
-        cell.state = LIVE
-        cell.table = cell.behaviour.table
-        if has_held(cell):
-            self._requeue_held(cell)
+        self._take_up(cell)
         if cell.behaviour.dispatches and cell.parent is not None:
             cell.parent.post_always(Ready(), cell)
+
+    def _take_up(self, cell: Cell) -> None:
+        cell.state = LIVE
+        cell.choose_table()
+        if has_held(cell):
+            self._requeue_held(cell)
 
     def _requeue_held(self, cell: Cell) -> None:
         """Put what was held before what waits. Only called while the cell handles a letter."""
@@ -156,6 +165,24 @@ class Lifecycle:
         if cell.mailbox is not None and cell.mailbox is not EMPTY:
             held.extend(cell.mailbox)
         cell.mailbox = held
+
+    # Suspension.
+
+    def suspend(self, cell: Cell) -> bool:
+        """Handle nothing more but `NEVER_SUSPENDED`; handlers at work go on to their end."""
+        if cell.state not in (LIVE, WAKING):
+            return False
+        cell.state = SUSPENDED
+        cell.choose_table()
+        return True
+
+    def take_back_suspension(self, cell: Cell) -> bool:
+        """Take up what waited, in order, before anything else."""
+        if cell.state is not SUSPENDED:
+            return False
+        cell.state = WAKING
+        cell.post_always(RESUME, cell)
+        return True
 
     # Orderly end.
 
@@ -270,9 +297,12 @@ class Lifecycle:
         rare.note_exit(reason)
         rare.stop_reason = None
         rare.ready_told = False
+        waiting: Iterable[Letter] = ()
         if was_full and cell.mailbox is not None:
             waiting, cell.mailbox = cell.mailbox, None
-            rare.held = deque((*(rare.held or ()), *waiting))
+        if waiting or rare.held:
+            kept = (*(rare.held or ()), *waiting)
+            rare.held = deque(letter for letter in kept if letter[2] is not cell)
         fail_taken(self._system, cell)
 
     def restart(self, cell: Cell) -> bool:

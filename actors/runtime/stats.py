@@ -9,7 +9,7 @@ from veza.actors.runtime.exits import ExitReason
 if TYPE_CHECKING:
     from veza.actors.runtime.cell import Cell, Letter
 
-STATE_NAMES = {"resuming": "restarting", "unstashing": "stashing"}
+STATE_NAMES = {"resuming": "restarting", "unstashing": "stashing", "waking": "resuming"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
