@@ -29,6 +29,8 @@ _CREATE_LEDGER = """
     )
 """
 
+_HAS_LEDGER = "SELECT to_regclass('schema_migrations') IS NOT NULL"
+
 _SELECT_APPLIED = "SELECT number, filename, sha256 FROM schema_migrations ORDER BY number"
 
 _INSERT_APPLIED = "INSERT INTO schema_migrations (number, filename, sha256) VALUES ($1, $2, $3)"
@@ -89,17 +91,27 @@ async def _apply_next(conn: Connection, migrations: Sequence[Migration]) -> bool
     async with conn.transaction():
         await conn.execute(_LOCK, _LOCK_ID)
         await conn.execute(_CREATE_LEDGER)
-        pending = _pending(await conn.fetch(_SELECT_APPLIED), migrations)
-        if pending is None:
+        missing = _missing(await conn.fetch(_SELECT_APPLIED), migrations)
+        if not missing:
             return False
-        await conn.execute(pending.sql)
-        await conn.execute(_INSERT_APPLIED, pending.number, pending.filename, pending.sha256)
+        await conn.execute(missing[0].sql)
+        await conn.execute(
+            _INSERT_APPLIED, missing[0].number, missing[0].filename, missing[0].sha256
+        )
         return True
 
 
-def _pending(
-    applied: Sequence[asyncpg.Record], migrations: Sequence[Migration]
-) -> Migration | None:
+async def missing_migrations(conn: Connection, folder: Path = MIGRATIONS) -> tuple[str, ...]:
+    """Name the migrations that the database lacks, changing nothing.
+
+    Raises `MigrationError` where `migrate` would, but for the server's version.
+    """
+    has_ledger = await conn.fetchval(_HAS_LEDGER)
+    applied = await conn.fetch(_SELECT_APPLIED) if has_ledger else []
+    return tuple(each.filename for each in _missing(applied, read_migrations(folder)))
+
+
+def _missing(applied: Sequence[asyncpg.Record], migrations: Sequence[Migration]) -> list[Migration]:
     known = {migration.number: migration for migration in migrations}
     for number, filename, sha256 in applied:
         migration = known.pop(number, None)
@@ -113,4 +125,4 @@ def _pending(
                 f"{filename} is not the file that was applied to the database:"
                 " a migration is never edited, write a new one"
             )
-    return known[min(known)] if known else None
+    return [known[number] for number in sorted(known)]

@@ -6,37 +6,32 @@ Commands are named here and imported when they are used: the whole gateway takes
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Final
 
 from cyclopts import App
 
 from veza.gateway.cli.outcome import CommandError, Exit
+from veza.gateway.version import version
 
 COMMANDS: Final = {
-    "serve": "serve:serve",
-    "ps": "ps:ps",
-    "top": "top:top",
-    "inspect": "inspecting:inspect",
-    "trace": "tracing:trace",
-    "restart": "acting:restart",
-    "stop": "acting:stop",
-    "kill": "acting:kill",
-    "suspend": "acting:suspend",
-    "resume": "acting:resume",
-    "drain": "acting:drain",
-    "dead-letters": "dead_letters:app",
-    "crashes": "crashes:app",
-    "connections": "listing:connections",
-    "audit": "listing:audit",
-    "doctor": "doctor:doctor",
+    "serve": "veza.gateway.cli.serve:serve",
+    "ps": "veza.gateway.cli.ps:ps",
+    "top": "veza.gateway.cli.top:top",
+    "inspect": "veza.gateway.cli.inspecting:inspect",
+    "trace": "veza.gateway.cli.tracing:trace",
+    "restart": "veza.gateway.cli.acting:restart",
+    "stop": "veza.gateway.cli.acting:stop",
+    "kill": "veza.gateway.cli.acting:kill",
+    "suspend": "veza.gateway.cli.acting:suspend",
+    "resume": "veza.gateway.cli.acting:resume",
+    "drain": "veza.gateway.cli.acting:drain",
+    "dead-letters": "veza.gateway.cli.dead_letters:app",
+    "crashes": "veza.gateway.cli.crashes:app",
+    "connections": "veza.gateway.cli.listing:connections",
+    "audit": "veza.gateway.cli.listing:audit",
+    "doctor": "veza.gateway.cli.doctor:doctor",
 }
-"""Where each command is: the module of this package, and the function or the group of commands in it."""
-
-
-def version() -> str:
-    """Return the installed version."""
-    return str(import_module("veza.gateway.ops").version())
+"""Where each command is: a module, and the function or the group of commands in it."""
 
 
 app = App(
@@ -46,7 +41,7 @@ app = App(
     help_format="plaintext",
 )
 for number, (name, place) in enumerate(COMMANDS.items()):
-    app.command(f"veza.gateway.cli.{place}", name=name, sort_key=number)
+    app.command(place, name=name, sort_key=number)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

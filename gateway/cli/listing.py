@@ -8,8 +8,9 @@ from veza.gateway.cli.outcome import Exit
 from veza.gateway.cli.rendering import Column, listed, milliseconds, moment, number_column, size
 
 CONNECTION_COLUMNS: Final[tuple[Column[Json], ...]] = (
-    Column(title="CONNECTION", cell=lambda each: each["connection_id"]),
+    Column(title="CONNECTION", cell=lambda each: str(each["connection_id"])),
     Column(title="USER", cell=lambda each: each["user"]["name"] if each["user"] else "-"),
+    Column(title="SESSION", cell=lambda each: each.get("session") or "-"),
     Column(title="ADDRESS", cell=lambda each: each["address"]),
     Column(title="OPENED", cell=lambda each: moment(each["opened_at"])),
     number_column("IDLE", lambda each: milliseconds(each["idle_ms"])),

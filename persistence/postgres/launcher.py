@@ -73,7 +73,7 @@ class EmbeddedPostgres:
             except BaseException:
                 self.stop()
                 raise
-        return f"postgresql://{ROLE}@/{DATABASE}?host={quote(str(run_dir), safe='')}"
+        return socket_dsn(run_dir)
 
     def stop(self) -> None:
         """Shut the server down, if this object started it. Harmless the second time."""
@@ -126,6 +126,11 @@ class EmbeddedPostgres:
             if _STILL_IN_USE not in told or time.monotonic() > deadline:
                 raise PostgresStartError(f"PostgreSQL did not start; {log} ends:\n{told[-2000:]}")
             time.sleep(RETRY_SECONDS)
+
+
+def socket_dsn(run_dir: Path) -> str:
+    """Return the DSN of the server whose socket is in a folder."""
+    return f"postgresql://{ROLE}@/{DATABASE}?host={quote(str(run_dir), safe='')}"
 
 
 def _lock(home: Path, account: Account) -> int | None:

@@ -322,14 +322,15 @@ class Peer:
 
     async def _connections(self, _request: web.Request) -> web.Response:
         entry = {
-            "connection_id": "c-1",
+            "connection_id": 1,
+            "session": "s-1",
             "user": {"id": "u-1", "name": "ada"},
             "address": "192.0.2.0/24",
             "opened_at": AT,
             "idle_ms": 4200,
             "queue_bytes": 2048,
         }
-        nobody = {**entry, "connection_id": "c-2", "user": None}
+        nobody = {**entry, "connection_id": 2, "user": None, "session": None}
         return web.json_response({"data": [entry, nobody], "next_cursor": None})
 
     async def _audit(self, _request: web.Request) -> web.Response:

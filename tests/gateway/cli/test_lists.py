@@ -59,7 +59,7 @@ def test_connections_are_listed_with_those_who_have_no_name_yet(veza, peer) -> N
     told = veza("connections")
 
     assert "ada" in told.out
-    assert told.out.splitlines()[2].split()[:2] == ["c-2", "-"]
+    assert told.out.splitlines()[2].split()[:3] == ["2", "-", "-"]
 
 
 def test_the_audit_log_says_who_did_what_and_why(veza, peer) -> None:
