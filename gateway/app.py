@@ -10,6 +10,7 @@ from aiohttp import web
 
 from veza.actors.fanout import FanOut
 from veza.config.settings import Settings
+from veza.config.version import version
 from veza.gateway import (
     auth,
     health,
@@ -36,7 +37,6 @@ from veza.gateway.page import WEB_ROOT, Page
 from veza.gateway.rates import Rates
 from veza.gateway.segments import SegmentCache
 from veza.gateway.tokens import AccessTokens, Cursors, PlaybackUrls, SigningKeys
-from veza.gateway.version import version
 
 ISSUER: Final = "veza"
 
@@ -67,7 +67,6 @@ def make_app(
     app = _bare_app(AREAS)
     app[keys.ACTORS] = actors
     app[keys.METRICS] = Metrics(version())
-    app[keys.DRAIN_ASKED] = asyncio.Event()
     issuer = str(settings.public_url or ISSUER)
     app[keys.SETTINGS] = settings
     app[keys.FAN_OUT] = fan_out
@@ -98,7 +97,6 @@ _SHARED: Final[tuple[web.AppKey[Any], ...]] = (
     keys.ACTORS,
     keys.CONNECTIONS,
     keys.CURSORS,
-    keys.DRAIN_ASKED,
     keys.METRICS,
     keys.RATES,
     keys.SETTINGS,

@@ -11,12 +11,12 @@ from aiohttp import web
 
 from veza.actors.messages.operator import ReadNode, ReadTotals
 from veza.config.settings import LOOPBACK_HOSTS
+from veza.config.version import version
 from veza.gateway import wire
 from veza.gateway.answers import bytes_answer, fresh_answer, json_answer
 from veza.gateway.endpoints import Access, Answer, Endpoints
 from veza.gateway.identity import identify
 from veza.gateway.keys import ACTOR_FIGURES, ACTORS, CONNECTIONS, METRICS, OPENAPI, SETTINGS
-from veza.gateway.version import version
 
 instance = Endpoints("instance")
 health = Endpoints("health", prefix="")

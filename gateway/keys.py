@@ -1,6 +1,5 @@
 """The gateway's port to the actors, and the keys under which one application keeps its parts."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -53,7 +52,6 @@ ACTOR_FIGURES = web.AppKey("ACTOR_FIGURES", ActorCollector)
 TREE_FEED = web.AppKey("TREE_FEED", TreeFeed)
 METRICS = web.AppKey("METRICS", Metrics)
 PAGE = web.AppKey("PAGE", Page)
-DRAIN_ASKED = web.AppKey("DRAIN_ASKED", asyncio.Event)
 OPENAPI = web.AppKey("OPENAPI", bytes)
 
 REQUEST_ID = web.RequestKey("REQUEST_ID", str)

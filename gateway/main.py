@@ -22,7 +22,6 @@ from veza.config.paths import keys_file, lock_file, ops_socket
 from veza.config.secrets import load_keys
 from veza.config.settings import Settings
 from veza.gateway.app import drain, make_app, make_ops_app
-from veza.gateway.keys import DRAIN_ASKED
 from veza.gateway.tokens import SigningKeys
 from veza.gateway.wire import encode_frame
 from veza.supervisors import demo
@@ -100,7 +99,7 @@ async def serve(settings: Settings, dsn: str, keeper: DatabaseKeeper, say: Say) 
         address = await stack.enter_async_context(listening(settings, app))
         spare_garbage_collector()
         await welcome(settings, node, address, say)
-        await until_stopped((stop, app[DRAIN_ASKED]), node)
+        await until_stopped((stop, node.drain_wanted), node)
         await drain(app, settings.drain_timeout_seconds / 4)
         return EXIT_FAILED if node.failed.done() else EXIT_OK
 

@@ -186,7 +186,7 @@ _OF_NODE: tuple[tuple[_Kind, str, str, str], ...] = (
     (
         GaugeMetricFamily,
         "veza_db_pool_connections",
-        "Connections to PostgreSQL",
+        "Connections to PostgreSQL at work",
         "database_connections",
     ),
     (

@@ -8,24 +8,17 @@ import struct
 import time
 from typing import Final, TypeVar
 
-import structlog
 from aiohttp import web
 
-from veza.actors.messages.audit import ActRecorded, RecordAct
-from veza.actors.messages.common import Key
 from veza.actors.messages.operator import Operator
-from veza.config.ids import uuid7
 from veza.gateway.errors import ProblemCode, ProblemError, expect
-from veza.gateway.keys import ACTORS, ASK_SECONDS, IDENTITY, RATE_STATE, RATES, REQUEST_ID
+from veza.gateway.keys import ACTORS, ASK_SECONDS, IDENTITY, RATE_STATE, RATES
 from veza.gateway.rates import OPS_ACTS
 
-AUDIT: Final[Key] = ("audit", "")
 _UCRED: Final = struct.Struct("3i")
 """Process, user and group of the peer (unix(7))."""
 
 Reply = TypeVar("Reply")
-
-logger = structlog.get_logger(__name__)
 
 
 async def operate(
@@ -78,22 +71,3 @@ def user_name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"uid {uid}"
-
-
-async def write_down(
-    request: web.Request, by: Operator, *, action: str, target: str, reason: str
-) -> bool:
-    """Put an act that no actor carries out into the audit log; whether that worked."""
-    logger.warning("ops.act", action=action, target=target, by=by.name, via=by.via, reason=reason)
-    who = request.get(IDENTITY)
-    command = RecordAct(
-        act_id=uuid7(),
-        actor_id=who.user.id if who else None,
-        actor_name=by.name,
-        via=by.via,
-        action=action,
-        target=target,
-        reason=reason,
-        request_id=request.get(REQUEST_ID, ""),
-    )
-    return isinstance(await request.app[ACTORS].ask(AUDIT, command), ActRecorded)

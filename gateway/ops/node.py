@@ -10,12 +10,12 @@ from aiohttp import web
 from veza.actors.messages.audit import ActsListed, ListActs
 from veza.actors.messages.common import Key
 from veza.actors.messages.jobs import JobsListed, ListJobs
-from veza.actors.messages.operator import ActorAction, ReadNode
+from veza.actors.messages.operator import ActedOn, ActOnActor, ActorAction, ReadNode
 from veza.actors.messages.ops import NodeFigures
 from veza.gateway.answers import fresh_answer
 from veza.gateway.errors import expect
-from veza.gateway.keys import ACTORS, CONNECTIONS, CURSORS, DRAIN_ASKED
-from veza.gateway.ops.acting import AUDIT, acting, operate, write_down
+from veza.gateway.keys import ACTORS, CONNECTIONS, CURSORS
+from veza.gateway.ops.acting import acting, operate
 from veza.gateway.ops.doors import Doors
 from veza.gateway.wire import bodies
 from veza.gateway.wire import ops as views
@@ -23,7 +23,9 @@ from veza.gateway.wire import ops as views
 doors = Doors()
 
 JOBS: Final[Key] = ("jobs", "")
-ROOT_PATH: Final = "/veza"
+AUDIT: Final[Key] = ("audit", "")
+ROOT: Final = "/veza/root"
+"""Whose draining is that of the node."""
 
 
 @doors.declare("GET", "/ops/nodes", answers={200: views.NodePage})
@@ -78,12 +80,6 @@ async def list_acts(request: web.Request, query: bodies.PageQuery) -> web.Respon
 async def drain_node(request: web.Request, body: bodies.Act) -> web.Response:
     """Drain the node and end it, as SIGTERM does."""
     by = await acting(request)
-    is_audited = await write_down(request, by, action="drain", target=ROOT_PATH, reason=body.reason)
-    request.app[DRAIN_ASKED].set()
-    view = views.ActedView(
-        path=ROOT_PATH,
-        action=ActorAction.DRAIN,
-        note="The node drains and ends.",
-        is_audited=is_audited,
-    )
-    return fresh_answer(view.to_json(), HTTPStatus.ACCEPTED)
+    command = ActOnActor(path=ROOT, action=ActorAction.DRAIN, by=by, reason=body.reason)
+    acted = await operate(request, command, ActedOn)
+    return fresh_answer(views.ActedView.of(acted).to_json(), HTTPStatus.ACCEPTED)

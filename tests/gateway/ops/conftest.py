@@ -1,6 +1,5 @@
 """An operator in memory, which does what it is told to four actors, and people with and without roles."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -14,7 +13,7 @@ from aiohttp import web
 from veza.actors.messages import accounts, operator, ops
 from veza.actors.messages.common import RefusedError, RejectCode
 from veza.gateway.app import make_ops_app
-from veza.gateway.keys import ACCESS_TOKENS, DRAIN_ASKED
+from veza.gateway.keys import ACCESS_TOKENS
 from veza.gateway.tokens import AccessClaims
 
 AT = 1_700_000_000.0
@@ -214,13 +213,6 @@ async def socket_api(api: Any, staff: Any, tmp_path: Path) -> AsyncIterator[Ask]
 
         yield ask
     await runner.cleanup()
-
-
-@pytest.fixture
-def drained(api: Any) -> asyncio.Event:
-    """What an operator sets who drains the node."""
-    event: asyncio.Event = api.client.server.app[DRAIN_ASKED]
-    return event
 
 
 @pytest.fixture

@@ -46,7 +46,6 @@ async def test_an_address_of_operators_is_theirs_alone(
     refused = [(each.status, each.body["code"]) for each in answers]
     assert refused == [(401, "unauthenticated"), (403, "forbidden")]
     assert actors.operated == []
-    assert actors.acts == []
 
     by_ops, by_admin = [await ask(api, endpoint, who=who) for who in (olga, root)]
     if endpoint.access is Access.ADMIN:
@@ -76,7 +75,7 @@ async def test_a_foreign_page_acts_with_nobodys_cookie(api: Any, actors: Any, ol
     answered = await api("POST", "/api/v1/ops/drain", headers=headers, json=BODY, status=403)
 
     assert answered.body["code"] == "csrf_failed"
-    assert actors.acts == []
+    assert actors.operated == []
 
 
 @pytest.mark.usefixtures("staff")
@@ -118,7 +117,7 @@ async def test_nobody_acts_without_a_reason(
     assert [(each["pointer"], each["code"]) for each in answered.body["errors"]] == [
         ("/reason", code)
     ]
-    assert actors.acts == []
+    assert actors.operated == []
 
 
 async def test_a_field_that_nobody_knows_is_refused(api: Any, olga: Any, staff: Any) -> None:
@@ -162,4 +161,4 @@ async def test_a_request_that_came_by_no_socket_and_signed_in_nobody_never_acts(
     answered = await client.post("/ops/drain", json=BODY)
 
     assert answered.status == 500
-    assert actors.acts == []
+    assert actors.operated == []

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veza.actors.messages.common import TimedOut
+from veza.actors.messages.audit import RecordAct
+from veza.actors.messages.operator import ActOnActor, ActorAction, Operator
 from veza.actors.messages.tracks import JobState
+from veza.config.ids import uuid7
 from veza.gateway.connections import masked
 from veza.gateway.keys import CONNECTIONS
 
@@ -112,44 +114,39 @@ async def test_everybodys_jobs_are_listed_by_state(
     await api("GET", wrong, who=olga, status=422)
 
 
-async def test_draining_is_written_down_and_begins(
-    api: Any, actors: Any, olga: Any, drained: asyncio.Event
+async def test_draining_the_node_is_draining_its_root(
+    api: Any, actors: Any, olga: Any, staff: Any
 ) -> None:
-    assert not drained.is_set()
-    headers = {"X-Request-Id": "request-0815"}
-    answered = await api(
-        "POST", "/api/v1/ops/drain", who=olga, json=BODY, headers=headers, status=202
-    )
-
-    assert drained.is_set()
-    assert answered.body["is_audited"] is True
-    (act,) = (await api("GET", "/api/v1/audit", who=olga)).body["data"]
-    assert (act["actor_id"], act["actor_name"]) == (str(olga.user.id), "olga")
-    assert (act["via"], act["action"], act["target"]) == ("http", "drain", "/veza")
-    assert (act["reason"], act["request_id"]) == ("A new version.", "request-0815")
-    await api("POST", "/api/v1/ops/drain", who=olga, json=BODY, status=202)
-
-
-async def test_a_database_that_is_away_does_not_keep_a_node_from_draining(
-    api: Any, actors: Any, olga: Any, drained: asyncio.Event
-) -> None:
-    actors.faults["audit"] = TimedOut(command="RecordAct")
-
     answered = await api("POST", "/api/v1/ops/drain", who=olga, json=BODY, status=202)
 
-    assert answered.body["is_audited"] is False
-    assert drained.is_set()
+    by = Operator(name="olga", user_id=str(olga.user.id), via="http")
+    assert actors.operated == [
+        ActOnActor(path="/veza/root", action=ActorAction.DRAIN, by=by, reason="A new version.")
+    ]
+    assert (answered.body["path"], answered.body["action"]) == ("/veza/root", "drain")
 
 
 async def test_what_operators_did_is_listed_page_by_page(api: Any, actors: Any, root: Any) -> None:
     for number in range(3):
-        body = {"reason": f"Reason {number}"}
-        await api("POST", "/api/v1/ops/drain", who=root, json=body, status=202)
+        by = root.user.id if number else None
+        act = RecordAct(
+            act_id=uuid7(),
+            actor_id=by,
+            actor_name="root",
+            via="http" if by else "socket",
+            action="actor.stop",
+            target="/veza/root/rooms/a",
+            reason=f"Reason {number}",
+            request_id="request-0815",
+        )
+        await actors.ask(("audit", ""), act)
     first = (await api("GET", "/api/v1/audit?limit=2", who=root)).body
     second = (await api("GET", f"/api/v1/audit?cursor={first['next_cursor']}", who=root)).body
 
     assert [each["reason"] for each in first["data"]] == ["Reason 2", "Reason 1"]
     assert [each["reason"] for each in second["data"]] == ["Reason 0"]
+    assert first["data"][0]["actor_id"] == str(root.user.id)
+    assert (second["data"][0]["actor_id"], second["data"][0]["via"]) == (None, "socket")
     assert second["next_cursor"] is None
 
 
@@ -170,17 +167,13 @@ async def test_the_socket_answers_what_http_does_and_nothing_of_clients(
 
 
 async def test_who_holds_the_socket_acts_as_the_user_of_this_machine(
-    socket_api: Any, actors: Any, drained: asyncio.Event
+    socket_api: Any, actors: Any
 ) -> None:
     acted = await socket_api("POST", "/ops/actors/veza/root/rooms/a/stop", json=BODY)
-    await socket_api("POST", "/ops/drain", 202, json=BODY)
 
     by = actors.operated[0].by
     assert acted["action"] == "stop"
     assert (by.name, by.user_id, by.via) == (ME, "", "socket")
-    act = actors.acts[0]
-    assert (act.actor_id, act.actor_name, act.via) == (None, ME, "socket")
-    assert drained.is_set()
 
 
 async def test_who_holds_the_socket_may_talk_to_actors_by_hand(socket_api: Any) -> None:
@@ -193,4 +186,4 @@ async def test_a_reason_is_wanted_on_the_socket_too(socket_api: Any, actors: Any
     body = await socket_api("POST", "/ops/drain", 422, json={})
 
     assert body["code"] == "validation_failed"
-    assert actors.acts == []
+    assert actors.operated == []
