@@ -16,20 +16,23 @@ CURVE_NINES: Final = 5
 class Latencies:
     """Times between 1 µs and an hour, true to 0.1 %."""
 
-    __slots__ = ("_histogram",)
+    __slots__ = ("_histogram", "_longest")
 
     def __init__(self) -> None:
         self._histogram = HdrHistogram(1, HIGHEST_MICROSECONDS, SIGNIFICANT_FIGURES)
+        self._longest = 0
 
     def record(self, seconds: float) -> None:
         """Count one time; what is shorter than a microsecond counts as one."""
-        value = int(seconds * MICROSECONDS)
-        self._histogram.record_value(min(max(1, value), HIGHEST_MICROSECONDS - 1))
+        value = min(max(1, int(seconds * MICROSECONDS)), HIGHEST_MICROSECONDS - 1)
+        self._histogram.record_value(value)
+        self._longest = max(self._longest, value)
 
     def add(self, other: "Latencies") -> None:
         """Add another's counts."""
         if other.count:
             self._histogram.decode_and_add(other.encode())
+            self._longest = max(self._longest, other._longest)  # noqa: SLF001  # one of us
 
     @property
     def count(self) -> int:
@@ -41,14 +44,13 @@ class Latencies:
         if not self.count:
             return 0.0
         found: float = self._histogram.get_value_at_percentile(percentile)
-        highest: int = self._histogram.max_value
-        return min(found, highest) / MICROSECONDS
+        # A bucket answers with its upper end, which may lie past the longest time.
+        return min(found, self._longest) / MICROSECONDS
 
     def summary(self) -> dict[str, float]:
         """Return the percentiles, the maximum and the count."""
         figures = {name: self.at(percentile) for name, percentile in PERCENTILES.items()}
-        longest = self._histogram.max_value / MICROSECONDS if self.count else 0.0
-        return {**figures, "max": longest, "count": self.count}
+        return {**figures, "max": self._longest / MICROSECONDS, "count": self.count}
 
     def curve(self) -> list[tuple[float, float]]:
         """Return (percentile, seconds) with as many points for each further nine."""
@@ -63,9 +65,10 @@ class Latencies:
 
     @classmethod
     def decode(cls, text: str) -> "Latencies":
-        """Read what `encode` wrote."""
+        """Read what `encode` wrote; the longest time is then true to 0.1 % like the others."""
         found = cls()
         found._histogram.decode_and_add(text)
+        found._longest = int(found._histogram.max_value)
         return found
 
     def to_json(self) -> dict[str, Any]:

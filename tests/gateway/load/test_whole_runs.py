@@ -1,0 +1,102 @@
+"""Real nodes under a real load: nothing is lost, faults are survived, and nothing is left behind."""
+
+import tempfile
+from pathlib import Path
+
+import psutil
+import pytest
+
+from veza.config.settings import Settings
+from veza.gateway.load.execution import Options, execute
+from veza.gateway.load.report import report_page
+from veza.gateway.load.scenario import load, parsed
+
+LATE = {"late_p99": "1s"}
+"""Tests share the machine; lateness is not what these are about."""
+
+
+def run(scenario, **options):
+    return execute(scenario, Options(**options), Settings(), lambda *_: None)
+
+
+def leftovers() -> set[Path]:
+    return set(Path(tempfile.gettempdir()).glob("veza-load-*"))
+
+
+def small(**changes):
+    document = {
+        "scenario": "small",
+        "seed": 5,
+        "fixtures": {"users": 6, "rooms": 2, "rooms_per_user": 1},
+        "arrivals": [{"constant": {"rate": 30, "for": "3s"}}],
+        "generator": LATE,
+        "mix": {"room.send": 1},
+        **changes,
+    }
+    return parsed(document, "test")
+
+
+@pytest.mark.parametrize("target", ["actors", "ws", "rest"])
+def test_nothing_is_lost_in_five_seconds_of_chat(target: str) -> None:
+    before, processes = leftovers(), len(psutil.Process().children(recursive=True))
+    scenario = load("smoke").model_copy(update={"target": target})
+    scenario = scenario.model_copy(
+        update={"generator": scenario.generator.model_copy(update={"late_p99": 1.0})}
+    )
+
+    result = run(scenario)
+
+    checks = result["checks"]
+    assert result["verdict"] == "passed", result["why"]
+    assert checks["acked"] == checks["sent"] > 100
+    assert checks["history_checked"]
+    assert checks["lost"] == checks["duplicated"] == checks["reordered"] == checks["gaps"] == 0
+    if target == "rest":
+        assert checks["delivered"] == 0
+    else:
+        assert result["operations"]["chat.delivery"]["count"] > 100
+    assert result["server"][0]["cpu_percent"] > 0
+    assert "<svg" in report_page([result])
+    assert leftovers() == before
+    assert len(psutil.Process().children(recursive=True)) == processes
+
+
+@pytest.mark.parametrize("target", ["actors", "ws"])
+def test_connections_that_drop_and_resume_miss_nothing(target: str) -> None:
+    result = run(small(target=target, mix={"room.send": 70, "reconnect": 30}))
+
+    checks = result["checks"]
+    assert result["operations"]["reconnect"]["count"] > 10
+    assert checks["lost"] == checks["duplicated"] == checks["reordered"] == checks["gaps"] == 0
+    assert result["arrivals"]["failed"] <= checks["sent"] - checks["acked"]
+
+
+def test_a_killed_room_comes_back_and_loses_nothing_it_acknowledged() -> None:
+    faults = [{"at": "1s", "kill": "rooms/*", "times": 3, "every": "500ms"}]
+
+    result = run(small(faults=faults))
+
+    assert len(result["faults"]) == 3
+    for fault in result["faults"]:
+        assert "/rooms/" in fault["path"]
+        assert fault["messages_lost"] == 0
+    assert result["faults"][-1]["first_seconds"] < 5
+    assert result["checks"]["lost"] == result["checks"]["duplicated"] == 0
+
+
+def test_uploads_are_followed_until_they_are_published() -> None:
+    scenario = small(
+        arrivals=[{"constant": {"rate": 1, "for": "2s", "distribution": "even"}}],
+        mix={"upload": 1},
+        track_seconds="2s",
+        settle="60s",
+    )
+
+    operations = run(scenario)["operations"]
+
+    assert operations["upload"]["count"] == 2
+    assert operations["upload.first_segment"]["count"] == 2
+    assert operations["upload.published"]["count"] == 2
+    assert (
+        operations["upload"]["intended"]["p50"] < operations["upload.published"]["intended"]["p50"]
+    )
