@@ -10,7 +10,7 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from veza.gateway.cli.outcome import RefusalError, UnreachableError
+from veza.gateway.cli.outcome import CommandError, RefusalError, UnreachableError, UsageError
 
 ANSWER_SECONDS: Final = 10.0
 PAGE_ENTRIES: Final = 100
@@ -20,7 +20,7 @@ Json: TypeAlias = dict[str, Any]
 
 
 class NodeClient:
-    """Speaks to one node. Each call raises `UnreachableError` or `RefusalError`."""
+    """Speaks to one node. Each call raises `UnreachableError`, or what the node refused it with."""
 
     def __init__(self, session: aiohttp.ClientSession, socket: Path) -> None:
         self._session = session
@@ -63,8 +63,9 @@ class NodeClient:
                 f"The node on {self._socket} does not answer within {ANSWER_SECONDS:.0f} s"
             ) from error
         except (aiohttp.ClientError, OSError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise UnreachableError(f"No node answers on {self._socket}: {why}") from error
+            raise UnreachableError(
+                f"No node answers on {self._socket}: {reason_of(error)}"
+            ) from error
         except ValueError as error:
             raise RefusalError("unreadable", f"The node answers no JSON to /ops/{path}") from error
         if status >= HTTPStatus.BAD_REQUEST:
@@ -72,14 +73,21 @@ class NodeClient:
         return dict(content)
 
 
-def refusal(problem: Json) -> RefusalError:
+def refusal(problem: Json) -> CommandError:
     """Turn a problem (RFC 9457) into what is said of it; with the fields that are wrong, if told."""
     detail = str(problem.get("detail") or problem.get("title") or "The node refused")
     fields = [
         f"  {field.get('pointer', '')}: {field.get('detail', '')}"
         for field in problem.get("errors") or ()
     ]
-    return RefusalError(str(problem.get("code", "")), "\n".join([detail, *fields]))
+    if fields:
+        return UsageError("\n".join([detail, *fields]))
+    return RefusalError(str(problem.get("code", "")), detail)
+
+
+def reason_of(error: Exception) -> str:
+    """Say why a connection failed, without the library's words around it."""
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)
 
 
 def actor_address(path: str) -> str:

@@ -12,7 +12,7 @@ import psutil
 
 from veza.config.paths import lock_file, ops_socket
 from veza.config.settings import Settings
-from veza.gateway.cli.client import connected
+from veza.gateway.cli.client import connected, reason_of
 from veza.gateway.cli.node_checks import Listening, NodeSeen, Readiness, Silence
 from veza.gateway.cli.outcome import CommandError
 from veza.supervisors.doctor import DatabaseSeen, EncoderSeen, look_at_database, try_encoder
@@ -86,7 +86,8 @@ def sockets_of(pid: int) -> Listening:
         below = [each for child in process.children(recursive=True) for each in _listening(child)]
         return Listening(own=tuple(_listening(process)), below=tuple(below))
     except psutil.Error as error:
-        return Listening(problem=f"the sockets of process {pid} cannot be seen: {error}")
+        why = type(error).__name__
+        return Listening(problem=f"the sockets of process {pid} cannot be seen: {why}")
 
 
 def _listening(process: psutil.Process) -> Iterator[tuple[str, int]]:
@@ -124,5 +125,5 @@ async def ask_ready(candidates: Iterable[str]) -> Readiness:
             said: Any = await answer.json(content_type=None)
             return Readiness(address=address, status=answer.status, checks=said["checks"])
     except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
-        why = str(error) or type(error).__name__
-        return Readiness(address=address, problem=f"{address}/readyz: {why}", checks={})
+        problem = f"{address}/readyz: {reason_of(error)}"
+        return Readiness(address=address, problem=problem, checks={})

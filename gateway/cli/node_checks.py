@@ -120,7 +120,7 @@ def check_loop(node: Json) -> Finding:
     if node["blocks"]:
         newest = max(node["blocks"], key=lambda block: str(block["at"]))
         return warn(
-            f"blocked {len(node['blocks'])} times, last at {moment(newest['at'])} for"
+            f"was blocked (reports: {len(node['blocks'])}), last at {moment(newest['at'])} for"
             f" {seconds(newest['seconds'])} by {newest['at_work'] or 'no handler'}",
             "the log has its stack; a slow disk or too little CPU does it too",
         )
@@ -188,7 +188,7 @@ def check_crashes(groups: Sequence[Json]) -> Finding:
         return ok("none since the start")
     newest = groups[0]
     return warn(
-        f"{count(sum(group['count'] for group in groups))} in {len(groups)} groups, the last"
+        f"{count(sum(group['count'] for group in groups))} (kinds: {len(groups)}), the last"
         f" {newest['error_type']} in {newest['class']} at {moment(newest['last_at'])}",
         f"`veza crashes show {newest['fingerprint']}`, and report it",
     )

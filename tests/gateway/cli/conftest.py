@@ -269,8 +269,11 @@ class Peer:
         )
 
     async def _start_trace(self, request: web.Request) -> web.Response:
-        path = f"/{request.match_info['path']}"
-        self.asked.append((f"{path} trace", await request.json()))
+        path, wanted = f"/{request.match_info['path']}", await request.json()
+        if wanted["limit"] > 500:
+            field = {"pointer": "/limit", "code": "out_of_range", "detail": "At most 500"}
+            return problem(422, "validation_failed", "Some fields are not valid.", errors=[field])
+        self.asked.append((f"{path} trace", wanted))
         return web.json_response({"trace": trace_view(path, ""), "messages": []}, status=201)
 
     async def _read_trace(self, request: web.Request) -> web.Response:
@@ -365,8 +368,8 @@ def trace_view(path: str, why_ended: str) -> dict[str, Any]:
     }
 
 
-def problem(status: int, code: str, detail: str) -> web.Response:
-    body = {"title": "No", "status": status, "code": code, "detail": detail}
+def problem(status: int, code: str, detail: str, **more: Any) -> web.Response:
+    body = {"title": "No", "status": status, "code": code, "detail": detail, **more}
     return web.json_response(body, status=status, content_type="application/problem+json")
 
 

@@ -74,3 +74,10 @@ def test_ctrl_c_ends_the_watching(peer, on_terminal) -> None:
     terminal.process.send_signal(signal.SIGINT)
 
     assert terminal.ended(after="not watched any more") == 0
+
+
+def test_more_than_a_node_traces_is_a_usage_error_with_the_field(veza, peer) -> None:
+    told = veza("trace", "catalogue", "-n", "501", "--reason", "look")
+
+    assert told.code == 2
+    assert "/limit: At most 500" in told.err
