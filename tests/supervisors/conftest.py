@@ -294,3 +294,9 @@ async def tree() -> AsyncIterator[Tree]:
     yield Tree(runtime)
     await runtime.shutdown_async(5)
     assert list(runtime.tree()) == []
+
+
+@pytest.fixture(scope="session")
+def tree_class() -> type[Tree]:
+    """For tests that make a tree for each of many examples."""
+    return Tree
