@@ -13,8 +13,8 @@ from uuid import UUID
 from veza.actors.fanout import FanOut, FanOutLimits
 from veza.actors.load import DriverPool, short_track
 from veza.actors.messages.accounts import Author, RegisterAccount, SignedIn, SignIn
-from veza.actors.messages.common import Key, Rejected
-from veza.actors.messages.load import ConnectDriver, DriveCommand, RoomToEnter
+from veza.actors.messages.common import Key
+from veza.actors.messages.load import DriveCommand
 from veza.actors.messages.rooms import (
     CreateRoom,
     EventKind,
@@ -27,7 +27,6 @@ from veza.actors.messages.rooms import (
     RoomKind,
     RoomsListed,
 )
-from veza.actors.messages.sessions import Position, SessionOpened
 from veza.actors.messages.tracks import (
     ChunkWritten,
     DescribeTrack,
@@ -40,11 +39,12 @@ from veza.actors.messages.tracks import (
 )
 from veza.config.ids import uuid7
 from veza.config.settings import Settings
+from veza.gateway.load.actor_lines import Lines, failure
 from veza.gateway.load.checks import Message, Stored
-from veza.gateway.load.meters import LagMeter, ProcessMeter
+from veza.gateway.load.meters import LagMeter, ProcessMeter, machine_percent
 from veza.gateway.load.results import Probe
 from veza.gateway.load.schedule import Arrival
-from veza.gateway.load.seats import Entering, Seat, frames_of
+from veza.gateway.load.seats import Seat
 from veza.gateway.load.targets import Killed, Run, TargetError, matches
 from veza.gateway.load.tracks import Outcome, follow
 from veza.gateway.wire import encode_frame
@@ -65,30 +65,6 @@ ROOMS: Final[Key] = ("rooms", "")
 ROOM_LOG: Final[Key] = ("room_log", "")
 
 
-class Line:
-    """One user's connection without a network: what the hub would write to a socket is read here."""
-
-    def __init__(self, seat: Seat, on_closed: Callable[[int], None]) -> None:
-        self.seat = seat
-        self.on_closed = on_closed
-        self.is_open = True
-
-    def write(self, data: bytes) -> None:
-        """Read what was written."""
-        if self.is_open:
-            for frame in frames_of(data):
-                self.seat.take(frame)
-
-    def buffered_bytes(self) -> int:
-        """Return 0: everything is read at once."""
-        return 0
-
-    def close(self, code: int, _reason: str) -> None:
-        """Hear that the server closed the connection."""
-        self.is_open = False
-        self.on_closed(code)
-
-
 class ActorTarget:
     """Rooms, sessions and services of one node, asked by driver actors."""
 
@@ -99,8 +75,7 @@ class ActorTarget:
         self.authors: list[Author] = []
         self.room_ids: list[UUID] = []
         self.tracks: list[UUID] = []
-        self.seats: list[Seat] = []
-        self.lines: dict[int, Line] = {}
+        self.lines: Lines | None = None
         self.pool: DriverPool | None = None
         self.lag = LagMeter()
         self.meter = ProcessMeter(os.getpid())
@@ -132,10 +107,10 @@ class ActorTarget:
         for _ in range(fixtures.tracks):
             self.tracks.append(await self._make_track())
         self.pool = DriverPool(self.node.runtime, tuple(self.authors))
+        self.lines = Lines(self.run, self.pool, self.fan_out)
         for user in range(fixtures.users):
             rooms = {str(self.room_ids[room]): room for room in plan.rooms_of(user)}
-            self.seats.append(Seat(self.run, user, rooms))
-            await self._connected(user)
+            await self.lines.add(Seat(self.run, user, rooms))
 
     async def finish(self) -> None:
         """Wait for what arrivals began and still goes on."""
@@ -147,8 +122,8 @@ class ActorTarget:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for line in self.lines.values():
-            line.is_open = False
+        if self.lines is not None:
+            self.lines.close()
         if self.pool is not None:
             self.pool.stop()
 
@@ -185,7 +160,12 @@ class ActorTarget:
     async def sample(self) -> dict[str, Any]:
         """Return the figures of the node, which shares its process with the tester."""
         figures = await self._pool().figures(TOP)
-        return {"loop_lag_ms": self.lag.look(), **self.meter.look(), **figures}
+        return {
+            "loop_lag_ms": self.lag.look(),
+            "machine_cpu_percent": machine_percent(),
+            **self.meter.look(),
+            **figures,
+        }
 
     # --- operations ---
 
@@ -253,7 +233,10 @@ class ActorTarget:
 
     def _reconnect(self, arrival: Arrival, probe: Probe) -> None:
         probe.sent()
-        self._connect(arrival.user, lambda code: probe.fail(code) if code else probe.done())
+        if self.lines is not None:
+            self.lines.connect(
+                arrival.user, lambda code: probe.fail(code) if code else probe.done()
+            )
 
     def _upload(self, arrival: Arrival, probe: Probe) -> None:
         self._spawn(self._publish(arrival, probe))
@@ -267,69 +250,6 @@ class ActorTarget:
             return
         probe.done()
         await follow(probe, partial(self._state, track))
-
-    # --- connections ---
-
-    def _connect(self, user: int, on_done: Callable[[str | None], None]) -> None:
-        """Drop a user's connection and make another, which resumes where the user stands."""
-        seat = self.seats[user]
-        old = self.lines.get(user)
-        if old is not None:
-            old.is_open = False
-        seat.lose()
-        entering = Entering(seat, on_done)
-        line = self.lines[user] = Line(seat, partial(self._closed, user))
-        rooms = tuple(
-            RoomToEnter(room_id=UUID(room), since=since(seat, room), frame_id=frame_id)
-            for room, frame_id in entering.frame_ids.items()
-        )
-        connect = ConnectDriver(
-            session_id=uuid7(),
-            outbox=self.fan_out.open(line),
-            rooms=rooms,
-            timeout_seconds=self.run.scenario.timeout,
-            report=lambda reply: (
-                None if isinstance(reply, SessionOpened) else entering.fail(failure(reply))
-            ),
-            on_lost=partial(self._lost, user, line),
-        )
-        self._pool().tell(user, connect)
-        if not rooms:
-            on_done(None)
-
-    async def _connected(self, user: int) -> None:
-        done: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
-
-        def entered(code: str | None) -> None:
-            if not done.done():
-                done.set_result(code)
-
-        self._connect(user, entered)
-        async with asyncio.timeout(SETUP_SECONDS):
-            code = await done
-        if code is not None:
-            raise TargetError(f"user {user} could not enter its rooms: {code}")
-
-    def _closed(self, user: int, code: int) -> None:
-        self.run.count(f"closed_{code}")
-        self._again(user)
-
-    def _lost(self, user: int, line: Line, _reason: str) -> None:
-        if line.is_open:
-            line.is_open = False
-            self.run.count("sessions_lost")
-            self._again(user)
-
-    def _again(self, user: int) -> None:
-        def retry(code: str | None) -> None:
-            if code is not None:
-                self._again(user)
-
-        def again() -> None:
-            if self.lag.is_running:
-                self._connect(user, retry)
-
-        asyncio.get_running_loop().call_later(AGAIN_SECONDS, again)
 
     # --- how it is done ---
 
@@ -395,19 +315,6 @@ class ActorTarget:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def since(seat: Seat, room: str) -> Position | None:
-    """Return the position to resume a room from."""
-    position = seat.position(room)
-    return None if position is None else Position(epoch=position[0], seq=position[1])
-
-
-def failure(reply: object) -> str:
-    """Name in a word why a reply is not the one that was hoped for."""
-    if isinstance(reply, Rejected):
-        return reply.code.value
-    return {"TimedOut": "timed_out"}.get(type(reply).__name__, type(reply).__name__.lower())
 
 
 @asynccontextmanager

@@ -65,11 +65,6 @@ class LagMeter:
         worst, self._worst = self._worst, 0.0
         return round(worst * 1000, 2)
 
-    @property
-    def is_running(self) -> bool:
-        """Whether it measures."""
-        return not self._task.done() and not self._task.cancelling()
-
     def stop(self) -> None:
         """End measuring."""
         self._task.cancel()
@@ -79,3 +74,8 @@ class LagMeter:
             due = monotonic() + LAG_STEP_SECONDS
             await asyncio.sleep(LAG_STEP_SECONDS)
             self._worst = max(self._worst, monotonic() - due)
+
+
+def machine_percent() -> float:
+    """Return how busy all cores were since the last look: what is not ours disturbs the figures."""
+    return psutil.cpu_percent(interval=None)

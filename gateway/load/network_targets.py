@@ -14,7 +14,7 @@ import aiohttp
 from veza.actors.load import short_track
 from veza.gateway.load.api_client import ApiClient, ApiError
 from veza.gateway.load.checks import Stored
-from veza.gateway.load.meters import ProcessMeter
+from veza.gateway.load.meters import ProcessMeter, machine_percent
 from veza.gateway.load.ops_socket import OpsSocket
 from veza.gateway.load.targets import Killed, Run, TargetError
 from veza.gateway.load.tracks import Outcome
@@ -116,6 +116,7 @@ class Network:
     async def sample(self) -> dict[str, Any]:
         """Return what can be seen of the node."""
         figures: dict[str, Any] = {} if self.meter is None else self.meter.look()
+        figures["machine_cpu_percent"] = machine_percent()
         figures["tester_cpu_percent"] = self.own_meter.look().get("cpu_percent", 0.0)
         if self.ops is not None:
             try:

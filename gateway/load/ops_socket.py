@@ -60,7 +60,7 @@ class OpsSocket:
         node = (await self.get("/ops/nodes"))["data"][0]
         waiting = sorted(await self.tree(), key=lambda each: -int(each["mailbox"]))[:TOP]
         return {
-            **{name: node[theirs] for name, theirs in FIGURES.items()},
+            **{name: node[theirs] for name, theirs in FIGURES.items() if theirs in node},
             "mailboxes": [
                 {"path": each["path"], "depth": each["mailbox"], "age_ms": each["head_age_ms"]}
                 for each in waiting

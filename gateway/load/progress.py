@@ -107,8 +107,9 @@ def summary(result: dict[str, Any], say: Callable[[str], None]) -> None:
 def fault_text(fault: dict[str, Any]) -> str:
     """Tell what a fault did."""
     first, full = fault["first_seconds"], fault["full_seconds"]
+    whole = "nothing failed" if full == 0 else f"whole again after {told(full)}"
     return (
-        f"{fault['path']} killed; first answer after {told(first)}, whole again after {told(full)};"
+        f"{fault['path']} killed; first answer after {told(first)}, {whole};"
         f" {fault['failed']} failed, {fault['messages_lost']} messages lost"
     )
 

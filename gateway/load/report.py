@@ -353,6 +353,7 @@ SERVER: Final = (
             ("tester", "tester_cpu_percent"),
         ),
     ),
+    ("Whole machine, percent of all cores", " %", (("busy", "machine_cpu_percent"),)),
     ("Event loop lag", " ms", (("lag", "loop_lag_ms"),)),
     ("Deepest mailbox", "", (("messages", "mailboxes"),)),
     ("Database", "", (("in use", "database"),)),

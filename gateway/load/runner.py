@@ -141,10 +141,11 @@ class Drive:
         self.run.recorder.expire(monotonic() + 1, UNFINISHED)
 
     async def _settle(self) -> None:
+        deadline = monotonic() + self.run.scenario.settle
         with suppress(TimeoutError):
             async with asyncio.timeout(self.run.scenario.settle):
                 await self.target.finish()
-        await until(self.run.ledger.is_settled, self.run.scenario.settle)
+        await until(self.run.ledger.is_settled, deadline - monotonic())
 
     # --- beside them ---
 
@@ -234,7 +235,7 @@ class Drive:
 
 async def until(holds: Callable[[], bool], seconds: float) -> None:
     """Wait until something holds, so long at most."""
-    for _ in range(int(seconds / SETTLE_STEP_SECONDS) + 1):
+    for _ in range(max(1, int(seconds / SETTLE_STEP_SECONDS))):
         if holds():
             return
         await asyncio.sleep(SETTLE_STEP_SECONDS)

@@ -47,7 +47,7 @@ def plan(scenario: Scenario) -> Plan:
     arrivals = []
     for number, at in enumerate(times):
         name = dice.choices(names, cum_weights=weights)[0]
-        if popular and name != "login":
+        if popular:
             room = dice.choices(range(len(popular)), cum_weights=popular)[0]
             user = dice.choice(members[room])
         else:
