@@ -6,22 +6,32 @@ from veza.actors.runtime.context import NO_REQUEST, RequestContext, request_cont
 from veza.actors.runtime.exits import ActorStopped, ChildExit, ExitReason, ExitRecord
 from veza.actors.runtime.inspection import exits_of
 from veza.actors.runtime.letters import CrashRecord, DeadLetter
+from veza.actors.runtime.observation import Counted, Handled, Observation
+from veza.actors.runtime.observer import ActorEndedError, TooManyTracesError
 from veza.actors.runtime.stats import CellStats
 from veza.actors.runtime.system import AsyncioSystemBase
+from veza.actors.runtime.trace import Trace, TraceEntry
 from veza.actors.runtime.watchdog import Watchdog
 
 __all__ = [
     "NO_REQUEST",
+    "ActorEndedError",
     "ActorStopped",
     "AsyncioSystemBase",
     "Cell",
     "CellStats",
     "ChildExit",
+    "Counted",
     "CrashRecord",
     "DeadLetter",
     "ExitReason",
     "ExitRecord",
+    "Handled",
+    "Observation",
     "RequestContext",
+    "TooManyTracesError",
+    "Trace",
+    "TraceEntry",
     "Watchdog",
     "exits_of",
     "path_of",

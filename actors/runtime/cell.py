@@ -13,6 +13,7 @@ from veza.actors.runtime.stats import CellStats, stats_of
 from veza.actors.runtime.thespian_api import Actor, ActorAddress
 
 if TYPE_CHECKING:
+    from veza.actors.runtime.observation import Observation
     from veza.actors.runtime.reply import ReplyAddress
     from veza.actors.runtime.runner import Runner
     from veza.actors.runtime.scheduler import Scheduler
@@ -111,6 +112,7 @@ class Cell(Reference):
         "messages_in",
         "messages_out",
         "name",
+        "observed",
         "parent",
         "queued_at",
         "rare",
@@ -140,6 +142,7 @@ class Cell(Reference):
         self.children: dict[Cell, None] | None = None
         self.rare: Rare | None = None
         self.asked: set[ReplyAddress] | None = None
+        self.observed: Observation | None = None
         self.active = 0
         self.incarnation = 0
         self.messages_in = 0
@@ -192,7 +195,9 @@ class Cell(Reference):
 
     def choose_table(self) -> None:
         """Let letters take the quick way if nothing is to be known or decided of each."""
-        self.table = self.behaviour.table if self.state is LIVE else NO_HANDLERS
+        traced = self.observed is not None and self.observed.traces
+        is_quick = self.state is LIVE and not traced
+        self.table = self.behaviour.table if is_quick else NO_HANDLERS
 
     def more(self) -> Rare:
         """Return the rarely needed part, made now if it is not there yet."""

@@ -1,6 +1,7 @@
 """Plain Thespian actors, treated as Thespian documents: one retry, then `PoisonMessage`."""
 
 import inspect
+import time
 import traceback
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, cast
@@ -38,36 +39,46 @@ class ClassicDelivery:
             return False
         if cell.behaviour.asynchronous:
             return True
+        started = time.monotonic()
         for attempt in (1, 2):
             try:
                 result = receive(cell, letter)
             except BaseException as error:  # noqa: BLE001  # SystemExit ends the actor only
-                if self._failed(letter, error, attempt):
+                if self._failed(letter, error, attempt, started):
                     break
             else:
-                self._watch_files(cell, result)
+                self._succeeded(letter, result, started)
                 break
         self._after(letter)
         return False
 
     async def deliver_awaited(self, letter: Letter) -> None:
         """Do the same for an `async` actor: one message at a time, as Thespian has it."""
+        started = time.monotonic()
         for attempt in (1, 2):
             try:
                 result = receive(letter[0], letter)
                 if inspect.isawaitable(result):
                     result = await cast("Awaitable[object]", result)
             except Exception as error:  # noqa: BLE001  # Thespian's rule: retry, then poison
-                if self._failed(letter, error, attempt):
+                if self._failed(letter, error, attempt, started):
                     break
             else:
-                self._watch_files(letter[0], result)
+                self._succeeded(letter, result, started)
                 break
         self._after(letter)
 
-    def _failed(self, letter: Letter, error: BaseException, attempt: int) -> bool:
+    def _succeeded(self, letter: Letter, result: object, started: float) -> None:
+        cell = letter[0]
+        if cell.observed is not None:
+            cell.observed.handled(letter, started, time.monotonic())
+        self._watch_files(cell, result)
+
+    def _failed(self, letter: Letter, error: BaseException, attempt: int, started: float) -> bool:
         """Judge a failed attempt; True if there is to be no other."""
         cell, message, sender, _, _ = letter
+        if cell.observed is not None:
+            cell.observed.handled(letter, started, time.monotonic(), error)
         if cell.behaviour.crash_on_error or not isinstance(error, Exception):
             self._delivery.failed(letter, error)
             return True

@@ -1,11 +1,13 @@
 """What becomes of a letter that has no ready handler, and of a handler that failed."""
 
 import asyncio
+import time
 import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 from veza.actors.messages.common import Busy, Crashed, Gone, RefusedError, Rejected
+from veza.actors.runtime.behaviour import Handler
 from veza.actors.runtime.cell import (
     CRASHED,
     DEAD,
@@ -69,7 +71,7 @@ class Delivery:
         return False
 
     def _deliver_live(self, letter: Letter) -> bool:
-        cell, message, sender, _, _ = letter
+        cell, message = letter[0], letter[1]
         behaviour = cell.behaviour
         if message is RESUME or message is FINISH:  # too late to matter
             return False
@@ -83,13 +85,24 @@ class Delivery:
             return False
         if message_class in behaviour.awaited:
             return True
+        self._call(letter, behaviour.table[message_class])
+        return False
+
+    def _call(self, letter: Letter, handler: Handler) -> None:
+        """Run a synchronous handler; `Scheduler.drain` does the same for most letters, quicker."""
+        cell, message, sender, _, _ = letter
+        observed, started = cell.observed, time.monotonic()
         try:
-            answer = behaviour.table[message_class](cell.instance, message, sender)
+            answer = handler(cell.instance, message, sender)
             if answer is not None:
                 cell.reply(sender, answer)
         except BaseException as error:  # noqa: BLE001  # SystemExit ends the actor only
+            if observed is not None:
+                observed.handled(letter, started, time.monotonic(), error)
             self.failed(letter, error)
-        return False
+        else:
+            if observed is not None:
+                observed.handled(letter, started, time.monotonic())
 
     def _hold(self, letter: Letter) -> None:
         """Keep a letter for later, in order, within the mailbox's bound."""
@@ -191,11 +204,11 @@ class Delivery:
         if not isinstance(error, asyncio.CancelledError):
             self._record(letter[0], letter[1].__class__.__name__, error)
 
-    def _failed_batch(self, letter: Letter, batch: Batch, error: BaseException) -> None:
-        cell = letter[0]
+    def _failed_batch(self, letters: Sequence[Letter], error: BaseException) -> None:
+        cell, first, _, _, _ = letters[0]
         refused = isinstance(error, RefusedError)
-        trace = "" if refused else self._record(cell, letter[1].__class__.__name__, error)
-        for message, sender in batch:
+        trace = "" if refused else self._record(cell, first.__class__.__name__, error)
+        for _, message, sender, _, _ in letters:
             command = message.__class__.__name__
             if isinstance(error, RefusedError):
                 cell.reply(sender, rejection(command, error))
@@ -218,16 +231,21 @@ class Delivery:
         if not cell.behaviour.dispatches:
             await self._classic.deliver_awaited(letter)
             return
-        batch = take_batch(letter)
-        cell.messages_in += len(batch) - 1
+        letters = take_batch(letter)
+        cell.messages_in += len(letters) - 1
         service = cast("BatchService", cell.instance)
-        incarnation = cell.incarnation
+        incarnation, started = cell.incarnation, time.monotonic()
         try:
-            await service.receive_batch(batch)
+            await service.receive_batch([(each[1], each[2]) for each in letters])
         except (Exception, asyncio.CancelledError) as error:
+            if cell.observed is not None:
+                cell.observed.handled_batch(letters, started, error)
             if cell.incarnation != incarnation:
                 raise
-            self._failed_batch(letter, batch, error)
+            self._failed_batch(letters, error)
+        else:
+            if cell.observed is not None:
+                cell.observed.handled_batch(letters, started)
 
 
 class BatchService(Protocol):
@@ -252,16 +270,15 @@ def is_fatal(cell: Cell, error: BaseException) -> bool:
     )
 
 
-def take_batch(letter: Letter) -> list[tuple[object, ActorAddress]]:
+def take_batch(letter: Letter) -> list[Letter]:
     """Take the letter and what waits behind it, up to the limit or the next system message."""
     cell = letter[0]
-    batch = [(letter[1], letter[2])]
+    batch = [letter]
     mailbox = cell.mailbox
     while (
         mailbox
         and len(batch) < cell.behaviour.batch_limit
         and not isinstance(mailbox[0][1], EXEMPT)
     ):
-        _, message, sender, _, _ = mailbox.popleft()
-        batch.append((message, sender))
+        batch.append(mailbox.popleft())
     return batch

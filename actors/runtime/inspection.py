@@ -8,7 +8,10 @@ from veza.actors.runtime.behaviour import Behaviour
 from veza.actors.runtime.cell import Cell
 from veza.actors.runtime.exits import ExitRecord
 from veza.actors.runtime.letters import CrashRecord, DeadLetter, Letters
+from veza.actors.runtime.observation import Observation
+from veza.actors.runtime.observer import Observer
 from veza.actors.runtime.thespian_api import ActorAddress
+from veza.actors.runtime.trace import Trace
 
 if TYPE_CHECKING:
     from veza.actors.runtime.lifecycle import Lifecycle
@@ -20,6 +23,7 @@ class Inspection:
 
     letters: Letters
     lifecycle: "Lifecycle"
+    observer: Observer
     scheduler: "Scheduler"
 
     def post(self, target: ActorAddress, message: object, sender: ActorAddress) -> None:
@@ -62,6 +66,36 @@ class Inspection:
     def resume(self, cell: Cell) -> bool:
         """Let a suspended actor go on with what waited; False if it is not suspended."""
         return self.lifecycle.take_back_suspension(cell)
+
+    # One actor from near.
+
+    def look(self, cell: Cell) -> Observation:
+        """Show an actor's last messages and counts, kept from now on if they were not already.
+
+        Of those looked at the last `LOOKED_AT_LIMIT` are kept. Raises `ActorEndedError`.
+        """
+        return self.observer.look(cell)
+
+    def trace(
+        self,
+        cell: Cell,
+        *,
+        limit: int,
+        seconds: float,
+        message_type: str = "",
+        keep_messages: bool = False,
+    ) -> Trace:
+        """Keep the next messages an actor handles, of one class or all, until `limit` or `seconds`.
+
+        Raises `TooManyTracesError` (4 an actor, 16 a system) and `ActorEndedError`.
+        """
+        return self.observer.trace(
+            cell,
+            limit=limit,
+            seconds=seconds,
+            message_type=message_type,
+            keep_messages=keep_messages,
+        )
 
     # What went wrong.
 

@@ -82,6 +82,8 @@ class Lifecycle:
             scheduler.now = time.monotonic()
         cell = Cell(scheduler, behaviour, parent, label, kwargs)
         behaviour.alive += 1
+        if self._system.observer.places:
+            self._system.observer.give_place(cell)
         if parent is None:
             self.roots[cell] = None
         else:
@@ -341,6 +343,8 @@ class Lifecycle:
         cell.table = NO_HANDLERS
         cell.kwargs = NO_KWARGS
         tear_down(self._system, cell)
+        if cell.observed is not None:
+            self._system.observer.forget(cell)
         rare = cell.more()
         rare.note_exit(reason)
         waiting, cell.mailbox = cell.mailbox, None

@@ -106,9 +106,13 @@ class Runner:
                         answer = await handler(cell.instance, message, sender)
                         if answer is not None:
                             cell.reply(sender, answer)
+                        if cell.observed is not None:
+                            cell.observed.handled(letter, self.started, time.monotonic())
                 except GeneratorExit:
                     raise
                 except BaseException as error:  # noqa: BLE001  # SystemExit ends the actor only
+                    if handler is not None and cell.observed is not None:
+                        cell.observed.handled(letter, self.started, time.monotonic(), error)
                     if self._was_cancelled(error) or cell.incarnation != incarnation:
                         scheduler.delivery.broken_off(letter, error)
                     else:

@@ -21,6 +21,7 @@ from veza.actors.runtime.exits import ExitReason
 from veza.actors.runtime.inspection import Inspection, subtree
 from veza.actors.runtime.letters import Letters
 from veza.actors.runtime.lifecycle import NO_KWARGS, Lifecycle
+from veza.actors.runtime.observer import Observer
 from veza.actors.runtime.reply import FutureReply, ReplyAddress, TaggedReply
 from veza.actors.runtime.scheduler import Scheduler
 from veza.actors.runtime.sources import read_source
@@ -49,6 +50,7 @@ class AsyncioSystemBase(Inspection):
 
     With a loop (given, or running now) everything runs on it and is called from its thread; without
     one a private loop is started in a thread of its own, and other threads use it through Thespian.
+    Of so many actors as `recent_budget` says, the first alive, the last messages are kept.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class AsyncioSystemBase(Inspection):
         loop: asyncio.AbstractEventLoop | None = None,
         capabilities: Mapping[str, object] | None = None,
         log_defs: dict[str, object] | None = None,
+        recent_budget: int = 0,
     ) -> None:
         if log_defs:
             logging.config.dictConfig(log_defs)
@@ -66,6 +69,7 @@ class AsyncioSystemBase(Inspection):
         self.address = ActorAddress("/ActorSys")
         self.letters = Letters()
         self.timers = Timers(self.loop)
+        self.observer = Observer(self.timers, recent_budget)
         self.scheduler = Scheduler(self, self.loop)
         self.delivery = self.scheduler.delivery = Delivery(self)
         self.lifecycle = Lifecycle(self)

@@ -76,11 +76,11 @@ async def test_what_ended_actors_did_is_added_to_their_class(base, kit, settle):
     root = base.spawn(kit.Supervisor, {"seen": []})
     child = base.spawn(kit.Machine, parent=root)
     for _ in range(20):
-        base.post(child, kit.Echo(), root)
+        base.post(child, kit.Refuse(), base.address)
     base.post(child, kit.Fail(error=ValueError("x")), base.address)
     await settle()
     base.restart(child)
-    base.post(child, kit.Echo(), root)
+    base.post(child, kit.Refuse(), base.address)
     base.stop(child)
     assert behaviour_of(base, kit.Machine).ended.messages_in == 0
     await settle()
