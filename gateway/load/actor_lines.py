@@ -1,6 +1,7 @@
 """Connections of the target `actors`: sessions whose outboxes are read here, resumed when they are lost."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -14,6 +15,9 @@ from veza.actors.messages.sessions import Position, SessionOpened
 from veza.config.ids import uuid7
 from veza.gateway.load.seats import Entering, Seat, frames_of
 from veza.gateway.load.targets import Run, TargetError
+
+OnDone = Callable[[str | None], None]
+"""Told how connecting went: None, or in a word why it failed."""
 
 AGAIN_SECONDS: Final = 0.1
 SETUP_SECONDS: Final = 60.0
@@ -52,6 +56,7 @@ class Lines:
         self.fan_out = fan_out
         self.seats: list[Seat] = []
         self.lines: dict[int, Line] = {}
+        self._waiting: dict[int, deque[OnDone]] = {}
         self._is_closed = False
 
     async def add(self, seat: Seat) -> None:
@@ -65,8 +70,22 @@ class Lines:
         for line in self.lines.values():
             line.is_open = False
 
-    def connect(self, user: int, on_done: Callable[[str | None], None]) -> None:
-        """Drop a user's connection and make another, which resumes where the user stands."""
+    def connect(self, user: int, on_done: OnDone) -> None:
+        """Drop a user's connection and make another, which resumes where the user stands; one at a time."""
+        waiting = self._waiting.setdefault(user, deque())
+        waiting.append(on_done)
+        if len(waiting) == 1:
+            self._open(user, partial(self._opened, user))
+
+    def _opened(self, user: int, code: str | None) -> None:
+        waiting = self._waiting[user]
+        waiting.popleft()(code)
+        if waiting:
+            self._open(user, partial(self._opened, user))
+        elif code is not None:
+            self._again(user)
+
+    def _open(self, user: int, on_done: OnDone) -> None:
         seat = self.seats[user]
         old = self.lines.get(user)
         if old is not None:
@@ -83,14 +102,17 @@ class Lines:
             outbox=self.fan_out.open(line),
             rooms=rooms,
             timeout_seconds=self.run.scenario.timeout,
-            report=lambda reply: (
-                None if isinstance(reply, SessionOpened) else entering.fail(failure(reply))
-            ),
+            report=partial(self._answered, line, entering),
             on_lost=partial(self._lost, user, line),
         )
         self.pool.tell(user, connect)
         if not rooms:
             on_done(None)
+
+    def _answered(self, line: Line, entering: Entering, reply: object) -> None:
+        if not isinstance(reply, SessionOpened):
+            line.is_open = False
+            entering.fail(failure(reply))
 
     async def _connected(self, user: int) -> None:
         done: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
@@ -107,24 +129,26 @@ class Lines:
 
     def _closed(self, user: int, code: int) -> None:
         self.run.count(f"closed_{code}")
+        self.seats[user].lose()
         self._again(user)
 
     def _lost(self, user: int, line: Line, _reason: str) -> None:
         if line.is_open:
             line.is_open = False
             self.run.count("sessions_lost")
+            self.seats[user].lose()
             self._again(user)
 
     def _again(self, user: int) -> None:
-        def retry(code: str | None) -> None:
-            if code is not None:
-                self._again(user)
-
         def again() -> None:
-            if not self._is_closed:
-                self.connect(user, retry)
+            if not (self._is_closed or self.lines[user].is_open):
+                self.connect(user, ignore)
 
         asyncio.get_running_loop().call_later(AGAIN_SECONDS, again)
+
+
+def ignore(_code: str | None) -> None:
+    """Hear how connecting went when nobody asked for it; failing is followed by another try."""
 
 
 def since(seat: Seat, room: str) -> Position | None:

@@ -41,6 +41,7 @@ class Client:
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._again: asyncio.Task[None] | None = None
         self._is_wanted = True
+        self._changing = asyncio.Lock()
 
     async def open(self) -> None:
         """Connect, sign in and enter the user's rooms. Raises `TargetError`."""
@@ -71,11 +72,19 @@ class Client:
         frame = {"t": kind, "id": self.seat.frame_id(on_answer), "d": d}
         self._outgoing.put_nowait((orjson.dumps(frame).decode(), probe))
 
-    async def reopen(self) -> None:
-        """Drop the connection and come back, to resume where the user stands."""
-        await self._drop()
-        self._is_wanted = True
-        await self.open()
+    async def reopen(self, probe: Probe | None = None) -> None:
+        """Drop the connection and come back, to resume where the user stands; one at a time."""
+        async with self._changing:
+            if probe is not None:
+                probe.sent()
+            await self._drop()
+            self._is_wanted = True
+            await self.open()
+
+    def recover(self) -> None:
+        """Come back by and by, unless that is under way."""
+        if self._again is None or self._again.done():
+            self._again = asyncio.create_task(self._come_back())
 
     async def close(self) -> None:
         """End the connection for good."""
@@ -123,7 +132,7 @@ class Client:
                     self.seat.take(orjson.loads(line))
         if self._is_wanted:
             self.run.count(f"closed_{socket.close_code}")
-            self._again = asyncio.create_task(self._come_back())
+            self.recover()
 
     async def _write(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         outgoing = self._outgoing
@@ -144,14 +153,11 @@ class Client:
 
     async def _come_back(self) -> None:
         wait, longest = AGAIN_SECONDS
-        while True:
+        while self._socket is None or self._socket.closed:
             await asyncio.sleep(wait)
-            try:
+            wait = min(longest, 2 * wait)
+            with suppress(TargetError):
                 await self.reopen()
-            except TargetError:
-                wait = min(longest, 2 * wait)
-            else:
-                return
 
 
 class WsTarget:
@@ -228,11 +234,11 @@ class WsTarget:
         answered(probe, frame)
 
     async def _reconnect(self, client: Client, probe: Probe) -> None:
-        probe.sent()
         try:
-            await client.reopen()
+            await client.reopen(probe)
         except TargetError as error:
             probe.fail(str(error))
+            client.recover()
         else:
             probe.done()
 

@@ -68,7 +68,25 @@ def test_connections_that_drop_and_resume_miss_nothing(target: str) -> None:
     checks = result["checks"]
     assert result["operations"]["reconnect"]["count"] > 10
     assert checks["lost"] == checks["duplicated"] == checks["reordered"] == checks["gaps"] == 0
-    assert result["arrivals"]["failed"] <= checks["sent"] - checks["acked"]
+
+
+@pytest.mark.parametrize("target", ["actors", "ws"])
+def test_a_user_who_drops_again_while_coming_back_misses_nothing(target: str) -> None:
+    fixtures = {"users": 2, "rooms": 1, "rooms_per_user": 1}
+    arrivals = [{"constant": {"rate": 60, "for": "2s"}}]
+
+    result = run(
+        small(
+            target=target,
+            fixtures=fixtures,
+            arrivals=arrivals,
+            mix={"room.send": 10, "reconnect": 90},
+        )
+    )
+
+    checks = result["checks"]
+    assert result["operations"]["reconnect"]["failures"] == {}
+    assert checks["lost"] == checks["duplicated"] == checks["reordered"] == checks["gaps"] == 0
 
 
 def test_a_killed_room_comes_back_and_loses_nothing_it_acknowledged() -> None:
