@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from veza.actors.runtime.address import Address
 from veza.actors.runtime.behaviour import Behaviour, Handler
 from veza.actors.runtime.context import RequestContext, request_context
 from veza.actors.runtime.exits import ExitReason, ExitRecord
@@ -191,7 +192,10 @@ class Cell(Reference):
 
     def reply(self, sender: ActorAddress, message: object) -> None:
         self.messages_out += 1
-        self.scheduler.system.post(sender, message, self)
+        if isinstance(sender, Address):
+            sender.post(message, self)
+        else:
+            self.scheduler.system.post(sender, message, self)
 
     def choose_table(self) -> None:
         """Let letters take the quick way if nothing is to be known or decided of each."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from veza.actors.runtime.system import AsyncioSystemBase
 
 SLOT_MESSAGES: Final = 16
+SLOT_SECONDS: Final = 0.0001
+"""An actor whose handlers are slow leaves the slot to others after fewer letters than 16."""
+QUICK_SECONDS: Final = SLOT_SECONDS / SLOT_MESSAGES
 TURN_SECONDS: Final = 0.002
 SPARE_MAILBOXES: Final = 256
 CLOSING_SECONDS: Final = 1.0
@@ -95,15 +98,6 @@ class Scheduler:
         now = self.now = time.monotonic()
         return now + TURN_SECONDS
 
-    def sum_up(self) -> None:
-        """Add what ended actors did to their classes' totals.
-
-        Not at their end itself: `drain` counts a slot's messages after the last of them.
-        """
-        ended, self.ended = self.ended, []
-        for cell in ended:
-            cell.behaviour.ended.add(cell)
-
     def drain(self, deadline: float) -> Letter | None:  # noqa: C901, PLR0912, PLR0915  # see below
         """Handle letters until time is up or none is left; return one that has to be awaited.
 
@@ -156,7 +150,11 @@ class Scheduler:
                             self.release_mailbox(mailbox)
                     break
                 letter = mailbox.popleft()
-                if handled == SLOT_MESSAGES:
+                if handled == 1:
+                    slot = SLOT_MESSAGES
+                    if cell.handler_seconds > cell.messages_in * QUICK_SECONDS:
+                        slot = int(cell.messages_in * SLOT_SECONDS / cell.handler_seconds) or 1
+                if handled == slot:
                     cell.queued_at = letter[4]
                     ready.append(letter)
                     break

@@ -21,8 +21,7 @@ from veza.actors.runtime.exits import ExitReason
 from veza.actors.runtime.inspection import Inspection, subtree
 from veza.actors.runtime.letters import Letters
 from veza.actors.runtime.lifecycle import NO_KWARGS, Lifecycle
-from veza.actors.runtime.observer import Observer
-from veza.actors.runtime.reply import FutureReply, ReplyAddress, TaggedReply
+from veza.actors.runtime.reply import Deadlines, FutureReply, ReplyAddress, TaggedReply
 from veza.actors.runtime.scheduler import Scheduler
 from veza.actors.runtime.sources import read_source
 from veza.actors.runtime.thespian_api import (
@@ -69,7 +68,7 @@ class AsyncioSystemBase(Inspection):
         self.address = ActorAddress("/ActorSys")
         self.letters = Letters()
         self.timers = Timers(self.loop)
-        self.observer = Observer(self.timers, recent_budget)
+        self.deadlines = Deadlines(self.timers)
         self.scheduler = Scheduler(self, self.loop)
         self.delivery = self.scheduler.delivery = Delivery(self)
         self.lifecycle = Lifecycle(self)
@@ -127,9 +126,10 @@ class AsyncioSystemBase(Inspection):
     ) -> object:
         """Ask, and wait for the one answer: the reply, `Busy`, `Crashed`, `Gone` or `TimedOut`."""
         reply = FutureReply(self, target, message.__class__.__name__, timeout_seconds)
+        reply.future = future = self.loop.create_future()
         self.post(target, message, reply)
         try:
-            return await reply.future
+            return await future
         finally:
             if not reply.settled:
                 reply.settle(Gone(command=reply.command))
