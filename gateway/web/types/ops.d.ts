@@ -62,7 +62,7 @@ export interface CrashGroup {
 export interface Crash { at: string; path: string; command: string; error: string; request_id: string; traceback: string }
 
 export interface OpenConnection {
-  connection_id: string; user: { id: string; name: string } | null; address: string; opened_at: string; idle_ms: number;
+  connection_id: number; user: { id: string; name: string } | null; address: string; opened_at: string; idle_ms: number;
   queue_bytes: number;
 }
 

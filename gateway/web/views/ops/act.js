@@ -5,7 +5,7 @@ import { html, useState } from "../../app/dom.js";
 import { Dialog } from "../../ui/dialog.js";
 import { Field, FormError, useAction, values } from "../../ui/form.js";
 import { icon } from "../../ui/icon.js";
-import { actorApi } from "./words.js";
+import { actorUrl } from "./words.js";
 
 /** @typedef {import("../../types/ops").Actor} Actor */
 /** @typedef {{name: string, label: string, art: any, means: string}} Act */
@@ -13,15 +13,22 @@ import { actorApi } from "./words.js";
 /** @param {Actor} actor @returns {Act[]} */
 function actsFor(actor) {
   const isHeld = actor.unhealthy.includes("suspended") || actor.unhealthy.includes("draining");
-  return [
+  // "/veza/root" stands for the node: ending it ends everything.
+  const isRoot = actor.path.split("/").length <= 3;
+  /** @type {Act[]} */
+  const acts = [
     { name: "restart", label: "Restart", art: icon("rotate-ccw"), means: "A new instance takes its place at the same address. Messages that wait are kept." },
     isHeld
       ? { name: "resume", label: "Resume", art: icon("play"), means: "It handles what waits, and takes on new work again." }
       : { name: "suspend", label: "Suspend", art: icon("pause"), means: "It handles nothing until it is resumed. What comes meanwhile waits, up to the mailbox's limit." },
-    { name: "drain", label: "Drain", art: icon("arrow-down"), means: "It takes on nothing new, and ends what there is." },
+    { name: "drain", label: "Drain", art: icon("arrow-down"), means: isRoot
+      ? "The whole node takes on nothing new, ends what there is, and stops."
+      : "It takes on nothing new, and ends what there is." },
     { name: "stop", label: "Stop", art: icon("square"), means: "It ends in order, behind the messages that wait. A permanent actor is started again by its supervisor." },
     { name: "kill", label: "Kill", art: icon("skull"), means: "It ends at once, in the middle of what it does. For what does not stop otherwise." },
   ];
+  // A suspended supervisor would mend nothing any more: the server refuses.
+  return actor.supervision ? acts.filter(({ name }) => name !== "suspend") : acts;
 }
 
 /** @param {{actor: Actor, onDone: () => void, children?: any}} props */
@@ -32,14 +39,15 @@ export function Actions({ actor, onDone, children }) {
     setTold(`${act.label}: ${answer.note || "done"}${answer.is_audited ? "" : " It could not be written to the audit log, only to the node's log."}`);
     onDone();
   };
-  return html`<div class="ops-acts" role="group" aria-label="Actions">${actsFor(actor).map((act) => html`
-      <button type="button" key=${act.name} class=${act.name === "kill" ? "ops-tool ops-danger" : "ops-tool"} onClick=${() => setChosen(act)}>${act.art}
-        <span>${act.label}</span></button>`)}${children}</div>
+  const button = (/** @type {Act} */ act) => html`<button type="button" key=${act.name}
+    class=${act.name === "kill" ? "ops-tool ops-danger" : "ops-tool"} onClick=${() => setChosen(act)}>${act.art}<span>${act.label}</span></button>`;
+  const acts = actsFor(actor).map(button);
+  return html`<div class="ops-acts" role="group" aria-label="Actions">${acts.slice(0, -1)}${children}${acts.at(-1)}</div>
     <p class="ops-told" role="status">${told}</p>
     ${chosen && html`<${Reason} title=${`${chosen.label} ${actor.name}?`} means=${chosen.means} label=${chosen.label}
       isHarsh=${chosen.name === "kill"} onClose=${() => setChosen(null)}
       act=${async (/** @type {string} */ reason) => {
-        done(chosen, await api("POST", `${actorApi(actor.path)}/${chosen.name}`, { reason }));
+        done(chosen, await api("POST", `${actorUrl(actor.path)}/${chosen.name}`, { reason }));
         return true;
       }} />`}`;
 }

@@ -9,7 +9,7 @@ import { Actions } from "./act.js";
 import { Children, Exits, Handlers, MessageTypes, Recent, StateFields, Watchers } from "./inside.js";
 import { entering } from "./look.js";
 import { TraceButton, Traces } from "./trace.js";
-import { ActorLink, State, When, actorApi, count, length, share, trouble } from "./words.js";
+import { ActorLink, State, When, actorUrl, count, length, share, trouble } from "./words.js";
 
 /** @typedef {import("../../types/ops").Inspection} Inspection */
 
@@ -60,9 +60,9 @@ function Inside({ seen, busy, isEnded, again }) {
 
 /** Those above, from the top. @param {{path: string}} props */
 function Parents({ path }) {
-  const parts = path.split("/").slice(0, -1);
+  const parts = path.split("/").slice(1, -1);
   return html`<nav class="ops-parents" aria-label="Supervisors above">${parts.map((part, at) => html`
-    <${ActorLink} key=${at} path=${parts.slice(0, at + 1).join("/")}>${part}<//><span aria-hidden="true">/</span>`)}</nav>`;
+    <${ActorLink} key=${at} path=${`/${parts.slice(0, at + 1).join("/")}`}>${part}<//><span aria-hidden="true">/</span>`)}</nav>`;
 }
 
 /** @param {{actor: import("../../types/ops").Actor, busy: number}} props */
@@ -70,7 +70,7 @@ function Figures({ actor, busy }) {
   const { supervision: kept, process } = actor;
   /** @type {[string, any][]} */
   const figures = [
-    ["Mailbox", html`${count(actor.mailbox)}<span class="ops-of"> / ${count(actor.mailbox_limit)}</span>`],
+    ["Mailbox", html`${count(actor.mailbox)}${actor.mailbox_limit > 0 && html`<span class="ops-of"> / ${count(actor.mailbox_limit)}</span>`}`],
     ["Highest", count(actor.mailbox_high_water)],
     ["Oldest", length(actor.head_age_ms)],
     ["Busy", share(busy)],
@@ -107,7 +107,7 @@ function useInspection(path) {
       if (isReading || document.hidden) return;
       isReading = true;
       try {
-        const answer = /** @type {Inspection} */ (await api("GET", actorApi(path)));
+        const answer = /** @type {Inspection} */ (await api("GET", actorUrl(path)));
         if (isGone) return;
         const now = { at: performance.now(), busy: answer.actor.busy_ms + answer.actor.current_ms };
         if (before) setBusy(Math.max(0, now.busy - before.busy) / (now.at - before.at));

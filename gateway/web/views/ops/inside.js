@@ -37,7 +37,7 @@ export function Recent({ recent, since }) {
   const longest = Math.max(1, ...recent.map(({ wait_ms: wait, run_ms: run }) => wait + run));
   return html`<${Part} title="Last messages" note=${recent.length ? html`kept since <${When} at=${since} />` : ""}>
     ${recent.length === 0 ? html`<p class="ops-of">None since <${When} at=${since} />.</p>` : html`
-    <div class="ops-scroll" tabindex="0" role="region" aria-label="Last messages"><table class="ops-table">
+    <div class="ops-scroll" tabindex="0" role="region" aria-label="Each of the last messages"><table class="ops-table">
       <thead><tr><th scope="col">At</th><th scope="col">Message</th><th scope="col">Waited</th><th scope="col">Ran</th><th class="ops-wide" aria-hidden="true"></th></tr></thead>
       <tbody>${recent.map(({ type, at, wait_ms: wait, run_ms: run }, index) => html`<tr key=${index}>
         <td><${When} at=${at} /></td><td class="ops-grow">${type}</td><td class="ops-number">${length(wait)}</td><td class="ops-number">${length(run)}</td>

@@ -3,9 +3,8 @@
 import { computed, signal } from "../../app/dom.js";
 import { whenForgotten } from "../../app/store.js";
 import { tree } from "./live.js";
-import { linesOf } from "./rows.js";
+import { linesOf, rates } from "./rows.js";
 import { growth, length, perSecond, share, stateOf } from "./words.js";
-import { rates } from "./rows.js";
 
 /** @typedef {import("../../types/ops").Actor} Actor @typedef {import("./rows.js").Sort} Sort */
 

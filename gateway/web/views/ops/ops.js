@@ -5,7 +5,7 @@ import { route } from "../../app/router.js";
 import { isOperator } from "../../app/store.js";
 import { icon } from "../../ui/icon.js";
 import { Empty, useTitle } from "../../ui/state.js";
-import { node, refusal, watch } from "./live.js";
+import { ask, node, refusal, watch } from "./live.js";
 import { Alarms, Heading, Strip } from "./overview.js";
 import { useSheet } from "./sheet.js";
 import { Work } from "./work.js";
@@ -29,7 +29,7 @@ export function Ops() {
 
 function Closed() {
   return html`<div class="page"><${Empty} art=${icon("shield-alert")} title="You need the role ops">
-    <p>This page shows how the node runs. Somebody with the role admin can give you the role.</p>
+    <p>This page shows how the node runs, to those who look after it. Ask whoever runs this place for the role.</p>
     <a class="button" href="/">To the tracks</a><//></div>`;
 }
 
@@ -42,11 +42,12 @@ function Open() {
   const isDetailed = section === "actors";
   return html`<div class="ops">
     <${Heading} /><${Tabs} section=${List ? section : ""} />
-    ${refusal.value && html`<div class="notice" role="alert"><p><strong>No live figures.</strong> ${refusal.value.message}</p></div>`}
+    ${refusal.value && html`<div class="notice" role="alert"><p><strong>No live figures.</strong> ${refusal.value.message}</p>
+      <button type="button" class="button button-small" onClick=${ask}>Retry</button></div>`}
     ${!List && html`<${Alarms} isShort=${isDetailed} />`}
     <${Strip} />
     ${List ? html`<div class="ops-list"><${List} id=${rest.join("/")} /></div>`
-      : html`<${Work} selected=${isDetailed ? rest.join("/") : ""} />`}
+      : html`<${Work} selected=${isDetailed ? `/${rest.join("/")}` : ""} />`}
   </div>`;
 }
 

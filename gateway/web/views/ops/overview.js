@@ -97,7 +97,7 @@ export function Alarms({ isShort }) {
     <p class="sr-only" role="status">${total} ${total === 1 ? "alarm" : "alarms"}</p>
     <ul>${alarms}</ul>
     ${total > alarms.length && html`<button type="button" class="link-button" onClick=${() => { isUnhealthyOnly.value = true; }}>
-      ${count(total - alarms.length)} more that need a look</button>`}
+      ${count(total - alarms.length)} more ${total - alarms.length === 1 ? "needs" : "need"} a look</button>`}
   </section>`;
 }
 

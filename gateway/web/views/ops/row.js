@@ -7,7 +7,7 @@ import { icon } from "../../ui/icon.js";
 import { tree } from "./live.js";
 import { setOpen } from "./look.js";
 import { rates } from "./rows.js";
-import { State, actorUrl, brief, count, growth, perSecond, share } from "./words.js";
+import { State, actorUrl, bound, brief, count, growth, perSecond, share } from "./words.js";
 
 /** @typedef {import("./rows.js").Entry} Entry @typedef {import("./rows.js").Line} Line @typedef {import("./rows.js").SortKey} SortKey */
 /** @typedef {{line: Line, index: number, top: number, isActive: boolean, onFocus: () => void}} Place */
@@ -55,7 +55,7 @@ export function RowOfActor({ entry, isSelected, isFlat, ...place }) {
     state: html`<${State} row=${row} />`,
     name: html`<${Name} line=${line} entry=${entry} rate=${rate.below} isFlat=${isFlat} />`,
     class: row.class,
-    mailbox: html`<span class=${row.mailbox ? "" : "ops-nil"}>${count(row.mailbox)}<span class="ops-of">/${count(row.mailbox_limit)}</span></span>`,
+    mailbox: html`<span class=${row.mailbox ? "" : "ops-nil"}>${count(row.mailbox)}${row.mailbox_limit > 0 && html`<span class="ops-of">/${bound(row.mailbox_limit)}</span>`}</span>`,
     growth: growth(rate.growth),
     age: row.head_age_ms ? brief(row.head_age_ms) : html`<span class="ops-nil">–</span>`,
     rate: html`<span class=${rate.messages ? "" : "ops-nil"}>${perSecond(rate.messages)}</span>`,

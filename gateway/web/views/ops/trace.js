@@ -6,7 +6,7 @@ import { Field } from "../../ui/form.js";
 import { icon } from "../../ui/icon.js";
 import { Reason } from "./act.js";
 import { Part } from "./inside.js";
-import { When, actorApi, count, length } from "./words.js";
+import { When, actorUrl, count, length } from "./words.js";
 
 /** @typedef {import("../../types/ops").Trace} Trace @typedef {import("../../types/ops").TracedMessage} TracedMessage */
 
@@ -17,7 +17,7 @@ export function TraceButton({ path, onStarted }) {
   const [isAsking, setAsking] = useState(false);
   const start = async (/** @type {string} */ reason, /** @type {Record<string, any>} */ { limit, seconds, type, bodies }) => {
     const body = { reason, limit: Number(limit), seconds: Number(seconds), type: type.trim(), with_bodies: bodies === "on" };
-    onStarted((await api("POST", `${actorApi(path)}/trace`, body)).trace.trace_id);
+    onStarted((await api("POST", `${actorUrl(path)}/trace`, body)).trace.trace_id);
     return true;
   };
   return html`<button type="button" class="ops-tool" onClick=${() => setAsking(true)}>${icon("scan-search")}<span>Trace</span></button>

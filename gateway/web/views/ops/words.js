@@ -66,7 +66,12 @@ const DAY_MS = 86_400_000;
 const WHOLE = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const TENTHS = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 
+const COMPACT = new Intl.NumberFormat(undefined, { notation: "compact" });
+
 export const count = (/** @type {number} */ value) => WHOLE.format(value);
+
+/** A bound, in as few characters as it can be told: "1,000", "100K". @param {number} value */
+export const bound = (value) => (value < 10_000 ? WHOLE : COMPACT).format(value);
 
 /** A figure a second: tenths while it is small. @param {number} value */
 export const perSecond = (value) => (value < 10 ? TENTHS : WHOLE).format(value);
@@ -110,11 +115,8 @@ export function When({ at }) {
   return html`<time datetime=${at} title=${new Date(at).toLocaleString()}>${stamp(at)}</time>`;
 }
 
-/** Where an actor stands on this page. @param {string} path */
-export const actorUrl = (path) => `/ops/actors/${path.split("/").map(encodeURIComponent).join("/")}`;
-
-/** Where the server tells of an actor. @param {string} path */
-export const actorApi = (path) => `/ops/actors/${path.split("/").map(encodeURIComponent).join("/")}`;
+/** Where an actor stands, on this page as in the API. @param {string} path begins with a slash */
+export const actorUrl = (path) => `/ops/actors${path.split("/").map(encodeURIComponent).join("/")}`;
 
 /** An actor's path as a link. @param {{path: string, children?: any}} props */
 export function ActorLink({ path, children }) {

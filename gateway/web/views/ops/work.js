@@ -62,7 +62,7 @@ function Tools() {
     <${Toggle} isOn=${isUnhealthyOnly.value} onToggle=${() => { isUnhealthyOnly.value = !isUnhealthyOnly.value; }}
       art=${icon("triangle-alert")} label="Only unhealthy" />
     <${Toggle} isOn=${isFrozen.value} onToggle=${() => freeze(!isFrozen.value)} art=${icon("snowflake")} label="Freeze" />
-    <button type="button" class="ops-tool" onClick=${copy} title="Copy the tree as text">${icon("copy")}<span>Copy</span></button>
+    <button type="button" class="ops-tool" onClick=${copy} aria-label="Copy" title="Copy the tree as text">${icon("copy")}<span class="ops-spare">Copy</span></button>
     <p class="ops-tools-note" role="status">${copied || (isFrozen.value ? `Frozen at ${stamp(tree.value.at || frameAt.value)}` : "")}</p>
     ${text && html`<${AsText} text=${text} onClose=${() => setText("")} />`}
   </div>`;
@@ -97,7 +97,7 @@ function Found() {
 
 /** Paths that a search may have meant, below families that are shown in part. @param {string} wanted */
 function placesOf(wanted) {
-  if (wanted.includes("/")) return [wanted];
+  if (wanted.includes("/")) return [wanted.startsWith("/") ? wanted : `/${wanted}`];
   if (!UUID.test(wanted)) return [];
   const places = [];
   for (const { row } of tree.value.entries.values()) {

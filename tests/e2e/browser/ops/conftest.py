@@ -15,7 +15,7 @@ from veza.gateway import static
 from veza.gateway.keys import PAGE
 from veza.gateway.page import WEB_ROOT, Page
 
-ROOT = "veza/root"
+ROOT = "/veza/root"
 SHOWN = 50
 TRACEBACK = """Traceback (most recent call last):
   File "/srv/veza/actors/streams/pipeline.py", line 88, in receiveMsg_FrameDecoded
@@ -286,7 +286,7 @@ class Peer:
     async def _get(self, request: web.Request) -> web.Response:
         path = request.match_info["path"]
         if path.startswith("ops/actors/"):
-            return self._inspected(path.removeprefix("ops/actors/"))
+            return self._inspected(path.removeprefix("ops/actors"))
         answer = self._answers(path)
         return problem(404, "not_found", "Nothing here.") if answer is None else told(answer)
 
@@ -425,11 +425,11 @@ class Peer:
             started = {**self._trace(), "messages": []}
             self.traced = 0
             return told(started, 201)
-        if path.endswith("/suspend") and "/rooms" in path:
-            return problem(409, "invalid_state", "A supervisor cannot be suspended.")
+        if path.endswith("/directory/suspend"):
+            return problem(409, "invalid_state", "Nothing could be mended any more.")
         if "dead-letters" in path:
             return told({"count": self._settle(path), "is_audited": True})
-        _, _, rest = path.partition("ops/actors/")
+        _, _, rest = path.partition("ops/actors")
         target, _, action = rest.rpartition("/")
         note = "It starts again at once."
         return told({"path": target, "action": action, "note": note, "is_audited": True})
