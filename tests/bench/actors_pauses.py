@@ -21,6 +21,7 @@ ASK_EVERY_SECONDS = 0.005
 BEAT_SECONDS = 0.001
 CHURN_A_BEAT = 5
 MESSAGES_A_BEAT = 50
+CYCLES_A_BEAT = 50
 
 
 class Work:
@@ -208,7 +209,10 @@ class Population:
         return {}
 
     async def churn(self, seconds):
-        """Each beat: some are born, the oldest end, others get a message that they answer."""
+        """Each beat: some are born, the oldest end, others get a message that they answer.
+
+        Actors leave no cycles, so some are made here: the collector shall have its work.
+        """
         base, cells = self.base, self.cells
         until = time.perf_counter() + seconds
         beats = 0
@@ -219,6 +223,9 @@ class Population:
             for _ in range(MESSAGES_A_BEAT):
                 base.post(cells[-1], PING, self.parent or base.address)
                 cells.rotate(997)
+            for _ in range(CYCLES_A_BEAT):
+                cycle = []
+                cycle.append(cycle)
             beats += 1
             await asyncio.sleep(BEAT_SECONDS)
         return {
