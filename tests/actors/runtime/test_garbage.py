@@ -2,6 +2,7 @@ import asyncio
 import gc
 import inspect
 import sys
+import time
 import weakref
 
 import pytest
@@ -12,7 +13,7 @@ from veza.actors.runtime.garbage import GarbageKeeper, RecentLongest
 ACTORS = 100_000
 SEVERAL = 300
 PAUSE_BOUND_SECONDS = 0.05
-"""Five times the goal: the machine may do other things too. scripts/bench has the exact figures."""
+"""Of CPU time; five times the goal, for slower machines. scripts/bench has the exact figures."""
 
 
 class Population:
@@ -38,6 +39,19 @@ class Link:
         Link.alive -= 1
 
 
+class Passes:
+    """How long the collector has worked in each pass."""
+
+    def __init__(self):
+        self.worked = []
+
+    def __call__(self, phase, info):
+        if phase == "start":
+            self.began = time.thread_time()
+        else:
+            self.worked.append(time.thread_time() - self.began)
+
+
 def make_cycle():
     one, two = Link(), Link()
     one.other, two.other = two, one
@@ -51,6 +65,14 @@ def is_walked(thing):
 def grow():
     """Make the heap more than twice as large, by what no cycle runs through."""
     return [str(number) for number in range(1_000_000, 1_000_000 + 3 * sys.getallocatedblocks())]
+
+
+@pytest.fixture
+def passes():
+    passes = Passes()
+    gc.callbacks.append(passes)
+    yield passes
+    gc.callbacks.remove(passes)
 
 
 @pytest.fixture
@@ -77,11 +99,11 @@ async def test_a_cycle_made_after_the_start_is_collected(keeper):
     del kept
 
 
-async def test_what_lives_long_is_not_walked_again(keeper):
+async def test_what_lives_long_is_not_walked_again(keeper, passes):
     kept = [[] for _ in range(500_000)]
     assert keeper.freezes
     assert not is_walked(kept[0])
-    assert keeper.longest_seconds < PAUSE_BOUND_SECONDS
+    assert max(passes.worked) < PAUSE_BOUND_SECONDS
 
 
 async def test_a_node_in_a_steady_state_hides_no_cycle(keeper):
@@ -90,8 +112,8 @@ async def test_a_node_in_a_steady_state_hides_no_cycle(keeper):
         at_work = [make_cycle() for _ in range(200)]
     del at_work
     gc.collect()
-    # All of them, unless the machine was so busy that a short pass took long.
-    assert Link.alive - before < 1_000
+    assert Link.alive == before
+    assert not keeper.freezes
 
 
 async def test_a_frozen_cycle_that_was_dropped_is_found_by_a_full_pass(keeper):
@@ -141,7 +163,7 @@ async def test_a_full_pass_learns_how_much_an_actor_takes(keeper, population):
 
 
 async def test_no_pass_over_a_hundred_thousand_actors_stops_the_loop_for_long(
-    base, kit, keeper, settle
+    base, kit, keeper, passes, settle
 ):
     top = base.spawn(kit.Supervisor, {"seen": []})
     for _ in range(ACTORS // 1000):
@@ -154,7 +176,7 @@ async def test_no_pass_over_a_hundred_thousand_actors_stops_the_loop_for_long(
             base.stop(cell)
         await settle()
     assert keeper.pauses > 100
-    assert keeper.longest_seconds < PAUSE_BOUND_SECONDS
+    assert max(passes.worked) < PAUSE_BOUND_SECONDS
     assert keeper.longest_recent_seconds == keeper.longest_seconds
     assert keeper.full_passes == 1
     base.kill(top)
