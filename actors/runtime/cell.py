@@ -218,8 +218,8 @@ class Cell(Reference):
     def alive(self) -> bool:
         return self.state is not DEAD
 
-    def stats(self) -> CellStats:
-        return stats_of(self)
+    def stats(self, parent_path: str | None = None) -> CellStats:
+        return stats_of(self, parent_path)
 
     @property
     def address(self) -> "Cell":

@@ -122,3 +122,14 @@ async def test_the_run_queue_counts_actors_not_messages(base, kit, settle):
         base.kill(cell)
     await settle()
     assert base.run_queue_length == 0
+
+
+async def test_a_snapshot_takes_the_parents_path_from_who_knows_it(base, kit):
+    top = base.spawn(kit.Machine, name="top")
+    child = base.spawn(kit.Machine, parent=top)
+    assert child.stats(top.path).path == child.stats().path == child.path == "/top/Machine-1"
+    assert (child.stats("/elsewhere").path, child.stats().name) == (
+        "/elsewhere/Machine-1",
+        "Machine-1",
+    )
+    assert top.stats("").path == top.path == "/top"

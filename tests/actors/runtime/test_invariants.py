@@ -10,6 +10,7 @@ from veza.actors.base import ServiceActor
 from veza.actors.runtime import AsyncioSystemBase, ChildExit
 
 CHILDREN = 3
+TRACES = 4
 STEPS = [
     "send",
     "send",
@@ -22,6 +23,9 @@ STEPS = [
     "spawn",
     "turn",
     "open",
+    "suspend",
+    "resume",
+    "trace",
 ]
 
 steps = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, CHILDREN - 1)), max_size=60)
@@ -85,12 +89,19 @@ class World:
             "bury": lambda: base.bury(child),
             "spawn": lambda: self.replace(which),
             "open": self.gate.set,
+            "suspend": lambda: base.suspend(child),
+            "resume": lambda: base.resume(child),
+            "trace": lambda: self.trace(child),
         }
         actions[step]()
 
     def replace(self, which):
         if not self.children[which].alive:
             self.children[which] = self.new_child()
+
+    def trace(self, child):
+        if child.alive and sum(1 for _ in self.base.timers) < TRACES:
+            self.base.trace(child, limit=3, seconds=60)
 
     async def end(self):
         self.gate.set()
@@ -115,6 +126,7 @@ async def play(kit, steps, asynchronous):
     await world.end()
     check_messages(steps, world.seen, world.base)
     check_deaths(world.everybody, world.news)
+    check_totals(world.everybody, world.base)
     assert await world.base.shutdown_async(5) == []
 
 
@@ -126,6 +138,16 @@ def check_messages(steps, seen, base):
         letter.message for letter in base.dead_letters if isinstance(letter.message, int)
     )
     assert handled + dead == sent
+
+
+def check_totals(everybody, base):
+    """What the dead did is in their class's totals, and nobody is counted as alive who is not."""
+    [behaviour] = [each for each in base.behaviours() if each.name in ("Gated", "Recorder")]
+    snapshots = [child.stats() for child in everybody]
+    assert behaviour.alive == 0
+    assert behaviour.ended.messages_in <= sum(each.messages_in for each in snapshots)
+    assert behaviour.ended.restarts == sum(each.restarts for each in snapshots)
+    assert behaviour.ended.errors <= sum(each.errors for each in snapshots)
 
 
 def check_deaths(everybody, news):
