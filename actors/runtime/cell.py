@@ -210,9 +210,13 @@ class Cell(Reference):
         return self.rare
 
     @property
+    def label(self) -> str:
+        """The last part of its path."""
+        return self.name if isinstance(self.name, str) else f"{self.behaviour.name}-{self.name}"
+
+    @property
     def path(self) -> str:
-        name = self.name if isinstance(self.name, str) else f"{self.behaviour.name}-{self.name}"
-        return f"{self.parent.path if self.parent else ''}/{name}"
+        return f"{self.parent.path if self.parent else ''}/{self.label}"
 
     @property
     def alive(self) -> bool:

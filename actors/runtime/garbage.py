@@ -15,9 +15,10 @@ import asyncio
 import gc
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
+
+from veza.actors.runtime.longest import RecentLongest
 
 THRESHOLDS: Final = (1_000, 2, 1)
 """Objects a young pass, young passes a middle one, middle ones an old one: 12,000 objects at most.
@@ -33,32 +34,8 @@ GROWTH: Final = 2.0
 BLOCKS_AN_ACTOR: Final = 16
 """Pieces of memory of a small actor with some state; full passes learn how many it really takes."""
 CHECK_SECONDS: Final = 5.0
-RECENT_SECONDS: Final = 60.0
 LEARN_FROM_ACTORS: Final = 1_000
 OLD: Final = 2
-
-
-class RecentLongest:
-    """The longest of the values added within the last minute."""
-
-    def __init__(self, window_seconds: float) -> None:
-        self._window_seconds = window_seconds
-        self._falling: deque[tuple[float, float]] = deque()
-
-    def add(self, now: float, value: float) -> None:
-        """Forget what is shorter than this newer one: it will never be the longest again."""
-        self._expire(now)
-        while self._falling and self._falling[-1][1] <= value:
-            self._falling.pop()
-        self._falling.append((now, value))
-
-    def at(self, now: float) -> float:
-        self._expire(now)
-        return self._falling[0][1] if self._falling else 0.0
-
-    def _expire(self, now: float) -> None:
-        while self._falling and self._falling[0][0] <= now - self._window_seconds:
-            self._falling.popleft()
 
 
 class GarbageKeeper:
@@ -77,8 +54,9 @@ class GarbageKeeper:
         self.full_passes = 0
         """Including the one of the start, the only one that is not timed."""
         self._alive = alive
-        self._recent = RecentLongest(RECENT_SECONDS)
-        self._began = self._began_cpu = 0.0
+        self._recent = RecentLongest()
+        self._began = 0.0
+        self._cpu_began = 0.0
         self._alive_first = self._alive_then = 0
         self._blocks_first = self._blocks_then = 0
         self._blocks_an_actor: float = BLOCKS_AN_ACTOR
@@ -144,7 +122,7 @@ class GarbageKeeper:
         """Time a collection; set aside what an old one has left, if that was much."""
         now = time.monotonic()
         if phase == "start":
-            self._began, self._began_cpu = now, time.thread_time()
+            self._began, self._cpu_began = now, time.thread_time()
             return
         seconds = now - self._began
         self.pauses += 1
@@ -152,7 +130,7 @@ class GarbageKeeper:
         self.longest_seconds = max(self.longest_seconds, seconds)
         self.objects_collected += info["collected"]
         self._recent.add(now, seconds)
-        worked = time.thread_time() - self._began_cpu
+        worked = time.thread_time() - self._cpu_began  # what the machine did meanwhile is no reason
         if info["generation"] == OLD and worked > FREEZE_ABOVE_SECONDS:
             self.freezes += 1
             gc.freeze()

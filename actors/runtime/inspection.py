@@ -1,6 +1,5 @@
 """What operators see of a running system and do to it. All of it on the loop's thread."""
 
-from collections import deque
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
@@ -100,17 +99,19 @@ class Inspection:
     # What went wrong.
 
     @property
-    def dead_letters(self) -> deque[DeadLetter]:
-        return self.letters.dead
+    def dead_letters(self) -> tuple[DeadLetter, ...]:
+        """Those that are kept, oldest first."""
+        return tuple(self.letters.dead.values())
 
     @property
-    def crashes(self) -> deque[CrashRecord]:
-        return self.letters.crashes
+    def crashes(self) -> tuple[CrashRecord, ...]:
+        """The newest of each cause that is kept, oldest first."""
+        kept = (crash for cause in self.letters.causes.values() for crash in cause.newest)
+        return tuple(sorted(kept, key=lambda crash: crash.at))
 
     def replay(self, letter: DeadLetter) -> None:
         """Send a dead letter again; if that fails too, it comes back as a new one."""
-        if letter in self.letters.dead:
-            self.letters.dead.remove(letter)
+        self.letters.discard((letter.letter_id,))
         self.post(letter.target, letter.message, letter.sender)
 
 

@@ -1,10 +1,12 @@
-"""What went wrong and is kept: the newest dead letters and crashes; and a limit on log lines."""
+"""What went wrong and is kept: the newest dead letters; crashes, by cause; and a limit on log lines."""
 
 import logging
 import time
-from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import OrderedDict, deque
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from traceback import walk_tb
 
 from veza.actors.runtime.address import path_of
 from veza.actors.runtime.context import request_context
@@ -12,7 +14,11 @@ from veza.actors.runtime.thespian_api import ActorAddress
 
 logger = logging.getLogger("veza.actors")
 
-KEPT_RECORDS = 1000
+KEPT_LETTERS = 1000
+KEPT_CAUSES = 200
+KEPT_CRASHES_A_CAUSE = 10
+FINGERPRINT_FRAMES = 3
+FINGERPRINT_CHARS = 12
 LOG_LINES_A_WINDOW = 10
 LOG_WINDOW_SECONDS = 10.0
 LOG_KEYS_LIMIT = 1000
@@ -22,6 +28,7 @@ LOG_KEYS_LIMIT = 1000
 class DeadLetter:
     """A message no handler saw. The message itself is kept, so that it can be sent again."""
 
+    letter_id: int
     target: ActorAddress
     sender: ActorAddress
     message: object
@@ -37,10 +44,21 @@ class CrashRecord:
     path: str
     class_name: str
     command: str
+    error_type: str
     error: str
     traceback: str
     request_id: str
     at: float
+
+
+@dataclass(slots=True, kw_only=True)
+class CrashCause:
+    """Crashes with one fingerprint: how many since when, and the newest of them."""
+
+    fingerprint: str
+    first_at: float
+    count: int = 0
+    newest: deque[CrashRecord] = field(default_factory=lambda: deque(maxlen=KEPT_CRASHES_A_CAUSE))
 
 
 class LogLimit:
@@ -64,11 +82,11 @@ class LogLimit:
 
 
 class Letters:
-    """The newest dead letters and crashes of one system, and how many there were in all."""
+    """The newest dead letters and the latest causes of crashes of one system, and how many in all."""
 
     def __init__(self) -> None:
-        self.dead: deque[DeadLetter] = deque(maxlen=KEPT_RECORDS)
-        self.crashes: deque[CrashRecord] = deque(maxlen=KEPT_RECORDS)
+        self.dead: OrderedDict[int, DeadLetter] = OrderedDict()
+        self.causes: OrderedDict[str, CrashCause] = OrderedDict()
         self.dead_count = 0
         self.crash_count = 0
         self._limit = LogLimit()
@@ -76,34 +94,43 @@ class Letters:
     def bury(
         self, target: ActorAddress, sender: ActorAddress, message: object, reason: str
     ) -> None:
+        """Keep a dead letter, in place of the oldest if there are too many."""
         self.dead_count += 1
-        self.dead.append(
-            DeadLetter(
-                target=target,
-                sender=sender,
-                message=message,
-                reason=reason,
-                request_id=request_context.get().request_id,
-                at=time.time(),
-            )
+        self.dead[self.dead_count] = DeadLetter(
+            letter_id=self.dead_count,
+            target=target,
+            sender=sender,
+            message=message,
+            reason=reason,
+            request_id=request_context.get().request_id,
+            at=time.time(),
         )
+        if len(self.dead) > KEPT_LETTERS:
+            self.dead.popitem(last=False)
+
+    def discard(self, letter_ids: Collection[int] | None = None) -> int:
+        """Forget dead letters, all of them without ids; return how many there were."""
+        ids = tuple(self.dead) if letter_ids is None else letter_ids
+        return sum(self.dead.pop(letter_id, None) is not None for letter_id in ids)
 
     def record_crash(
         self, address: ActorAddress, class_name: str, command: str, error: BaseException, trace: str
     ) -> None:
-        """Keep the crash, and log it once with its cause."""
+        """Keep the crash with those of its cause, and log it once."""
         request_id = request_context.get().request_id
         self.crash_count += 1
-        self.crashes.append(
+        self._keep(
+            fingerprint(class_name, error),
             CrashRecord(
                 path=path_of(address),
                 class_name=class_name,
                 command=command,
+                error_type=type(error).__name__,
                 error=repr(error),
                 traceback=trace,
                 request_id=request_id,
                 at=time.time(),
-            )
+            ),
         )
         self.log(
             class_name,
@@ -116,6 +143,17 @@ class Letters:
             error=error,
             about={"actor": path_of(address), "command": command, "request_id": request_id},
         )
+
+    def _keep(self, cause: str, crash: CrashRecord) -> None:
+        """Put a crash at the end of its cause, and the cause at the end of all."""
+        found = self.causes.get(cause)
+        if found is None:
+            found = self.causes[cause] = CrashCause(fingerprint=cause, first_at=crash.at)
+        found.count += 1
+        found.newest.append(crash)
+        self.causes.move_to_end(cause)
+        if len(self.causes) > KEPT_CAUSES:
+            self.causes.popitem(last=False)
 
     def log(
         self,
@@ -136,3 +174,20 @@ class Letters:
         if left_out:
             text += f" ({left_out} like it were not logged)"
         logger.error(text, *values, exc_info=error, extra=about)
+
+
+def fingerprint(class_name: str, error: BaseException) -> str:
+    """Return what crashes of one cause have in common: class, exception, and the place in our code.
+
+    Functions count, lines do not: a change elsewhere in the file is not another cause.
+    """
+    frames = [
+        f"{frame.f_globals.get('__name__', '')}:{frame.f_code.co_qualname}"
+        for frame, _line in walk_tb(error.__traceback__)
+    ]
+    # How a letter came to its handler says nothing about the cause.
+    frames = [frame for frame in frames if not frame.startswith("veza.actors.runtime.")]
+    ours = [frame for frame in frames if frame.startswith("veza.")]
+    place = (ours or frames)[-FINGERPRINT_FRAMES:]
+    text = "\n".join((class_name, type(error).__qualname__, *place))
+    return sha256(text.encode()).hexdigest()[:FINGERPRINT_CHARS]

@@ -132,6 +132,11 @@ class FutureReply(ReplyAddress):
     future: "asyncio.Future[object]"
     """Given by who asks, right after the making: a constructor of its own would cost a call an ask."""
 
+    def post(self, message: object, sender: ActorAddress) -> None:
+        """Take the answer; to a coroutine that was cancelled it is nothing any more."""
+        if not self.future.cancelled():
+            super().post(message, sender)
+
     def deliver(self, message: object) -> None:
         if not self.future.done():
             self.future.set_result(message)

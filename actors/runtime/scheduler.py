@@ -98,6 +98,15 @@ class Scheduler:
         now = self.now = time.monotonic()
         return now + TURN_SECONDS
 
+    def sum_up(self) -> None:
+        """Add what ended actors did to their classes' totals.
+
+        Not at their end itself: `drain` counts a slot's messages after the last of them.
+        """
+        ended, self.ended = self.ended, []
+        for cell in ended:
+            cell.behaviour.ended.add(cell)
+
     def drain(self, deadline: float) -> Letter | None:  # noqa: C901, PLR0912, PLR0915  # see below
         """Handle letters until time is up or none is left; return one that has to be awaited.
 

@@ -21,6 +21,7 @@ from veza.actors.runtime.exits import ExitReason
 from veza.actors.runtime.inspection import Inspection, subtree
 from veza.actors.runtime.letters import Letters
 from veza.actors.runtime.lifecycle import NO_KWARGS, Lifecycle
+from veza.actors.runtime.observer import Observer
 from veza.actors.runtime.reply import Deadlines, FutureReply, ReplyAddress, TaggedReply
 from veza.actors.runtime.scheduler import Scheduler
 from veza.actors.runtime.sources import read_source
@@ -68,6 +69,7 @@ class AsyncioSystemBase(Inspection):
         self.address = ActorAddress("/ActorSys")
         self.letters = Letters()
         self.timers = Timers(self.loop)
+        self.observer = Observer(self.timers, recent_budget)
         self.deadlines = Deadlines(self.timers)
         self.scheduler = Scheduler(self, self.loop)
         self.delivery = self.scheduler.delivery = Delivery(self)

@@ -4,21 +4,36 @@ import sys
 import threading
 import time
 import traceback
+from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from veza.actors.runtime.letters import logger
+from veza.actors.runtime.longest import RecentLongest
 
 if TYPE_CHECKING:
     from veza.actors.runtime.system import AsyncioSystemBase
 
 BEAT_SECONDS = 0.1
 LIMIT_SECONDS = 1.0
+KEPT_BLOCKAGES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blockage:
+    """The loop stood still for `seconds` from `at` (since 1970) on: who was at work, and where."""
+
+    at: float
+    seconds: float
+    at_work: str
+    stack: str
 
 
 class Watchdog:
     """Beats through the loop; a beat that is late for `limit_seconds` is logged once, with the stack.
 
-    Costs one callback every `BEAT_SECONDS`, and nothing for each message.
+    Costs one callback every `BEAT_SECONDS`, and nothing for each message. `blockages` keeps the last
+    ones, with how long they lasted in the end.
     """
 
     def __init__(
@@ -26,6 +41,8 @@ class Watchdog:
     ) -> None:
         self.lag_seconds = 0.0
         self.blocked_count = 0
+        self.blockages: deque[Blockage] = deque(maxlen=KEPT_BLOCKAGES)
+        self._recent = RecentLongest()
         self._system = system
         self._limit_seconds = limit_seconds
         self._sent_at = 0.0
@@ -41,6 +58,10 @@ class Watchdog:
         self._answered.set()
         self._thread.join()
 
+    def worst_lag_seconds(self) -> float:
+        """Return the greatest lag of the last minute."""
+        return self._recent.at(time.monotonic())
+
     def _run(self) -> None:
         loop = self._system.loop
         while not self._stopping.wait(BEAT_SECONDS) and not loop.is_closed():
@@ -48,14 +69,23 @@ class Watchdog:
             self._sent_at = time.monotonic()
             loop.call_soon_threadsafe(self._beat)
             if not self._answered.wait(self._limit_seconds):
-                self._report()
+                at_work, stack = self._report()
                 self._answered.wait()
+                seconds = time.monotonic() - self._sent_at
+                self.blockages.append(
+                    Blockage(
+                        at=time.time() - seconds, seconds=seconds, at_work=at_work, stack=stack
+                    )
+                )
 
     def _beat(self) -> None:
-        self.lag_seconds = time.monotonic() - self._sent_at
+        now = time.monotonic()
+        self.lag_seconds = now - self._sent_at
+        self._recent.add(now, self.lag_seconds)
         self._answered.set()
 
-    def _report(self) -> None:
+    def _report(self) -> tuple[str, str]:
+        """Log who blocks the loop; return that and the stack."""
         frame = sys._current_frames().get(self._system.thread_id)  # noqa: SLF001  # the only way to see it
         stack = "".join(traceback.format_stack(frame)) if frame else ""
         scheduler = self._system.scheduler
@@ -69,3 +99,4 @@ class Watchdog:
             stack,
         )
         self.blocked_count += 1
+        return at_work, stack

@@ -31,3 +31,16 @@ async def test_a_handler_that_blocks_the_loop_is_named_with_its_stack(
     assert "/culprit on Do" in line.getMessage()
     assert "in block_until" in line.getMessage()
     assert watchdog.blocked_count == 1
+
+
+async def test_a_blockage_is_kept_with_how_long_it_lasted(base, until):
+    watchdog = Watchdog(base, limit_seconds=0.01)
+    watchdog.start()
+    block_until(watchdog, 1)
+    await until(lambda: watchdog.blockages)
+    watchdog.stop()
+    [blockage] = watchdog.blockages
+    assert blockage.seconds >= 0.01
+    assert blockage.at_work == "no actor"
+    assert "in block_until" in blockage.stack
+    assert watchdog.worst_lag_seconds() >= blockage.seconds / 2

@@ -1,0 +1,61 @@
+from veza.actors.runtime.letters import KEPT_CAUSES, KEPT_CRASHES_A_CAUSE, KEPT_LETTERS, Letters
+
+
+def fail(error):
+    raise error
+
+
+def crash(letters, address, error, class_name="Clerk"):
+    try:
+        fail(error)
+    except LookupError as caught:
+        letters.record_crash(address, class_name, "Count", caught, "trace")
+
+
+def test_the_newest_dead_letters_are_kept_under_their_numbers(base):
+    letters = Letters()
+    for number in range(KEPT_LETTERS + 5):
+        letters.bury(base.address, base.address, number, "no handler")
+
+    assert len(letters.dead) == KEPT_LETTERS
+    assert letters.dead_count == KEPT_LETTERS + 5
+    assert list(letters.dead)[:1] == [6]
+    assert letters.dead[6].message == 5
+
+
+def test_discarding_counts_what_was_there(base):
+    letters = Letters()
+    for number in range(4):
+        letters.bury(base.address, base.address, number, "no handler")
+
+    assert letters.discard((2, 99)) == 1
+    assert list(letters.dead) == [1, 3, 4]
+    assert letters.discard() == 3
+    assert not letters.dead
+
+
+def test_crashes_of_one_class_exception_and_place_are_one_cause(base):
+    letters = Letters()
+    for number in range(KEPT_CRASHES_A_CAUSE + 3):
+        crash(letters, base.address, IndexError(number))
+    crash(letters, base.address, KeyError("other exception"))
+    crash(letters, base.address, IndexError("other class"), class_name="Other")
+
+    assert [cause.count for cause in letters.causes.values()] == [KEPT_CRASHES_A_CAUSE + 3, 1, 1]
+    values = next(iter(letters.causes.values()))
+    assert len(values.newest) == KEPT_CRASHES_A_CAUSE
+    assert values.newest[-1].error == f"IndexError({KEPT_CRASHES_A_CAUSE + 2})"
+    assert letters.crash_count == KEPT_CRASHES_A_CAUSE + 5
+
+
+def test_the_cause_that_was_not_seen_for_longest_goes_first(base):
+    letters = Letters()
+    for number in range(KEPT_CAUSES):
+        crash(letters, base.address, IndexError(), class_name=f"Class{number}")
+    crash(letters, base.address, IndexError(), class_name="Class0")
+    crash(letters, base.address, IndexError(), class_name="New")
+
+    kept = [cause.newest[-1].class_name for cause in letters.causes.values()]
+    assert len(kept) == KEPT_CAUSES
+    assert kept[-2:] == ["Class0", "New"]
+    assert "Class1" not in kept
