@@ -18,6 +18,7 @@ from veza.actors.messages.jobs import (
     LeaveJob,
     StartJob,
 )
+from veza.actors.messages.operator import Drain, Undrain
 from veza.actors.runtime.address import Address
 
 JOBS: Final = ("jobs", "")
@@ -52,6 +53,7 @@ class DispatcherActor(SupervisedActor):
         self.jobs: set[UUID] = set()
         self.is_claiming = False
         self.is_news_waiting = False
+        self.is_draining = False
         self.drained_to: Address | None = None
         self.wakeup_after(0.0, PollJobs())
 
@@ -73,8 +75,13 @@ class DispatcherActor(SupervisedActor):
 
     def receiveMsg_DrainJobs(self, _message: DrainJobs, sender: Address) -> None:
         self.drained_to = sender
-        for job_id in self.jobs:
-            self._deliver(("stream_job", str(job_id)), LeaveJob())
+        self._drain()
+
+    def receiveMsg_Drain(self, _message: Drain, _sender: Address) -> None:
+        self._drain()
+
+    def receiveMsg_Undrain(self, _message: Undrain, _sender: Address) -> None:
+        self.is_draining = self.drained_to is not None
         self._claim()
 
     def receiveMsg_CancelRunning(self, message: CancelRunning, _sender: Address) -> None:
@@ -90,12 +97,12 @@ class DispatcherActor(SupervisedActor):
                 self.is_claiming = False
                 self._deliver(("stream_job", str(job_id)), StartJob())
                 self._occupy(job_id)
-                if self.drained_to is not None:
+                if self.is_draining:
                     self._deliver(("stream_job", str(job_id)), LeaveJob())
                 self._claim()
             case Answer(tag=_Claiming()):
                 self.is_claiming = False
-                if self.drained_to is not None or self.is_news_waiting:
+                if self.is_draining or self.is_news_waiting:
                     self.is_news_waiting = False
                     self._claim()
 
@@ -105,10 +112,17 @@ class DispatcherActor(SupervisedActor):
             end = AwaitEnd(key=("stream_job", str(job_id)))
             self.ask_later(self.directory, end, _Running(job_id), JOB_TIMEOUT_SECONDS)
 
+    def _drain(self) -> None:
+        """Claim nothing any more, and give back what runs."""
+        self.is_draining = True
+        for job_id in self.jobs:
+            self._deliver(("stream_job", str(job_id)), LeaveJob())
+        self._claim()
+
     def _claim(self) -> None:
         """Take up a job if there is room for one; when draining, say so once none is left."""
-        if self.drained_to is not None:
-            if not self.jobs and not self.is_claiming:
+        if self.is_draining:
+            if self.drained_to is not None and not self.jobs and not self.is_claiming:
                 self.send(self.drained_to, JobsDrained())
         elif not self.is_claiming and len(self.jobs) < self.slots:
             self.is_claiming = True

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from veza.actors.base import SupervisedActor
 from veza.actors.fanout import FanOut
-from veza.actors.messages.common import Answer, Key, RejectCode, Rejected
+from veza.actors.messages.common import Answer, Gone, Key, RejectCode, Rejected
 from veza.actors.messages.directory import AwaitEnd, Deliver
 from veza.actors.messages.jobs import (
     AdvanceJob,
@@ -325,6 +325,9 @@ class StreamJobActor(SupervisedActor):
             self.send(sender, StopEncoding())
             return False
         return self.is_encoding and self.ending is None
+
+    def receiveMsg_Gone(self, _message: Gone, _sender: Address) -> None:
+        """Something was told to a pipeline that had just ended: its end itself is told apart."""
 
     def _on_pipeline_gone(self, run: UUID) -> None:
         if run != self.run:

@@ -72,6 +72,11 @@ class Pool:
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
 
+    @property
+    def lent(self) -> int:
+        """Return how many connections are at work just now."""
+        return self._pool.get_size() - self._pool.get_idle_size()
+
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Connection]:
         """Lend a connection for SQL and nothing else; each statement is a transaction of its own.

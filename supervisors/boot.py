@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 from veza.actors.fanout import FanOut
-from veza.actors.runtime import AsyncioSystemBase
-from veza.actors.runtime.garbage import GarbageKeeper
 from veza.config.ids import uuid7
 from veza.config.paths import media_folder, postgres_folder
 from veza.config.settings import Settings
@@ -21,7 +19,7 @@ from veza.persistence.migrate import migrate
 from veza.persistence.pool import Pool, open_pool
 from veza.persistence.postgres import EmbeddedPostgres
 from veza.supervisors.database import DatabaseKeeper
-from veza.supervisors.family import FamilySupervisor
+from veza.supervisors.figures import DatabaseUse
 from veza.supervisors.node import Node, NodeFailedError
 from veza.supervisors.tree import Resources, build_tree
 
@@ -64,31 +62,23 @@ async def running_node(
         resources = Resources(
             node_id=uuid7(), settings=settings, pool=pool, store=store, fan_out=fan_out
         )
-        node = Node(build_tree(resources), checks={"database": lambda: keeper.is_up})
-        garbage = GarbageKeeper(lambda: count_actors(node.runtime))
+        node = Node(
+            build_tree(resources),
+            checks={"database": lambda: keeper.is_up},
+            node_id=str(resources.node_id),
+            database_use=lambda: DatabaseUse(used=pool.lent, limit=MAX_CONNECTIONS),
+        )
         watching = asyncio.create_task(keeper.watch(pool))
         try:
             await started(node)
-            garbage.start(asyncio.get_running_loop())
+            node.garbage.start(asyncio.get_running_loop())
             yield node
         finally:
-            garbage.stop()
+            node.garbage.stop()
             watching.cancel()
             await node.stop(settings.drain_timeout_seconds)
     finally:
         await pool.close()
-
-
-def count_actors(runtime: AsyncioSystemBase) -> int:
-    """Count a node's actors by the counts of their parents; a family's 100,000 are not walked."""
-    count, waiting = len(runtime.lifecycle.roots), list(runtime.lifecycle.roots)
-    while waiting:
-        cell = waiting.pop()
-        children = cell.children or {}
-        count += len(children)
-        if not issubclass(cell.behaviour.actor_class, FamilySupervisor):
-            waiting.extend(children)
-    return count
 
 
 async def started(node: Node) -> None:

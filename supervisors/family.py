@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from itertools import islice
+from typing import ClassVar, Final
 
 from veza.actors.base import SupervisedActor
 from veza.actors.messages.common import Key, Ready
+from veza.actors.messages.operator import Drain, Undrain
 from veza.actors.runtime import Cell, ChildExit
 from veza.actors.runtime.address import Address
 from veza.actors.runtime.thespian_api import ActorExitRequest
@@ -14,10 +16,13 @@ from veza.supervisors.messages import (
     ChildDown,
     ChildGone,
     ChildReady,
+    DrainSlice,
     ServeFamily,
     StartChild,
     StopChild,
 )
+
+DRAIN_SLICE: Final = 500
 
 
 class FamilyIntensityError(Exception):
@@ -51,6 +56,7 @@ class FamilySupervisor(SupervisedActor):
         self.members: dict[object, Member] = {}
         self.by_key: dict[Key, Member] = {}
         self.is_ending = False
+        self.is_draining = False
         serve = ServeFamily(family=spec.family, starts_with=spec.starts_with)
         self.send_always(self.directory, serve)
 
@@ -64,8 +70,8 @@ class FamilySupervisor(SupervisedActor):
     def receiveMsg_StartChild(self, message: StartChild, _sender: Address) -> None:
         if message.key in self.by_key:
             return  # asked for before and after a restart of this supervisor
-        if len(self.members) >= self.spec.max_children:
-            self._gone(message.key, "too many")
+        if self.is_draining or len(self.members) >= self.spec.max_children:
+            self._gone(message.key, "draining" if self.is_draining else "too many")
             return
         member = Member(message.key, self._spawn(message.key))
         self.members[member.cell] = self.by_key[message.key] = member
@@ -89,8 +95,25 @@ class FamilySupervisor(SupervisedActor):
         if member is None:
             self._gone(message.key, "not running")
             return
-        member.is_stopping = True
-        self.runtime.stop(member.cell)
+        self._stop(member)
+
+    def receiveMsg_Drain(self, _message: Drain, _sender: Address) -> None:
+        """Start nobody any more, and let everybody end in order, a slice at a time."""
+        self.is_draining = True
+        self.receiveMsg_DrainSlice(DrainSlice(), self.cell)
+
+    def receiveMsg_DrainSlice(self, message: DrainSlice, _sender: Address) -> None:
+        if not self.is_draining:
+            return
+        staying = (member for member in self.members.values() if not member.is_stopping)
+        leaving = tuple(islice(staying, DRAIN_SLICE))
+        for member in leaving:
+            self._stop(member)
+        if len(leaving) == DRAIN_SLICE:
+            self.send_always(self.cell, message)
+
+    def receiveMsg_Undrain(self, _message: Undrain, _sender: Address) -> None:
+        self.is_draining = False
 
     def receiveMsg_ActorExitRequest(self, _message: ActorExitRequest, _sender: Address) -> None:
         """Restart nobody from now on; the runtime stops the children."""
@@ -108,6 +131,10 @@ class FamilySupervisor(SupervisedActor):
             self._restart(member)
         else:
             self._give_up(member, reason.detail or reason.kind)
+
+    def _stop(self, member: Member) -> None:
+        member.is_stopping = True
+        self.runtime.stop(member.cell)
 
     def _restart(self, member: Member) -> None:
         if not self.restarts.record():

@@ -60,3 +60,8 @@ class ReadyOverdue:
 
     name: str
     starts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainSlice:
+    """A family supervisor tells itself to end some more of its children."""

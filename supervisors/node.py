@@ -13,7 +13,6 @@ from veza.actors.base import SupervisedActor
 from veza.actors.messages.common import Gone, Key, Ready
 from veza.actors.messages.directory import AwaitEnd, Deliver, Ended
 from veza.actors.messages.jobs import DrainJobs
-from veza.actors.messages.ops import ActorNode
 from veza.actors.runtime import (
     AsyncioSystemBase,
     Cell,
@@ -23,12 +22,17 @@ from veza.actors.runtime import (
     request_context,
 )
 from veza.actors.runtime.address import Address
+from veza.actors.runtime.garbage import GarbageKeeper
 from veza.actors.runtime.watchdog import Watchdog
 from veza.supervisors.child_spec import SupervisorSpec
+from veza.supervisors.figures import DatabaseUse, Figures
+from veza.supervisors.operator import NodeAccess, OperatorActor
 from veza.supervisors.supervisor import Supervisor
 
 FOREVER_SECONDS: Final = 10 * 365 * 24 * 3600.0
 DEFAULT_ASK_SECONDS: Final = 10.0
+RECENT_BUDGET: Final = 2_000
+"""How many actors keep their last messages without being asked: about 7 KB each."""
 
 
 class NodeFailedError(Exception):
@@ -36,15 +40,22 @@ class NodeFailedError(Exception):
 
 
 class Guardian(SupervisedActor):
-    """The parent of the root: it restarts nobody. `ready` is set when the start is over, well or not."""
+    """The parent of the root and of the operator: the end of either is the end of the node.
 
-    def __init__(self, *, ready: asyncio.Event, failed: asyncio.Future[ExitReason]) -> None:
+    `ready` is set when the start is over, well or not.
+    """
+
+    def __init__(
+        self, *, node: NodeAccess, ready: asyncio.Event, failed: asyncio.Future[ExitReason]
+    ) -> None:
         super().__init__()
         self.ready = ready
         self.failed = failed
+        self.operator = self.spawn(OperatorActor, {"node": node}, name="operator")
 
-    def receiveMsg_Ready(self, _message: Ready, _sender: Address) -> None:
-        self.ready.set()
+    def receiveMsg_Ready(self, _message: Ready, sender: Address) -> None:
+        if sender is not self.operator:
+            self.ready.set()
 
     def receiveMsg_ChildExit(self, message: ChildExit, _sender: Address) -> None:
         if not self.failed.done():
@@ -56,15 +67,24 @@ class Node:
     """The actors of one process, on the event loop it is made on."""
 
     def __init__(
-        self, spec: SupervisorSpec, checks: Mapping[str, Callable[[], bool]] | None = None
+        self,
+        spec: SupervisorSpec,
+        checks: Mapping[str, Callable[[], bool]] | None = None,
+        *,
+        node_id: str = "",
+        database_use: Callable[[], DatabaseUse] = DatabaseUse,
     ) -> None:
         self.spec = spec
         self.checks = dict(checks or {})
-        self.runtime = AsyncioSystemBase()
-        self._watchdog = Watchdog(self.runtime)
-        self._ready = asyncio.Event()
+        self.runtime = AsyncioSystemBase(recent_budget=RECENT_BUDGET)
         self.failed: asyncio.Future[ExitReason] = asyncio.get_running_loop().create_future()
+        self.drain_wanted = asyncio.Event()
+        self.garbage = GarbageKeeper(lambda: self.runtime.alive_count)
+        self._watchdog = Watchdog(self.runtime)
+        self._figures = Figures(self.runtime, self._watchdog, self.garbage, node_id, database_use)
+        self._ready = asyncio.Event()
         self._root: Cell | None = None
+        self._operator: Cell | None = None
         self._directory: Cell | None = None
         self._is_stopping = False
 
@@ -74,8 +94,9 @@ class Node:
         Raises `NodeFailedError` if the root gives up meanwhile.
         """
         self._watchdog.start()
-        kwargs = {"ready": self._ready, "failed": self.failed}
+        kwargs = {"node": self._access(), "ready": self._ready, "failed": self.failed}
         guardian = self.runtime.spawn(Guardian, kwargs, name="veza")
+        self._operator = next(iter(guardian.children or ()))
         self._root = self.runtime.spawn(
             Supervisor, {"spec": self.spec, "refs": {}}, parent=guardian, name=self.spec.name
         )
@@ -118,17 +139,37 @@ class Node:
         reply = await self.runtime.request(directory, AwaitEnd(key=key), FOREVER_SECONDS)
         return reply.reason if isinstance(reply, Ended) else "its supervisor was lost"
 
-    def tree(self) -> ActorNode:
-        """Return a snapshot of the supervision tree."""
-        if self._root is None:
-            raise RuntimeError("the node is not started")
-        return snapshot(self._root)
+    async def operate(
+        self, command: object, timeout_seconds: float = DEFAULT_ASK_SECONDS
+    ) -> object:
+        """Ask the operator, which needs neither the directory nor the database."""
+        if self._operator is None:
+            return Gone(command=type(command).__name__)
+        carry_request_id()
+        return await self.runtime.request(self._operator, command, timeout_seconds)
 
     def health(self) -> Mapping[str, bool]:
         """Return what must hold before this node can serve, by name."""
         is_up = self._ready.is_set() and not self.failed.done()
         checked = {name: check() for name, check in self.checks.items()}
         return {"actors": is_up, "not_draining": not self._is_stopping, **checked}
+
+    def _access(self) -> NodeAccess:
+        return NodeAccess(
+            root=self._find_root,
+            ask=self.ask,
+            figures=lambda totals: self._figures.read(
+                totals,
+                self.health(),
+                is_draining=self._is_stopping or self.drain_wanted.is_set(),
+            ),
+            drain=self.drain_wanted.set,
+        )
+
+    def _find_root(self) -> Cell:
+        if self._root is None:
+            raise RuntimeError("the node is not started")
+        return self._root
 
     def _find_directory(self) -> Cell | None:
         if self._directory is None or not self._directory.alive:
@@ -143,23 +184,3 @@ def carry_request_id() -> None:
     request_id = str(get_contextvars().get("request_id", ""))
     if request_id != request_context.get().request_id:
         request_context.set(RequestContext(request_id=request_id))
-
-
-def snapshot(cell: Cell) -> ActorNode:
-    """Describe an actor and all below it."""
-    stats = cell.stats()
-    last_exit = stats.last_exit
-    return ActorNode(
-        path=stats.path,
-        name=stats.path.rsplit("/", 1)[-1],
-        class_name=stats.class_name,
-        state=stats.state,
-        mailbox=stats.mailbox_depth,
-        mailbox_limit=stats.mailbox_limit,
-        head_age_ms=round(stats.head_age_seconds * 1000),
-        messages=stats.messages_in,
-        errors=stats.errors,
-        restarts=stats.restarts,
-        last_exit=f"{last_exit.kind}: {last_exit.detail}" if last_exit else None,
-        children=tuple(snapshot(child) for child in cell.children or ()),
-    )

@@ -248,3 +248,13 @@ class SentToActor:
     reply_type: str
     reply: str
     is_audited: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drain:
+    """Take on nothing new and end what there is, until `Undrain`. Handled by who takes on work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undrain:
+    """Take on work again."""

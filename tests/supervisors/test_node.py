@@ -10,6 +10,7 @@ from structlog.contextvars import bound_contextvars
 
 from veza.actors.base import SupervisedActor
 from veza.actors.messages.common import Crashed, Gone
+from veza.actors.messages.operator import ReadTree, TreeRead
 from veza.actors.runtime.address import Address
 from veza.supervisors.child_spec import ChildSpec, Intensity, Strategy, SupervisorSpec
 from veza.supervisors.directory import Directory
@@ -54,8 +55,10 @@ async def node() -> AsyncIterator[Node]:
 
 async def test_a_started_node_is_healthy_and_shows_its_tree(node: Node) -> None:
     assert all(node.health().values())
-    root = node.tree()
-    assert (root.name, [child.name for child in root.children]) == ("root", ["directory", "clerk"])
+    read = await node.operate(ReadTree())
+    assert isinstance(read, TreeRead)
+    names = [child.name for child in read.root.children]
+    assert (read.root.name, names) == ("root", ["directory", "clerk"])
 
 
 async def test_a_crash_is_logged_with_the_request_it_failed_for(

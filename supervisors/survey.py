@@ -1,0 +1,309 @@
+"""The supervision tree as operators see it, read in slices so that a big one never stops the loop.
+
+First every actor is summed into those above it; then the shown part is described from the top down.
+"""
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from heapq import heappush, heappushpop, nlargest
+from typing import Final
+
+import psutil
+
+from veza.actors.base import SupervisedActor
+from veza.actors.messages.ops import ActorNode, ProcessFigures, Rollup, Supervision, Unhealthy
+from veza.actors.runtime import Cell, CellStats
+from veza.supervisors.child_spec import ChildSpec, FamilySpec, Restart, RestartLog, SupervisorSpec
+from veza.supervisors.family import FamilySupervisor
+from veza.supervisors.pace import Pace
+from veza.supervisors.supervisor import Child, Supervisor
+
+SLICE_CHILDREN: Final = 256
+HUNG_SECONDS: Final = 30.0
+WAITING_SECONDS: Final = 1.0
+RECENT_RESTART_SECONDS: Final = 300.0
+ALARMING: Final = 0.8
+"""Share of a mailbox, or of a supervisor's intensity, from which on it is told."""
+STATE_NAMES: Final = {"stashing": "starting", "live": "idle"}
+
+
+class Sums:
+    """An actor and all below it, while they are being added up."""
+
+    __slots__ = ("actors", "age", "errors", "mailbox", "messages", "restarts", "unhealthy")
+
+    def __init__(self, cell: Cell) -> None:
+        rare = cell.rare
+        self.actors = 1
+        self.messages = cell.messages_in
+        self.errors = rare.errors if rare else 0
+        self.restarts = rare.restarts if rare else 0
+        self.mailbox = 0
+        self.age = 0.0
+        self.unhealthy = 0
+
+    def add(self, other: "Sums") -> None:
+        self.actors += other.actors
+        self.messages += other.messages
+        self.errors += other.errors
+        self.restarts += other.restarts
+        self.mailbox += other.mailbox
+        self.unhealthy += other.unhealthy
+        self.age = max(self.age, other.age)
+
+    def rank(self) -> tuple[int, int, float, int]:
+        """Say who is shown first when not all are."""
+        return self.unhealthy, self.mailbox, self.age, self.messages
+
+    def rollup(self) -> Rollup:
+        return Rollup(
+            actors=self.actors,
+            unhealthy=self.unhealthy,
+            mailbox=self.mailbox,
+            messages=self.messages,
+            errors=self.errors,
+            restarts=self.restarts,
+            head_age_ms=round(self.age * 1000),
+        )
+
+
+class Survey:
+    """One look at an actor and all below it."""
+
+    def __init__(self, top: Cell, children: int) -> None:
+        self.top = top
+        self.limit = children
+        self.pace = Pace()
+        self.sums: dict[Cell, Sums] = {}
+        self.noteworthy: dict[Cell, list[Cell]] = {}
+        self.busiest: dict[Cell, list[tuple[int, int, Cell]]] = {}
+
+    async def read(self) -> ActorNode:
+        """Return the top's description, with at most `children` of each family."""
+        for cell in reversed(await self._all()):
+            await self.pace.step()
+            sums = self.sums[cell]
+            stats = cell.stats()
+            sums.mailbox += stats.mailbox_depth
+            sums.age = max(sums.age, stats.head_age_seconds)
+            sums.unhealthy += bool(complaints(cell, stats))
+            if cell is not self.top and cell.parent in self.sums:
+                self.sums[cell.parent].add(sums)
+        return await self._describe(self.top, "")
+
+    async def _all(self) -> list[Cell]:
+        """Find every actor worth a look; the quiet ones are only counted where they belong."""
+        found: list[Cell] = []
+        self.sums[self.top] = Sums(self.top)
+        waiting = deque([self.top])
+        while waiting:
+            cell = waiting.popleft()
+            found.append(cell)
+            waiting.extend(await self._children(cell))
+        return found
+
+    async def _children(self, cell: Cell) -> list[Cell]:
+        sums = self.sums[cell]
+        noteworthy: list[Cell] = []
+        busiest: list[tuple[int, int, Cell]] = []
+        self.noteworthy[cell], self.busiest[cell] = noteworthy, busiest
+        for number, child in enumerate(tuple(cell.children or ())):
+            if number % SLICE_CHILDREN == 0:
+                await self.pace.step()
+            if is_noteworthy(child):
+                self.sums[child] = Sums(child)
+                noteworthy.append(child)
+                continue
+            sums.actors += 1
+            sums.messages += child.messages_in
+            push = heappush if len(busiest) < self.limit else heappushpop
+            push(busiest, (child.messages_in, number, child))
+        return noteworthy
+
+    async def _describe(self, cell: Cell, restart: str) -> ActorNode:
+        await self.pace.step()
+        nodes: list[ActorNode] = []
+        for child, child_restart in self._shown(cell):
+            if isinstance(child, Cell):
+                nodes.append(await self._describe(child, child_restart))
+            else:
+                nodes.append(missing(cell.path, child))
+        sums = self.sums.get(cell) or Sums(cell)
+        return describe(cell, restart=restart, below=sums.rollup(), children=tuple(nodes))
+
+    def _shown(self, cell: Cell) -> Iterator[tuple[Cell | Child, str]]:
+        """Yield the children to show, a fixed supervisor's as they should be."""
+        match cell.instance:
+            case Supervisor(children=children):
+                for child in children:
+                    is_there = child.cell is not None and child.cell.alive
+                    yield (child.cell if is_there and child.cell else child), child.spec.restart
+            case FamilySupervisor(spec=spec):
+                for each in self._first(cell):
+                    yield each, spec.restart
+            case _:
+                for each in self._first(cell):
+                    yield each, ""
+
+    def _first(self, cell: Cell) -> list[Cell]:
+        """Return the noteworthy children, the worst first, then the busiest of the quiet ones."""
+        noteworthy = self.noteworthy.get(cell, ())
+        first = nlargest(self.limit, noteworthy, key=lambda child: self.sums[child].rank())
+        quiet = sorted(self.busiest.get(cell, ()), reverse=True)
+        return [*first, *(child for _messages, _number, child in quiet)][: self.limit]
+
+
+def is_noteworthy(cell: Cell) -> bool:
+    """Tell whether an actor is more than idle, well and childless: then it is worth a closer look."""
+    return (
+        cell.mailbox is not None
+        or cell.rare is not None
+        or bool(cell.children)
+        or cell.state != "live"
+    )
+
+
+def describe(
+    cell: Cell,
+    *,
+    restart: str = "",
+    below: Rollup | None = None,
+    children: tuple[ActorNode, ...] = (),
+) -> ActorNode:
+    """Describe one actor."""
+    stats = cell.stats()
+    last_exit = stats.last_exit
+    return ActorNode(
+        path=stats.path,
+        name=stats.path.rsplit("/", 1)[-1],
+        class_name=stats.class_name,
+        state=state_of(cell, stats),
+        unhealthy=complaints(cell, stats),
+        mailbox=stats.mailbox_depth,
+        mailbox_limit=stats.mailbox_limit,
+        mailbox_high_water=stats.mailbox_high_water,
+        head_age_ms=round(stats.head_age_seconds * 1000),
+        messages=stats.messages_in,
+        messages_out=stats.messages_out,
+        errors=stats.errors,
+        dropped=stats.dropped,
+        restarts=stats.restarts,
+        busy_ms=round(stats.handler_seconds * 1000),
+        current=stats.current_handler,
+        current_ms=round(stats.current_handler_seconds * 1000),
+        started_at=stats.started_at,
+        last_exit=f"{last_exit.kind}: {last_exit.detail}" if last_exit else None,
+        restart=restart or restart_type(cell),
+        supervision=supervision_of(cell),
+        process=process_of(cell),
+        child_count=stats.children,
+        below=below or Sums(cell).rollup(),
+        children=children,
+    )
+
+
+def missing(parent_path: str, child: Child) -> ActorNode:
+    """Describe an actor that should be there and is not."""
+    return ActorNode(
+        path=f"{parent_path}/{child.spec.name}",
+        name=child.spec.name,
+        class_name=child.spec.actor.__name__,
+        state=child.state,
+        unhealthy=() if child.spec.restart is Restart.TEMPORARY else (Unhealthy.DOWN,),
+        mailbox=0,
+        mailbox_limit=child.spec.actor.mailbox_limit,
+        mailbox_high_water=0,
+        head_age_ms=0,
+        messages=0,
+        messages_out=0,
+        errors=0,
+        dropped=0,
+        restarts=0,
+        busy_ms=0,
+        current="",
+        current_ms=0,
+        started_at=0.0,
+        last_exit=None,
+        restart=child.spec.restart,
+        supervision=None,
+        process=None,
+        child_count=0,
+        below=Rollup(
+            actors=0, unhealthy=0, mailbox=0, messages=0, errors=0, restarts=0, head_age_ms=0
+        ),
+    )
+
+
+def state_of(cell: Cell, stats: CellStats) -> str:
+    if getattr(cell.instance, "is_draining", False):
+        return "draining"
+    return STATE_NAMES.get(stats.state, stats.state)
+
+
+def complaints(cell: Cell, stats: CellStats) -> tuple[Unhealthy, ...]:
+    """List what is wrong with an actor, the worst first."""
+    is_held = stats.state in {"stashing", "suspended"}
+    supervision = supervision_of(cell)
+    found = {
+        Unhealthy.CRASHED: stats.state in {"crashed", "restarting"},
+        Unhealthy.HUNG: stats.current_handler_seconds > HUNG_SECONDS,
+        Unhealthy.MAILBOX_FULL: stats.mailbox_depth >= ALARMING * stats.mailbox_limit,
+        Unhealthy.WAITING: stats.head_age_seconds > WAITING_SECONDS and not is_held,
+        Unhealthy.INTENSITY: supervision is not None
+        and supervision.restarts_used >= ALARMING * supervision.restarts_allowed,
+        Unhealthy.RESTARTED: was_restarted_lately(cell, stats),
+        Unhealthy.SUSPENDED: stats.state == "suspended",
+        Unhealthy.DRAINING: getattr(cell.instance, "is_draining", False),
+    }
+    return tuple(complaint for complaint, is_true in found.items() if is_true)
+
+
+def was_restarted_lately(cell: Cell, stats: CellStats) -> bool:
+    return stats.restarts > 0 and time.monotonic() - cell.started_at < RECENT_RESTART_SECONDS
+
+
+def supervision_of(cell: Cell) -> Supervision | None:
+    match cell.instance:
+        case Supervisor(spec=SupervisorSpec(strategy=strategy), restarts=log):
+            return _supervision(strategy, log)
+        case FamilySupervisor(spec=FamilySpec(), restarts=log):
+            return _supervision("one_for_one", log)
+        case _:
+            return None
+
+
+def _supervision(strategy: str, log: RestartLog) -> Supervision:
+    return Supervision(
+        strategy=strategy,
+        restarts_used=log.used(),
+        restarts_allowed=log.intensity.restarts,
+        period_seconds=log.intensity.period_seconds,
+    )
+
+
+def restart_type(cell: Cell) -> str:
+    """Return the restart type that an actor's supervisor gives it; empty for who has none."""
+    match cell.parent.instance if cell.parent else None:
+        case Supervisor(children=children):
+            found = (child.spec for child in children if child.cell is cell)
+            spec: ChildSpec | None = next(found, None)
+            return spec.restart if spec else ""
+        case FamilySupervisor(spec=family):
+            return family.restart
+        case _:
+            return ""
+
+
+def process_of(cell: Cell) -> ProcessFigures | None:
+    """Measure the process an actor owns; None if there is none, or none any more."""
+    pid = cell.instance.process_id() if isinstance(cell.instance, SupervisedActor) else None
+    if pid is None:
+        return None
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            times, memory = process.cpu_times(), process.memory_info()
+    except psutil.Error:
+        return None
+    return ProcessFigures(pid=pid, cpu_seconds=times.user + times.system, rss_bytes=memory.rss)
