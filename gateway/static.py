@@ -18,6 +18,8 @@ PAGE_PATHS: Final = (
     "/rooms",
     "/rooms/{room_id}",
     "/tracks/{track_id}",
+    "/ops",
+    "/ops/{rest:.+}",
 )
 """What the client's own router answers; any other path is not found."""
 

@@ -10,8 +10,8 @@ from typing import Final
 
 from cyclopts import App
 
+from veza.config.version import version
 from veza.gateway.cli.outcome import CommandError, Exit
-from veza.gateway.version import version
 
 COMMANDS: Final = {
     "serve": "veza.gateway.cli.serve:serve",
@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "connections": "veza.gateway.cli.listing:connections",
     "audit": "veza.gateway.cli.listing:audit",
     "doctor": "veza.gateway.cli.doctor:doctor",
+    "load": "veza.gateway.load.commands:load",
 }
 """Where each command is: a module, and the function or the group of commands in it."""
 

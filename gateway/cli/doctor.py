@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 from rich.text import Text
 
+from veza.config.version import version
 from veza.gateway.cli.examination import Running, Surroundings, examine
 from veza.gateway.cli.findings import Finding, Grade, fail
 from veza.gateway.cli.machine_checks import (
@@ -44,7 +45,6 @@ from veza.gateway.cli.node_checks import (
 from veza.gateway.cli.options import HERE, Where, read_settings
 from veza.gateway.cli.outcome import Exit
 from veza.gateway.cli.rendering import clean, remark, show, show_json
-from veza.gateway.version import version
 
 Facts = TypeVar("Facts")
 

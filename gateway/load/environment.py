@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import psutil
 
+from veza.config.version import version as veza_version
 from veza.gateway.load.scenario import Scenario
-from veza.gateway.ops import version as veza_version
 
 PACKAGES: Final = ("aiohttp", "asyncpg", "hdrhistogram", "thespian", "uvloop")
 

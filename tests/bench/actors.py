@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / ".links"))
 import uvloop
 from actors_pauses import fairness, pauses
 from actors_peers import Pykka, SimpleBase, TaskQueue
-from actors_veza import Veza, VezaAsking, VezaAsync
+from actors_veza import Veza, VezaAsking, VezaAsync, VezaObserved
 from actors_words import UNLIMITED, rate, resident_bytes, say
 
 from veza.actors.runtime.garbage import GarbageKeeper
@@ -39,7 +39,8 @@ PAUSE_SECONDS = 5.0
 ERLANG = "erlang +S 1"
 ERLANG_SOURCE = Path(__file__).with_name("actors_erlang.erl")
 CONTENDERS = {
-    each.name: each for each in (Veza, VezaAsync, VezaAsking, SimpleBase, Pykka, TaskQueue)
+    each.name: each
+    for each in (Veza, VezaObserved, VezaAsync, VezaAsking, SimpleBase, Pykka, TaskQueue)
 }
 PAUSE_KINDS = {
     "plain": "100k plain actors",

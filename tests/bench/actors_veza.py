@@ -210,6 +210,16 @@ class VezaAsync(Veza):
     left, right, sink, idle = AsyncLeft, AsyncRight, AsyncSink, AsyncIdle
 
 
+class VezaObserved(Veza):
+    """As the first 2,000 actors of a node run: their last messages are kept."""
+
+    name = "veza observed"
+    alive_counts = ()
+
+    def new_base(self):
+        return AsyncioSystemBase(recent_budget=1_000_000)
+
+
 class VezaAsking(Veza):
     """Actors that ask actors, with a time-out and exactly one answer to each question."""
 

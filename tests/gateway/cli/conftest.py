@@ -470,9 +470,17 @@ class Terminal:
             stdin=self.tty,
             stdout=self.tty,
             stderr=self.tty,
-            env={**os.environ, "PYTHONPATH": str(ROOT / ".links"), "TERM": "xterm-256color"},
+            env=self.environment(),
             start_new_session=True,
         )
+
+    @staticmethod
+    def environment() -> dict[str, str]:
+        """This one's, without a size that another terminal may have."""
+        kept = {
+            name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")
+        }
+        return {**kept, "PYTHONPATH": str(ROOT / ".links"), "TERM": "xterm-256color"}
 
     def resize(self, lines: int, columns: int) -> None:
         fcntl.ioctl(self.tty, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))

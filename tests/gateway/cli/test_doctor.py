@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from veza.config.paths import lock_file
+from veza.config.version import version
 from veza.gateway.cli.doctor import RUNNING
 from veza.gateway.cli.examination import holder_of
-from veza.gateway.version import version
 
 # A process of its own that listens as a node does and answers /readyz with what it was given.
 SERVER = """
