@@ -5,6 +5,7 @@ is written to the log and to the audit log, with who and why, before it is done;
 away does not keep anybody from mending it.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ from veza.actors.messages.operator import (
     TreeRead,
     Undrain,
 )
-from veza.actors.messages.ops import ClassTotals, NodeFigures
+from veza.actors.messages.ops import ActorNode, ClassTotals, NodeFigures
 from veza.actors.runtime import (
     ActorEndedError,
     Cell,
@@ -89,35 +90,48 @@ class OperatorActor(ServiceActor):
     """Answers the commands of `veza.actors.messages.operator`."""
 
     mailbox_limit: ClassVar[int] = 256
+    # Looks that wait for their turn and questions that wait for an answer keep nobody from acting.
+    concurrency: ClassVar[int] = 128
 
     def __init__(self, *, node: NodeAccess) -> None:
         super().__init__()
         self.node = node
         self.totals = Totals(self.runtime)
+        self.walking = asyncio.Lock()
         self.traces: dict[str, Trace] = {}
 
     # --- look ---
 
     async def receiveMsg_ReadTree(self, command: ReadTree, _sender: Address) -> TreeRead:
         top = self._find(command.under) if command.under else self.node.root()
-        return TreeRead(root=await Survey(top, min(command.children, MAX_CHILDREN)).read())
+        return TreeRead(root=await self._survey(top, min(command.children, MAX_CHILDREN)))
 
     async def receiveMsg_ReadNode(self, _command: ReadNode, _sender: Address) -> NodeFigures:
-        return self.node.figures(await self.totals.read())
+        return self.node.figures(await self._totals())
 
     async def receiveMsg_ReadTotals(self, _command: ReadTotals, _sender: Address) -> TotalsRead:
-        return TotalsRead(classes=await self.totals.read())
+        return TotalsRead(classes=await self._totals())
 
     async def receiveMsg_InspectActor(
         self, command: InspectActor, _sender: Address
     ) -> ActorInspected:
         cell = self._find(command.path)
-        node = await Survey(cell, sight.CHILDREN_SHOWN).read()
+        node = await self._survey(cell, sight.CHILDREN_SHOWN)
         try:
             observed = self.runtime.look(cell)
         except ActorEndedError as error:
             raise ended() from error
         return sight.inspected(cell, node, observed, self.traces)
+
+    # Long walks take turns: each stops the loop for a slice at a time, and slices add up.
+
+    async def _survey(self, top: Cell, children: int) -> ActorNode:
+        async with self.walking:
+            return await Survey(top, children).read()
+
+    async def _totals(self) -> tuple[ClassTotals, ...]:
+        async with self.walking:
+            return await self.totals.read()
 
     # --- act ---
 

@@ -1,12 +1,14 @@
 """The supervision tree as operators see it, read in slices so that a big one never stops the loop.
 
 First every actor is summed into those above it; then the shown part is described from the top down.
+Members of a family that are idle and well, nearly all of very many, are counted and not looked at closely.
 """
 
 import time
 from collections import deque
 from collections.abc import Iterator
-from heapq import heappush, heappushpop, nlargest
+from heapq import heappush, heappushpop
+from itertools import islice
 from typing import Final
 
 import psutil
@@ -14,10 +16,10 @@ import psutil
 from veza.actors.base import SupervisedActor
 from veza.actors.messages.ops import ActorNode, ProcessFigures, Rollup, Supervision, Unhealthy
 from veza.actors.runtime import Cell, CellStats
-from veza.supervisors.child_spec import ChildSpec, FamilySpec, Restart, RestartLog, SupervisorSpec
+from veza.supervisors.child_spec import ChildSpec, FamilySpec, RestartLog, SupervisorSpec
 from veza.supervisors.family import FamilySupervisor
 from veza.supervisors.pace import Pace
-from veza.supervisors.supervisor import Child, Supervisor
+from veza.supervisors.supervisor import Child, State, Supervisor
 
 SLICE_CHILDREN: Final = 256
 HUNG_SECONDS: Final = 30.0
@@ -26,6 +28,9 @@ RECENT_RESTART_SECONDS: Final = 300.0
 ALARMING: Final = 0.8
 """Share of a mailbox, or of a supervisor's intensity, from which on it is told."""
 STATE_NAMES: Final = {"stashing": "starting", "live": "idle"}
+
+Place = tuple[tuple[float, ...], int, Cell]
+"""A rank, a number that no other has, and who holds it."""
 
 
 class Sums:
@@ -52,6 +57,15 @@ class Sums:
         self.unhealthy += other.unhealthy
         self.age = max(self.age, other.age)
 
+    def count(self, quiet: Cell) -> None:
+        """Add an actor below that needs no closer look."""
+        self.actors += 1
+        self.messages += quiet.messages_in
+        rare = quiet.rare
+        if rare is not None:
+            self.errors += rare.errors
+            self.restarts += rare.restarts
+
     def rank(self) -> tuple[int, int, float, int]:
         """Say who is shown first when not all are."""
         return self.unhealthy, self.mailbox, self.age, self.messages
@@ -76,21 +90,30 @@ class Survey:
         self.limit = children
         self.pace = Pace()
         self.sums: dict[Cell, Sums] = {}
-        self.noteworthy: dict[Cell, list[Cell]] = {}
-        self.busiest: dict[Cell, list[tuple[int, int, Cell]]] = {}
+        self.worst: dict[Cell, list[Place]] = {}
+        self.busiest: dict[Cell, list[Place]] = {}
 
     async def read(self) -> ActorNode:
         """Return the top's description, with at most `children` of each family."""
-        for cell in reversed(await self._all()):
+        found = await self._all()
+        for number in range(len(found) - 1, -1, -1):
             await self.pace.step()
+            cell = found[number]
             sums = self.sums[cell]
-            stats = cell.stats()
-            sums.mailbox += stats.mailbox_depth
-            sums.age = max(sums.age, stats.head_age_seconds)
-            sums.unhealthy += bool(complaints(cell, stats))
+            self._look_closely(cell, sums)
             if cell is not self.top and cell.parent in self.sums:
                 self.sums[cell.parent].add(sums)
+                worst = self.worst.setdefault(cell.parent, [])
+                push_within(worst, (sums.rank(), -number, cell), self.limit)
         return await self._describe(self.top, "")
+
+    def _look_closely(self, cell: Cell, sums: Sums) -> None:
+        stats = cell.stats()
+        sums.mailbox += stats.mailbox_depth
+        sums.age = max(sums.age, stats.head_age_seconds)
+        sums.unhealthy += bool(complaints(cell, stats))
+        if isinstance(cell.instance, Supervisor):
+            sums.unhealthy += sum(is_down(child) for child in cell.instance.children)
 
     async def _all(self) -> list[Cell]:
         """Find every actor worth a look; the quiet ones are only counted where they belong."""
@@ -98,27 +121,27 @@ class Survey:
         self.sums[self.top] = Sums(self.top)
         waiting = deque([self.top])
         while waiting:
+            await self.pace.step()
             cell = waiting.popleft()
             found.append(cell)
             waiting.extend(await self._children(cell))
         return found
 
     async def _children(self, cell: Cell) -> list[Cell]:
-        sums = self.sums[cell]
+        sums, now = self.sums[cell], time.monotonic()
         noteworthy: list[Cell] = []
-        busiest: list[tuple[int, int, Cell]] = []
-        self.noteworthy[cell], self.busiest[cell] = noteworthy, busiest
+        busiest = self.busiest[cell] = []
+        # What stands in a fixed list is looked at in any case: there are few, and all are shown.
+        is_fixed = isinstance(cell.instance, Supervisor)
         for number, child in enumerate(tuple(cell.children or ())):
             if number % SLICE_CHILDREN == 0:
                 await self.pace.step()
-            if is_noteworthy(child):
+            if is_fixed or is_noteworthy(child, now):
                 self.sums[child] = Sums(child)
                 noteworthy.append(child)
-                continue
-            sums.actors += 1
-            sums.messages += child.messages_in
-            push = heappush if len(busiest) < self.limit else heappushpop
-            push(busiest, (child.messages_in, number, child))
+            else:
+                sums.count(child)
+                push_within(busiest, ((child.messages_in,), number, child), self.limit)
         return noteworthy
 
     async def _describe(self, cell: Cell, restart: str) -> ActorNode:
@@ -148,20 +171,26 @@ class Survey:
 
     def _first(self, cell: Cell) -> list[Cell]:
         """Return the noteworthy children, the worst first, then the busiest of the quiet ones."""
-        noteworthy = self.noteworthy.get(cell, ())
-        first = nlargest(self.limit, noteworthy, key=lambda child: self.sums[child].rank())
+        worst = sorted(self.worst.get(cell, ()), reverse=True)
         quiet = sorted(self.busiest.get(cell, ()), reverse=True)
-        return [*first, *(child for _messages, _number, child in quiet)][: self.limit]
+        first = (child for _rank, _number, child in (*worst, *quiet) if child.alive)
+        return list(islice(first, self.limit))
 
 
-def is_noteworthy(cell: Cell) -> bool:
+def push_within(heap: list[Place], place: Place, limit: int) -> None:
+    """Keep the greatest, at most `limit` of them."""
+    if len(heap) < limit:
+        heappush(heap, place)
+    else:
+        heappushpop(heap, place)
+
+
+def is_noteworthy(cell: Cell, now: float) -> bool:
     """Tell whether an actor is more than idle, well and childless: then it is worth a closer look."""
-    return (
-        cell.mailbox is not None
-        or cell.rare is not None
-        or bool(cell.children)
-        or cell.state != "live"
-    )
+    if cell.mailbox is not None or cell.active or cell.children or cell.state != "live":
+        return True
+    rare = cell.rare
+    return rare is not None and (bool(rare.held) or was_restarted_lately(cell, rare.restarts, now))
 
 
 def describe(
@@ -210,7 +239,7 @@ def missing(parent_path: str, child: Child) -> ActorNode:
         name=child.spec.name,
         class_name=child.spec.actor.__name__,
         state=child.state,
-        unhealthy=() if child.spec.restart is Restart.TEMPORARY else (Unhealthy.DOWN,),
+        unhealthy=(Unhealthy.DOWN,) if is_down(child) else (),
         mailbox=0,
         mailbox_limit=child.spec.actor.mailbox_limit,
         mailbox_high_water=0,
@@ -235,6 +264,12 @@ def missing(parent_path: str, child: Child) -> ActorNode:
     )
 
 
+def is_down(child: Child) -> bool:
+    """Tell whether an actor should be there and is not; one that ended for good should not."""
+    is_there = child.cell is not None and child.cell.alive
+    return not is_there and child.state is not State.ENDED
+
+
 def state_of(cell: Cell, stats: CellStats) -> str:
     if getattr(cell.instance, "is_draining", False):
         return "draining"
@@ -252,15 +287,15 @@ def complaints(cell: Cell, stats: CellStats) -> tuple[Unhealthy, ...]:
         Unhealthy.WAITING: stats.head_age_seconds > WAITING_SECONDS and not is_held,
         Unhealthy.INTENSITY: supervision is not None
         and supervision.restarts_used >= ALARMING * supervision.restarts_allowed,
-        Unhealthy.RESTARTED: was_restarted_lately(cell, stats),
+        Unhealthy.RESTARTED: was_restarted_lately(cell, stats.restarts, time.monotonic()),
         Unhealthy.SUSPENDED: stats.state == "suspended",
         Unhealthy.DRAINING: getattr(cell.instance, "is_draining", False),
     }
     return tuple(complaint for complaint, is_true in found.items() if is_true)
 
 
-def was_restarted_lately(cell: Cell, stats: CellStats) -> bool:
-    return stats.restarts > 0 and time.monotonic() - cell.started_at < RECENT_RESTART_SECONDS
+def was_restarted_lately(cell: Cell, restarts: int, now: float) -> bool:
+    return restarts > 0 and now - cell.started_at < RECENT_RESTART_SECONDS
 
 
 def supervision_of(cell: Cell) -> Supervision | None:

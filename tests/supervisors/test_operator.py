@@ -53,6 +53,7 @@ from veza.supervisors.child_spec import (
 )
 from veza.supervisors.directory import Directory
 from veza.supervisors.node import Node
+from veza.supervisors.survey import Survey
 
 ADA = Operator(name="ada", user_id="01900000-0000-7000-8000-000000000001", via="http")
 CLERK = "/veza/root/desk/clerk"
@@ -243,10 +244,52 @@ async def test_a_big_family_shows_the_worst_and_counts_all(served: Served) -> No
     assert family.children[0].unhealthy == (Unhealthy.RESTARTED,)
 
 
-async def test_a_look_at_very_many_actors_never_holds_up_the_loop(served: Served) -> None:
+async def test_idle_members_of_a_family_are_counted_and_not_looked_at_closely(
+    served: Served,
+) -> None:
+    for number in range(DESKS):
+        await served.node.ask(("visitor", str(number)), Count())
+    await served.node.ask(("visitor", "17"), Fail())
+    await served.node.ask(("visitor", "17"), Count())
+    family = next(cell for cell in served.node.runtime.tree() if cell.label == "visitors")
+
+    survey = Survey(family, 3)
+    read = await survey.read()
+
+    assert {cell.label for cell in survey.sums} == {"visitors", "17"}
+    assert (read.below.actors, read.below.restarts, read.below.errors) == (DESKS + 1, 1, 1)
+
+
+async def test_who_should_be_there_and_is_not_is_counted_as_unhealthy(served: Served) -> None:
+    cell = next(cell for cell in served.node.runtime.tree() if cell.path == CLERK)
+    desk = cell.parent
+    assert desk is not None
+    await served.do("/veza/root/desk/once", ActorAction.KILL)
+    await served.tree()
+    served.node.runtime.kill(cell)  # its supervisor has not heard of it yet
+
+    read = await Survey(desk, 10).read()
+
+    assert [(each.name, each.unhealthy) for each in read.children] == [
+        ("clerk", (Unhealthy.DOWN,)),
+        ("once", ()),
+        ("waiter", ()),
+    ]
+    assert Unhealthy.WAITING not in read.unhealthy
+    assert read.below.unhealthy == 1
+
+
+@pytest.mark.parametrize("are_suspended", [False, True])
+async def test_looks_at_very_many_actors_never_hold_up_the_loop(
+    served: Served, *, are_suspended: bool
+) -> None:
     await asyncio.gather(
         *(served.node.ask(("visitor", str(n)), Count(), 60) for n in range(20_000))
     )
+    if are_suspended:
+        for cell in served.node.runtime.tree():
+            if cell.behaviour.name == "Visitor":
+                served.node.runtime.suspend(cell)
     served.node.garbage.start(asyncio.get_running_loop())
     pauses: list[float] = []
 
@@ -257,13 +300,16 @@ async def test_a_look_at_very_many_actors_never_holds_up_the_loop(served: Served
             pauses.append(time.thread_time() - before)
 
     measuring = asyncio.create_task(measure())
-    family = await served.tree("/veza/root/visitors", children=50)
+    # As many looks at once as would hold it up together if they did not take turns.
+    looks = [served.tree("/veza/root/visitors", children=50) for _ in range(4)]
+    family, *_ = await asyncio.gather(*looks)
     measuring.cancel()
     served.node.garbage.stop()
 
     assert family.below.actors == 20_001
+    assert family.below.unhealthy == (20_000 if are_suspended else 0)
     assert len(family.children) == 50
-    assert max(pauses) < 0.05  # of CPU time: others may use this machine
+    assert max(pauses) < 0.02  # of CPU time: others may use this machine
 
 
 async def test_an_actor_tells_its_state_its_messages_and_its_process(served: Served) -> None:
