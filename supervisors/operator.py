@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Final
 from uuid import UUID
 
@@ -62,6 +63,7 @@ from veza.supervisors.child_spec import Restart, is_restarted
 from veza.supervisors.directory import Directory
 from veza.supervisors.family import FamilySupervisor
 from veza.supervisors.hand_message import answer_text, hand_message
+from veza.supervisors.masking import described
 from veza.supervisors.supervisor import Supervisor
 from veza.supervisors.survey import Survey, restart_type
 from veza.supervisors.totals import Totals
@@ -220,7 +222,7 @@ class OperatorActor(ServiceActor):
                 limit=command.limit,
                 seconds=command.seconds,
                 message_type=command.message_type,
-                keep_messages=command.with_bodies,
+                describe=partial(described, with_texts=True) if command.with_bodies else None,
             )
         except TooManyTracesError as error:
             raise RefusedError(RejectCode.RATE_LIMITED, str(error)) from error

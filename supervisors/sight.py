@@ -127,7 +127,7 @@ def trace_read(trace_id: str, trace: Trace, after: int) -> TraceRead:
                 wait_ms=each.wait_seconds * 1000,
                 run_ms=each.run_seconds * 1000,
                 outcome=each.outcome,
-                body=described(each.message, with_texts=True) if each.message else "",
+                body=each.body,
             )
             for each in trace.entries
             if each.number > after

@@ -10,7 +10,7 @@ from veza.actors.runtime.letters import CrashRecord, DeadLetter, Letters
 from veza.actors.runtime.observation import Observation
 from veza.actors.runtime.observer import Observer
 from veza.actors.runtime.thespian_api import ActorAddress
-from veza.actors.runtime.trace import Trace
+from veza.actors.runtime.trace import Describe, Trace
 
 if TYPE_CHECKING:
     from veza.actors.runtime.lifecycle import Lifecycle
@@ -82,18 +82,19 @@ class Inspection:
         limit: int,
         seconds: float,
         message_type: str = "",
-        keep_messages: bool = False,
+        describe: Describe | None = None,
     ) -> Trace:
         """Keep the next messages an actor handles, of one class or all, until `limit` or `seconds`.
 
-        Raises `TooManyTracesError` (4 an actor, 16 a system) and `ActorEndedError`.
+        `describe` makes the text that is kept of a message; it must not raise. Raises
+        `TooManyTracesError` (4 an actor, 16 a system) and `ActorEndedError`.
         """
         return self.observer.trace(
             cell,
             limit=limit,
             seconds=seconds,
             message_type=message_type,
-            keep_messages=keep_messages,
+            describe=describe,
         )
 
     # What went wrong.

@@ -4,7 +4,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from veza.actors.runtime.observation import Observation
-from veza.actors.runtime.trace import ACTOR_ENDED, Trace
+from veza.actors.runtime.trace import ACTOR_ENDED, Describe, Trace
 
 if TYPE_CHECKING:
     from veza.actors.runtime.cell import Cell
@@ -73,7 +73,13 @@ class Observer:
             self.places += 1
 
     def trace(
-        self, cell: "Cell", *, limit: int, seconds: float, message_type: str, keep_messages: bool
+        self,
+        cell: "Cell",
+        *,
+        limit: int,
+        seconds: float,
+        message_type: str,
+        describe: Describe | None,
     ) -> Trace:
         if limit < 1 or seconds <= 0:
             raise ValueError(f"a trace of {limit} messages in {seconds} s sees nothing")
@@ -87,7 +93,7 @@ class Observer:
             limit=limit,
             seconds=seconds,
             message_type=message_type,
-            keep_messages=keep_messages,
+            describe=describe,
             leave=self._leave,
         )
         self._traces[trace] = self._timers.after(seconds, partial(trace.stop, "time"))

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 Outcome = Literal["ok", "refused", "failed"]
 WhyEnded = Literal["", "limit", "time", "stopped", "the actor ended"]
 
+Describe = Callable[[object], str]
+
 ACTOR_ENDED: Final = "the actor ended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceEntry:
-    """One message. `number` counts from 1, `at` is seconds since 1970; `message` only if wanted."""
+    """One message. `number` counts from 1, `at` is seconds since 1970; `body` is empty unless wanted."""
 
     number: int
     class_name: str
@@ -29,17 +31,18 @@ class TraceEntry:
     wait_seconds: float
     run_seconds: float
     outcome: Outcome
-    message: object = None
+    body: str
 
 
 class Trace:
     """Runs until its limit, its time, `stop` or its actor's end; its entries stay readable.
 
     `seen` counts the messages the actor handled meanwhile, also those of classes not asked for.
+    Messages themselves are not kept, for they may be big: `describe` makes a text of each.
     """
 
     __slots__ = (
-        "_keeps_messages",
+        "_describe",
         "_leave",
         "cell",
         "ends_at",
@@ -59,7 +62,7 @@ class Trace:
         limit: int,
         seconds: float,
         message_type: str,
-        keep_messages: bool,
+        describe: Describe | None,
         leave: "Callable[[Trace], None]",
     ) -> None:
         self.cell = cell
@@ -71,7 +74,7 @@ class Trace:
         self.seen = 0
         self.entries: list[TraceEntry] = []
         self.why_ended: WhyEnded = ""
-        self._keeps_messages = keep_messages
+        self._describe = describe
         self._leave = leave
 
     def stop(self, why: WhyEnded = "stopped") -> None:
@@ -111,7 +114,7 @@ class Trace:
             wait_seconds=max(0.0, started - sent),
             run_seconds=ended - started,
             outcome=outcome_of(error),
-            message=message if self._keeps_messages else None,
+            body=self._describe(message) if self._describe else "",
         )
 
 

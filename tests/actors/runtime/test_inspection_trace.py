@@ -1,7 +1,9 @@
 """A trace sees each message its actor handles, how it ended, and ends by itself."""
 
 import asyncio
+import gc
 import time
+import weakref
 
 import pytest
 
@@ -81,7 +83,7 @@ async def test_each_message_is_there_with_sender_request_and_outcome(
     assert all(started - 0.1 <= each.at <= time.time() for each in trace.entries)
     assert all(0 <= each.wait_seconds < 1 for each in trace.entries)
     assert all(0 <= each.run_seconds < 1 for each in trace.entries)
-    assert {each.message for each in trace.entries} == {None}
+    assert {each.body for each in trace.entries} == {""}
 
 
 async def test_each_message_of_a_batch_is_there(base, settle):
@@ -104,13 +106,22 @@ async def test_classic_actors_are_traced_each_attempt_counting(base, settle, act
     assert [each.outcome for each in trace.entries] == ["ok", *["failed"] * attempts]
 
 
-async def test_messages_are_kept_only_if_asked_for(base, kit, settle):
+async def test_messages_are_described_only_if_asked_for_and_never_kept(base, kit, settle):
     cell = base.spawn(kit.Machine)
-    trace = base.trace(cell, limit=10, seconds=60, keep_messages=True)
-    message = kit.Do(call=lambda actor: None)
-    base.post(cell, message, base.address)
+    silent = base.trace(cell, limit=10, seconds=60)
+    telling = base.trace(cell, limit=10, seconds=60, describe=lambda message: repr(message)[:7])
+    gone = weakref.WeakSet()
+    big = type("Big", (), {})()
+    gone.add(big)
+    base.post(cell, kit.Do(call=lambda actor, held=big: None), base.address)
+    del big
     await settle()
-    assert trace.entries[0].message is message
+    assert ([e.body for e in silent.entries], [e.body for e in telling.entries]) == (
+        [""],
+        ["Do(call"],
+    )
+    gc.collect()
+    assert not gone
 
 
 async def test_a_trace_may_ask_for_one_class_and_counts_them_all(base, kit, settle):
