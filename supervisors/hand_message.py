@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 import veza.actors.messages
+from veza.actors.messages.audit import RecordAct
 from veza.actors.messages.common import RefusedError, RejectCode
 from veza.supervisors.masking import described
 
@@ -20,6 +21,10 @@ def hand_message(name: str, fields: Mapping[str, object]) -> object:
     found = message_classes().get(name)
     if found is None:
         raise RefusedError(RejectCode.VALIDATION_FAILED, f"There is no message {name[:100]}.")
+    if found in written_down():
+        raise RefusedError(
+            RejectCode.VALIDATION_FAILED, f"{name} says who acts: it cannot be sent by hand."
+        )
     unknown = sorted(set(fields) - set(inspect.signature(found).parameters))
     if unknown:
         raise RefusedError(
@@ -41,6 +46,13 @@ def hand_message(name: str, fields: Mapping[str, object]) -> object:
 def answer_text(reply: object) -> str:
     """Return a reply as JSON text, masked."""
     return described(reply, with_texts=True)
+
+
+@cache
+def written_down() -> frozenset[type[Any]]:
+    """Return the messages that name who acts: by hand anybody could be named in the audit log."""
+    found = message_classes().values()
+    return frozenset({RecordAct, *(each for each in found if "by" in each.__dataclass_fields__)})
 
 
 @cache

@@ -117,10 +117,14 @@ class Node:
         self, key: Key, command: object, timeout_seconds: float = DEFAULT_ASK_SECONDS
     ) -> object:
         """Return the reply, or `Rejected`, `Crashed`, `Busy`, `TimedOut` or `Gone`."""
+        carry_request_id()
+        return await self._ask(key, command, timeout_seconds)
+
+    async def _ask(self, key: Key, command: object, timeout_seconds: float) -> object:
+        """Ask on behalf of whatever is being handled: an actor's request id is not this task's."""
         directory = self._find_directory()
         if directory is None:
             return Gone(command=type(command).__name__)
-        carry_request_id()
         deliver = Deliver(key=key, message=command)
         return await self.runtime.request(directory, deliver, timeout_seconds)
 
@@ -157,7 +161,7 @@ class Node:
     def _access(self) -> NodeAccess:
         return NodeAccess(
             root=self._find_root,
-            ask=self.ask,
+            ask=self._ask,
             figures=lambda totals: self._figures.read(
                 totals,
                 self.health(),

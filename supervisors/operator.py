@@ -50,22 +50,21 @@ from veza.actors.runtime import (
     ActorEndedError,
     Cell,
     DeadLetter,
-    ExitReason,
     TooManyTracesError,
     Trace,
     request_context,
 )
 from veza.actors.runtime.address import Address
-from veza.actors.runtime.exits import ExitKind
+from veza.actors.runtime.cell import SUSPENDED
 from veza.config.ids import uuid7
 from veza.supervisors import sight
-from veza.supervisors.child_spec import Restart, is_restarted
 from veza.supervisors.directory import Directory
 from veza.supervisors.family import FamilySupervisor
+from veza.supervisors.fate import can_drain, end_of, fate, is_last_straw, is_made_anew
 from veza.supervisors.hand_message import answer_text, hand_message
 from veza.supervisors.masking import described
 from veza.supervisors.supervisor import Supervisor
-from veza.supervisors.survey import Survey, restart_type
+from veza.supervisors.survey import Survey
 from veza.supervisors.totals import Totals
 
 AUDIT: Final[Key] = ("audit", "")
@@ -74,6 +73,8 @@ MAX_CHILDREN: Final = 1_000
 MAX_TRACES_KEPT: Final = 32
 MAX_TRACE_MESSAGES: Final = 500
 MAX_TRACE_SECONDS: Final = 60.0
+STRUCTURE: Final = (Supervisor, FamilySupervisor, Directory)
+"""Without these nothing is restarted, and nobody is found."""
 
 logger = logging.getLogger("veza.operator")
 
@@ -150,15 +151,20 @@ class OperatorActor(ServiceActor):
 
     def _check(self, cell: Cell, action: ActorAction) -> None:
         """Refuse what would only do harm."""
-        is_structure = isinstance(cell.instance, Supervisor | FamilySupervisor | Directory)
-        if action is ActorAction.SUSPEND and (is_structure or cell is self.cell):
-            raise RefusedError(
-                RejectCode.INVALID_STATE, "Nothing could be mended any more: drain or restart it."
-            )
-        ends = action in {ActorAction.STOP, ActorAction.KILL}
-        if ends and (cell is self.node.root() or cell is self.cell or cell.parent is None):
-            raise RefusedError(
-                RejectCode.INVALID_STATE, "That would end the node: drain its root instead."
+        if cell is self.cell or cell.parent is None:
+            raise invalid("Its end is the node's: drain the root instead.")
+        # By the class: an instance is not always there.
+        if action is ActorAction.SUSPEND and issubclass(cell.behaviour.actor_class, STRUCTURE):
+            raise invalid("Nothing could be mended any more: drain or restart it.")
+        kind = end_of(cell, action)
+        is_root = cell is self.node.root()
+        if kind is None or (is_root and action is ActorAction.DRAIN):
+            return
+        if is_root:
+            raise invalid("That would end the node: drain it instead.")
+        if is_last_straw(cell, kind):
+            raise invalid(
+                "Its supervisor has used up its restarts and would give up: wait a while."
             )
 
     def _act(self, cell: Cell, action: ActorAction) -> str:
@@ -166,15 +172,14 @@ class OperatorActor(ServiceActor):
             case ActorAction.RESTART:
                 return self._restart(cell)
             case ActorAction.STOP:
-                self.runtime.stop(cell)
-                return f"Ends behind what waits. {fate(cell, 'shutdown')}"
+                return self._stop(cell)
             case ActorAction.KILL:
                 note = f"Ended at once. {fate(cell, 'killed')}"
                 self.runtime.kill(cell, "killed by an operator")
                 return note
             case ActorAction.SUSPEND:
                 if not self.runtime.suspend(cell):
-                    raise RefusedError(RejectCode.INVALID_STATE, "It is not running.")
+                    raise invalid("It is not running.")
                 return "Handles nothing until it is resumed; what comes waits in its mailbox."
             case ActorAction.RESUME:
                 return self._resume(cell)
@@ -182,9 +187,19 @@ class OperatorActor(ServiceActor):
                 return self._drain(cell)
 
     def _restart(self, cell: Cell) -> str:
+        if is_made_anew(cell):
+            note = f"Ended at once. {fate(cell, 'killed')}"
+            self.runtime.kill(cell, "restarted by an operator")
+            return note
         if not self.runtime.restart(cell):
-            raise RefusedError(RejectCode.INVALID_STATE, "It is ending.")
+            raise invalid("It is ending.")
         return "A new instance took over at the same address, with the same mailbox."
+
+    def _stop(self, cell: Cell) -> str:
+        how = "at once, and what waited is lost" if cell.state == SUSPENDED else "behind what waits"
+        note = f"Ends {how}. {fate(cell, 'shutdown')}"
+        self.runtime.stop(cell)
+        return note
 
     def _resume(self, cell: Cell) -> str:
         if self.runtime.resume(cell):
@@ -192,17 +207,16 @@ class OperatorActor(ServiceActor):
         if getattr(cell.instance, "is_draining", False):
             self.send(cell, Undrain())
             return "Takes on work again."
-        raise RefusedError(RejectCode.INVALID_STATE, "It is neither suspended nor draining.")
+        raise invalid("It is neither suspended nor draining.")
 
     def _drain(self, cell: Cell) -> str:
         if cell is self.node.root():
             self.node.drain()
             return "The node drains and ends."
-        if hasattr(cell.instance, "receiveMsg_Drain"):
+        if can_drain(cell):
             self.send(cell, Drain())
             return "Takes on nothing new; what there is ends in order. Resume takes this back."
-        self.runtime.stop(cell)
-        return f"Ends behind what waits. {fate(cell, 'shutdown')}"
+        return self._stop(cell)
 
     # --- traces ---
 
@@ -215,7 +229,9 @@ class OperatorActor(ServiceActor):
                 RejectCode.VALIDATION_FAILED,
                 f"At most {MAX_TRACE_MESSAGES} messages and {MAX_TRACE_SECONDS:.0f} seconds.",
             )
-        await self._audit(command.by, "actor.trace", command.path, command.reason)
+        # Whether texts of people could be read is what somebody will want to know later.
+        action = "actor.trace.bodies" if command.with_bodies else "actor.trace"
+        await self._audit(command.by, action, command.path, command.reason)
         try:
             trace = self.runtime.trace(
                 cell,
@@ -252,7 +268,7 @@ class OperatorActor(ServiceActor):
     ) -> DeadLettersSettled:
         letter = self._letter(command.letter_id)
         if not sight.can_replay(letter):
-            raise RefusedError(RejectCode.INVALID_STATE, "Its receiver is gone for good.")
+            raise invalid("Its receiver is gone for good.")
         is_audited = await self._audit(
             command.by, "dead_letter.replay", str(command.letter_id), command.reason
         )
@@ -288,6 +304,8 @@ class OperatorActor(ServiceActor):
         is_audited = await self._audit(
             command.by, f"actor.send.{command.message_type}", command.path, command.reason
         )
+        if not cell.alive:
+            raise ended()
         if not command.timeout_seconds:
             self.runtime.post(cell, message, self.runtime.address)
             return SentToActor(reply_type="", reply="", is_audited=is_audited)
@@ -354,11 +372,5 @@ def child_of(cell: Cell, name: str) -> Cell | None:
     return next((child for child in cell.children or () if child.label == name), None)
 
 
-def fate(cell: Cell, kind: ExitKind) -> str:
-    """Say what becomes of an actor after an end of this kind."""
-    restart = restart_type(cell)
-    if restart and is_restarted(Restart(restart), ExitReason(kind=kind)):
-        return "Its supervisor starts it again."
-    if cell.parent and isinstance(cell.parent.instance, FamilySupervisor):
-        return "It is started again when it is needed."
-    return "Nobody starts it again."
+def invalid(why: str) -> RefusedError:
+    return RefusedError(RejectCode.INVALID_STATE, why)

@@ -28,6 +28,8 @@ def test_plain_json_becomes_the_message_it_names() -> None:
         ("ReadEvents", {"room_id": "no id", "limit": 5}),
         ("ReadEvents", {"room_id": ID}),
         ("ReadEvents", {"room_id": ID, "limit": 5, "drop": "table"}),
+        ("RecordAct", {}),
+        ("ActOnActor", {"path": "/veza/root", "action": "drain", "reason": "somebody else's"}),
         ("OpenSession", {"user": {"id": ID, "name": "ada"}, "outbox": {}}),
     ],
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pytest
+from structlog.contextvars import bound_contextvars
 
 from veza.actors.base import ServiceActor, SupervisedActor
 from veza.actors.messages.audit import ActRecorded, RecordAct
@@ -162,13 +163,21 @@ class Served:
             restart=Restart.TRANSIENT,
             max_children=100_000,
         )
+        guests = FamilySpec(
+            name="guests",
+            family="guest",
+            actor=Visitor,
+            restart=Restart.TEMPORARY,
+            max_children=100,
+            starts_with=frozenset({Count}),
+        )
         directory = ChildSpec(name="directory", actor=Directory)
         self.node = Node(
             SupervisorSpec(
                 name="root",
                 strategy=Strategy.REST_FOR_ONE,
                 intensity=Intensity(restarts=5, period_seconds=60),
-                children=(directory, audit, desk, visitors),
+                children=(directory, audit, desk, visitors, guests),
             )
         )
 
@@ -214,7 +223,13 @@ async def test_the_tree_shows_who_should_be_there_and_who_is(served: Served) -> 
     await served.do("/veza/root/desk/once", ActorAction.KILL)
     root = await served.tree()
 
-    assert [child.name for child in root.children] == ["directory", "audit", "desk", "visitors"]
+    assert [child.name for child in root.children] == [
+        "directory",
+        "audit",
+        "desk",
+        "visitors",
+        "guests",
+    ]
     desk = root.children[2]
     assert [(c.name, c.state, c.restart) for c in desk.children] == [
         ("clerk", "idle", "permanent"),
@@ -493,11 +508,11 @@ async def test_draining_the_root_asks_the_node_to_drain(served: Served) -> None:
         ("/veza/root", ActorAction.SUSPEND),
         ("/veza/root/directory", ActorAction.SUSPEND),
         ("/veza/root/visitors", ActorAction.SUSPEND),
-        ("/veza/operator", ActorAction.SUSPEND),
         ("/veza/root", ActorAction.STOP),
         ("/veza/root", ActorAction.KILL),
-        ("/veza", ActorAction.KILL),
-        ("/veza/operator", ActorAction.STOP),
+        ("/veza/root", ActorAction.RESTART),
+        *(("/veza", action) for action in ActorAction),
+        *(("/veza/operator", action) for action in ActorAction),
         (CLERK, ActorAction.RESUME),
     ],
 )
@@ -509,6 +524,68 @@ async def test_what_would_only_do_harm_is_refused(
     assert isinstance(reply, Rejected)
     assert reply.code is RejectCode.INVALID_STATE
     assert await served.count() == 1
+
+
+@pytest.mark.parametrize("name", ["directory", "desk", "visitors", "audit"])
+async def test_whoever_is_restarted_the_node_serves_again(served: Served, name: str) -> None:
+    assert await served.node.ask(("visitor", "9"), Count()) == "9"
+    done = await served.do(f"/veza/root/{name}", ActorAction.RESTART)
+    assert isinstance(done, ActedOn)
+
+    async with asyncio.timeout(5):
+        while await served.node.ask(("visitor", "9"), Count()) != "9":
+            await asyncio.sleep(0)
+        while not isinstance(await served.count(), int):
+            await asyncio.sleep(0)
+
+
+async def test_a_restart_that_takes_others_along_names_them(served: Served) -> None:
+    done = await served.do("/veza/root/directory", ActorAction.RESTART)
+
+    assert "starts it again, and with it audit, desk, visitors, guests." in done.note
+
+
+async def test_what_would_use_up_a_supervisor_s_last_restart_is_refused(served: Served) -> None:
+    for _ in range(5):
+        assert isinstance(await served.do(CLERK, ActorAction.KILL), ActedOn)
+        while not isinstance(await served.count(), int):
+            await asyncio.sleep(0)
+
+    for action in (ActorAction.KILL, ActorAction.STOP, ActorAction.DRAIN):
+        refused = await served.do(CLERK, action)
+        assert isinstance(refused, Rejected)
+        assert "used up its restarts" in refused.detail
+    assert isinstance(await served.do(CLERK, ActorAction.RESTART), ActedOn)
+
+
+async def test_who_is_stopped_while_suspended_does_not_end_behind_what_waits(
+    served: Served,
+) -> None:
+    await served.do(CLERK, ActorAction.SUSPEND)
+    waiting = asyncio.ensure_future(served.count())
+    await asyncio.sleep(0)
+    done = await served.do(CLERK, ActorAction.STOP)
+
+    assert done.note.startswith("Ends at once, and what waited is lost.")
+    assert isinstance(await waiting, Gone)
+
+
+@pytest.mark.parametrize(
+    ("path", "action", "told"),
+    [
+        ("/veza/root/desk/once", ActorAction.KILL, "Nobody starts it again."),
+        ("/veza/root/visitors/9", ActorAction.KILL, "Its supervisor starts it again."),
+        ("/veza/root/visitors/9", ActorAction.STOP, "It is started again when it is needed."),
+        ("/veza/root/guests/9", ActorAction.STOP, "Nobody starts it again."),
+    ],
+)
+async def test_an_act_says_what_becomes_of_the_actor(
+    served: Served, path: str, action: ActorAction, told: str
+) -> None:
+    await served.node.ask(("visitor", "9"), Count())
+    await served.node.ask(("guest", "9"), Count())
+
+    assert told in (await served.do(path, action)).note
 
 
 async def test_an_operator_is_heard_while_the_directory_is_lost(served: Served) -> None:
@@ -550,7 +627,17 @@ async def test_a_trace_keeps_so_many_messages_and_ends_by_itself(served: Served)
         (3, "Count", "ok"),
     ]
     assert "s3cret" not in read.messages[0].body
-    assert served.acts[0].action == "actor.trace"
+    assert served.acts[0].action == "actor.trace.bodies"
+
+
+async def test_what_is_sent_by_hand_carries_the_operator_s_request_id(served: Served) -> None:
+    traced = await trace(served)
+    with bound_contextvars(request_id="r-1"):
+        await served.node.operate(sent_by_hand())
+    read = await served.node.operate(ReadTrace(trace_id=traced.summary.trace_id))
+
+    assert [(m.message_type, m.request_id) for m in read.messages] == [("LeaveRoom", "r-1")]
+    assert served.acts[-1].request_id == "r-1"
 
 
 @pytest.mark.parametrize("changed", [{"limit": 0}, {"limit": 501}, {"seconds": 61}, {"seconds": 0}])
@@ -626,18 +713,31 @@ async def test_crashes_of_one_cause_are_one_group(served: Served) -> None:
 # --- by hand ---
 
 
-async def test_a_message_can_be_sent_by_hand_and_its_reply_read(served: Served) -> None:
-    member = {"id": "01900000-0000-7000-8000-000000000001", "name": "ada"}
-    command = SendToActor(
-        path=CLERK,
+def sent_by_hand(path: str = CLERK, timeout_seconds: float = 5) -> SendToActor:
+    return SendToActor(
+        path=path,
         message_type="LeaveRoom",
-        fields={"member": member},
-        timeout_seconds=5,
+        fields={"member": {"id": "01900000-0000-7000-8000-000000000001", "name": "ada"}},
+        timeout_seconds=timeout_seconds,
         by=ADA,
         reason="a test",
     )
 
-    reply = await served.node.operate(command)
+
+async def test_what_is_sent_by_hand_to_who_ended_meanwhile_is_refused(served: Served) -> None:
+    once = "/veza/root/desk/once"
+    cell = next(cell for cell in served.node.runtime.tree() if cell.path == once)
+    sending = asyncio.ensure_future(served.node.operate(sent_by_hand(once, 0)))
+    while not served.acts:
+        await asyncio.sleep(0)
+    served.node.runtime.kill(cell)
+
+    assert (await sending).code is RejectCode.NOT_FOUND
+    assert not (await served.dead_letters()).letters
+
+
+async def test_a_message_can_be_sent_by_hand_and_its_reply_read(served: Served) -> None:
+    reply = await served.node.operate(sent_by_hand())
 
     assert reply == SentToActor(reply_type="str", reply='"ada"', is_audited=True)
     assert served.acts[0].action == "actor.send.LeaveRoom"
