@@ -6,6 +6,8 @@ import resource
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 import psutil
 
@@ -13,6 +15,8 @@ from veza.actors.messages.ops import ClassTotals, LoopBlock, NodeFigures
 from veza.actors.runtime import AsyncioSystemBase, Watchdog
 from veza.actors.runtime.garbage import GarbageKeeper
 from veza.config.version import version
+
+OPEN_FILES: Final = Path("/proc/self/fd")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +75,7 @@ class Figures:
             gc_pause_max_ms=self._garbage.longest_recent_seconds * 1000,
             cpu_seconds=times.user + times.system,
             rss_bytes=memory.rss,
-            open_files=self._process.num_fds(),
+            open_files=open_files(),
             open_files_limit=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
             dead_letters=runtime.letters.dead_count,
             crashes=runtime.letters.crash_count,
@@ -80,6 +84,18 @@ class Figures:
             checks=checks,
             blocks=tuple(
                 LoopBlock(at=each.at, seconds=each.seconds, at_work=each.at_work, stack=each.stack)
-                for each in reversed(watchdog.blockages)
+                # A copy: the watchdog's thread may add one meanwhile.
+                for each in reversed(tuple(watchdog.blockages))
             ),
         )
+
+
+def open_files() -> int:
+    """Count this process's open files, in constant time where the kernel counts them (Linux 6.2).
+
+    To list 19,000 of them takes 15 to 40 ms, and the loop stands still meanwhile.
+    """
+    try:
+        return OPEN_FILES.stat().st_size or psutil.Process().num_fds()
+    except OSError:
+        return psutil.Process().num_fds()

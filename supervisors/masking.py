@@ -4,11 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from itertools import islice
 from typing import Any, Final
 
 MAX_CHARS: Final = 2_000
 MAX_TEXT_CHARS: Final = 200
 MAX_ITEMS: Final = 20
+MAX_FIELDS: Final = 100
 MAX_DEPTH: Final = 6
 _SECRETS: Final = (
     "password",
@@ -18,6 +20,7 @@ _SECRETS: Final = (
     "signature",
     "credential",
     "authorization",
+    "query",  # of a playlist: it carries the signature of all below it
 )
 _TEXTS: Final = frozenset({"text", "email", "login", "user_agent", "title", "filename", "data"})
 
@@ -38,7 +41,7 @@ def shown_state(state: Mapping[str, object]) -> dict[str, str]:
 
 def masked(value: Any, *, with_texts: bool, name: str = "", depth: int = 0) -> Any:
     """Turn a value into plain JSON values; what a field's name says is private is not repeated."""
-    if value is not None and any(secret in name for secret in _SECRETS):
+    if value is not None and any(secret in name.lower() for secret in _SECRETS):
         return "(masked)"
     if isinstance(value, bytes | bytearray | memoryview):
         return f"({len(value)} bytes)"
@@ -55,14 +58,16 @@ def _nested(value: Any, *, with_texts: bool, name: str, depth: int) -> Any:
     if is_dataclass(value):
         value = {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {
+        shown = {
             str(key): masked(each, with_texts=with_texts, name=str(key), depth=depth)
-            for key, each in value.items()
+            for key, each in islice(value.items(), MAX_FIELDS)
         }
+        left_out = len(value) - MAX_FIELDS
+        return {**shown, "…": f"(and {left_out} more)"} if left_out > 0 else shown
     if isinstance(value, Sequence | set | frozenset):
         items = [
             masked(each, with_texts=with_texts, name=name, depth=depth)
-            for each in tuple(value)[:MAX_ITEMS]
+            for each in islice(value, MAX_ITEMS)
         ]
         left_out = len(value) - len(items)
         return [*items, f"(and {left_out} more)"] if left_out else items

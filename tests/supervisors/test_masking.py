@@ -3,6 +3,7 @@
 import json
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,18 @@ def test_a_password_is_never_shown() -> None:
         text = described(command, with_texts=with_texts)
         assert "correct horse" not in text
         assert json.loads(text)["username"] == "ada"
+
+
+@pytest.mark.parametrize("name", ["Authorization", "API_TOKEN", "query", "refresh_token"])
+def test_a_secret_is_known_by_its_name_however_it_is_written(name: str) -> None:
+    assert json.loads(described({name: "s3cret"}, with_texts=True)) == {name: "(masked)"}
+
+
+def test_a_mapping_is_cut_as_a_list_is() -> None:
+    state = shown_state({"many": dict.fromkeys(range(100_000), 1), "list": list(range(100_000))})
+
+    assert '"…":"(and 99900 more)"' in state["many"]
+    assert "(and 99980 more)" in state["list"]
 
 
 def test_texts_of_people_are_counted_unless_they_were_asked_for() -> None:
