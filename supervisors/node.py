@@ -107,6 +107,9 @@ class Node:
     async def stop(self, timeout_seconds: float) -> list[str]:
         """Give jobs back, then stop every actor, in reverse order; return who had to be killed."""
         self._is_stopping = True
+        # What operators held back ends in order too, and nobody waits for a dispatcher that is held.
+        for cell in self.runtime.tree():
+            self.runtime.resume(cell)
         await self.ask(("dispatcher", ""), DrainJobs(), timeout_seconds / 2)
         killed = await self.runtime.shutdown_async(timeout_seconds)
         # Its last beat is answered by the loop, which must go on meanwhile.

@@ -10,6 +10,7 @@ from structlog.contextvars import bound_contextvars
 
 from veza.actors.base import SupervisedActor
 from veza.actors.messages.common import Crashed, Gone
+from veza.actors.messages.jobs import DrainJobs, JobsDrained
 from veza.actors.messages.operator import ReadTree, TreeRead
 from veza.actors.runtime.address import Address
 from veza.supervisors.child_spec import ChildSpec, Intensity, Strategy, SupervisorSpec
@@ -25,6 +26,11 @@ class Fail:
 class Clerk(SupervisedActor):
     def receiveMsg_Fail(self, _message: Fail, _sender: Address) -> None:
         raise RuntimeError("as asked")
+
+
+class Dispatcher(SupervisedActor):
+    def receiveMsg_DrainJobs(self, _message: DrainJobs, _sender: Address) -> JobsDrained:
+        return JobsDrained()
 
 
 class NeverStarts(SupervisedActor):
@@ -87,6 +93,22 @@ async def test_a_tree_that_cannot_start_fails_the_node() -> None:
         await node.start()
 
     await node.stop(5)
+
+
+async def test_a_node_that_ends_takes_suspensions_back_first() -> None:
+    dispatcher = ChildSpec(name="dispatcher", actor=Dispatcher, key=("dispatcher", ""))
+    node = Node(spec(CLERK, dispatcher))
+    await node.start()
+    for cell in tuple(node.runtime.tree()):
+        if cell.label in {"clerk", "dispatcher"}:
+            assert node.runtime.suspend(cell)
+    waiting = asyncio.ensure_future(node.ask(("clerk", ""), Fail()))
+    await asyncio.sleep(0)
+
+    async with asyncio.timeout(5):
+        await node.stop(60)
+
+    assert await waiting == Crashed(command="Fail")
 
 
 async def test_a_root_that_gives_up_is_told_to_whoever_runs_the_node() -> None:
