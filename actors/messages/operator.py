@@ -26,7 +26,8 @@ from veza.actors.messages.ops import (
 class ActorAction(StrEnum):
     """What may be done to an actor.
 
-    `restart`: a new instance at the same address, the mailbox kept. `stop`: end in order behind the
+    `restart`: a new instance at the same address, the mailbox kept; a supervisor or the directory is made
+    anew, with those that depend on it. `stop`: end in order behind the
     messages that wait; its supervisor starts a permanent one again. `kill`: end at once. `suspend`:
     handle nothing until `resume`; what comes waits, bounded as ever. `drain`: take on nothing new and
     end what there is; `resume` takes that back for a supervisor of a family.
