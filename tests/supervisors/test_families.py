@@ -302,4 +302,4 @@ async def test_a_loop_of_crashes_ends_by_intensity_and_starves_no_neighbour(
 
     record_property("p99_ms", {"beside": beside * 1000, "alone": baseline * 1000})
     assert tree.gave_up() == ["inner"]
-    assert beside < QUIET_SECONDS, (baseline, beside)
+    assert beside < max(QUIET_SECONDS, 5 * baseline), (baseline, beside)
