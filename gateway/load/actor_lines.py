@@ -32,9 +32,9 @@ class Line:
         self.is_open = True
 
     def write(self, data: bytes) -> None:
-        """Read what was written."""
-        if self.is_open:
-            for frame in frames_of(data):
+        """Read what was written; what follows a frame upon which the user hangs up is not read."""
+        for frame in frames_of(data):
+            if self.is_open:
                 self.seat.take(frame)
 
     def buffered_bytes(self) -> int:
