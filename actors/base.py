@@ -136,9 +136,9 @@ class SupervisedActor(Actor):
         self.runtime.lifecycle.become_ready(self._myRef)
 
     def stop_self(self, detail: str = "normal") -> None:
-        """End in order, after the messages that wait already."""
+        """End in order, after the messages that wait already (also with no time to stop)."""
         self._myRef.more().stop_reason = ExitReason(kind="normal", detail=detail)
-        self.runtime.stop(self._myRef)
+        self.runtime.lifecycle.stop(self._myRef, self._myRef)
 
     def on_stop(self) -> None:
         """Give back what the actor holds. Called once for every end; must not wait."""

@@ -176,12 +176,8 @@ class Supervisor(SupervisedActor):
             self._start_next()
             return
         child = self.stopping[0]
-        if child.cell is None:
-            return
-        if child.spec.shutdown_seconds > 0:
+        if child.cell is not None:
             self.runtime.stop(child.cell)
-        else:
-            self.runtime.kill(child.cell, "killed along with its group")
 
     def _forget(self, child: Child) -> None:
         """Give the cell up; a later start makes another, at another address."""
@@ -200,13 +196,12 @@ class Supervisor(SupervisedActor):
 
 
 def is_kept(failed: Child) -> bool:
-    """Tell whether a child that ended can be restarted in place, and is worth it.
+    """Tell whether a child that ended can be restarted in place.
 
     Its cell says so, not the reason: it may have been killed since it crashed, or have crashed while it
-    ended. A supervisor has no mail but what the children it lost have sent.
+    ended.
     """
-    is_supervisor = failed.spec.actor is Supervisor
-    return failed.cell is not None and failed.cell.alive and not is_supervisor
+    return failed.cell is not None and failed.cell.alive
 
 
 def as_child(spec: ChildSpec | SupervisorSpec | FamilySpec) -> ChildSpec:

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from veza.actors.runtime.address import Address
@@ -14,6 +14,7 @@ from veza.actors.runtime.stats import CellStats, stats_of
 from veza.actors.runtime.thespian_api import Actor, ActorAddress
 
 if TYPE_CHECKING:
+    from veza.actors.runtime.grace import Grace
     from veza.actors.runtime.observation import Observation
     from veza.actors.runtime.reply import ReplyAddress
     from veza.actors.runtime.runner import Runner
@@ -30,6 +31,10 @@ RESUMING: Final = "resuming"
 UNSTASHING: Final = "unstashing"
 SUSPENDED: Final = "suspended"
 WAKING: Final = "waking"
+CLEARING: Final = "clearing"
+"""Its children are being killed, before it crashes or is restarted."""
+DOOMED: Final = "doomed"
+"""Its children are being killed, before it is."""
 DEAD: Final = "dead"
 
 NO_HANDLERS: Final[dict[type, Handler]] = {}
@@ -50,7 +55,9 @@ class Rare:
         "dropped",
         "errors",
         "exits",
+        "fate",
         "global_name",
+        "grace",
         "held",
         "in_flight",
         "ready_told",
@@ -72,6 +79,8 @@ class Rare:
         self.ready_told = False
         self.exits: tuple[ExitRecord, ...] = ()
         self.stop_reason: ExitReason | None = None
+        self.fate: Callable[[], None] | None = None
+        self.grace: Grace | None = None
         self.held: deque[Letter] | None = None
         self.in_flight: dict[Runner, None] = {}
         self.watchers: dict[Cell, None] = {}

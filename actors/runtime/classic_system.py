@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from veza.actors.messages.common import Gone
 from veza.actors.runtime.cell import Cell
+from veza.actors.runtime.endings import NO_KWARGS
 from veza.actors.runtime.exits import ExitReason
-from veza.actors.runtime.lifecycle import NO_KWARGS
 from veza.actors.runtime.reply import ReplyAddress
 from veza.actors.runtime.sources import Sources
 from veza.actors.runtime.thespian_api import (

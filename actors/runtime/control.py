@@ -32,12 +32,19 @@ NEVER_SUSPENDED = (ActorExitRequest, ChildActorExited, Thespian_StatusReq)
 
 
 class Resume(ActorSystemMessage):
-    """All that came before a restart, `become_ready` or a resumption has been held back by now."""
+    """All that came before a restart, `become_ready` or a resumption has been held back by now.
+
+    Only of the incarnation it was made for: of one that failed before it came, it says nothing.
+    """
+
+    __slots__ = ("incarnation",)
+
+    def __init__(self, incarnation: int) -> None:
+        self.incarnation = incarnation
 
 
 class Finish(ActorSystemMessage):
-    """The last child and the last handler of an ending actor are gone."""
+    """A child, or the last child and the last handler, of an ending actor are gone."""
 
 
-RESUME = Resume()
 FINISH = Finish()

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Protocol, cast
 from veza.actors.messages.common import Busy, Crashed, Gone, RefusedError, Rejected
 from veza.actors.runtime.behaviour import Handler
 from veza.actors.runtime.cell import (
+    CLEARING,
     CRASHED,
     DEAD,
+    DOOMED,
     EXITING,
     LIVE,
     RESUMING,
@@ -28,7 +30,7 @@ from veza.actors.runtime.control import (
     NEVER_SUSPENDED,
     NEWS,
     REPLIES,
-    RESUME,
+    Resume,
 )
 from veza.actors.runtime.exits import ExitReason
 from veza.actors.runtime.reply import ReplyAddress
@@ -62,18 +64,18 @@ class Delivery:
             self._hold(letter)
         elif state is SUSPENDED:
             return self._deliver_suspended(letter)
-        elif state in (CRASHED, RESUMING, UNSTASHING, WAKING):
+        elif state in (CLEARING, CRASHED, RESUMING, UNSTASHING, WAKING):
             self._deliver_resting(letter)
         elif state is EXITING:
             return self._deliver_exiting(letter)
-        elif state is DEAD:
+        elif state in (DEAD, DOOMED):
             self.leave_over(letter, "the actor is gone")
         return False
 
     def _deliver_live(self, letter: Letter) -> bool:
         cell, message = letter[0], letter[1]
         behaviour = cell.behaviour
-        if message is RESUME or message is FINISH:  # too late to matter
+        if message is FINISH or isinstance(message, Resume):  # too late to matter
             return False
         if not behaviour.dispatches:
             return self._classic.deliver(letter)
@@ -118,11 +120,13 @@ class Delivery:
     def _deliver_resting(self, letter: Letter) -> None:
         """Hold what comes between two incarnations.
 
-        What the lost one sent itself (its timers, the answers to its questions) is lost with it.
+        What the lost one sent itself (its timers, the answers to its questions) is lost with it; what
+        the new one does in its constructor comes after the `Resume`.
         """
         cell, message, sender, _, _ = letter
-        if message is RESUME and cell.state is not CRASHED:
-            self._system.lifecycle.resume(cell)
+        if isinstance(message, Resume):
+            if message.incarnation == cell.incarnation:
+                self._system.lifecycle.resume(cell)
         elif sender is not cell or cell.state in (UNSTASHING, WAKING):
             self._hold(letter)
 
@@ -131,7 +135,7 @@ class Delivery:
         message = letter[1]
         if isinstance(message, NEVER_SUSPENDED):
             return self._deliver_live(letter)
-        if message is not RESUME:  # of a resumption that was taken back
+        if not isinstance(message, Resume):  # of a resumption that was taken back
             self._hold(letter)
         return False
 

@@ -1,25 +1,16 @@
 """One-shot reply addresses: each takes one answer to one question; the rest are dead letters."""
 
 import asyncio
-import time
-from functools import partial
-from math import frexp, ldexp
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from veza.actors.messages.common import Answer, TimedOut
 from veza.actors.runtime.address import Address
 from veza.actors.runtime.cell import DEAD, Cell
 from veza.actors.runtime.context import request_context
 from veza.actors.runtime.thespian_api import ActorAddress
-from veza.actors.runtime.timers import Timers
 
 if TYPE_CHECKING:
     from veza.actors.runtime.system import AsyncioSystemBase
-
-STEPS: Final = 6
-"""A deadline is a multiple of a power of two, 2**6 of which are more than the time-out."""
-SHORTEST: Final = STEPS - 10
-"""The steps are a millisecond at least."""
 
 
 class ReplyAddress(Address):
@@ -79,49 +70,6 @@ class ReplyAddress(Address):
     def time_out(self) -> None:
         if not self.settled:
             self.settle(TimedOut(command=self.command))
-
-
-class Deadline:
-    """A moment at which the questions that still wait are given up."""
-
-    __slots__ = ("waiting",)
-
-    def __init__(self) -> None:
-        self.waiting: set[ReplyAddress] = set()
-
-    def pass_by(self) -> None:
-        for reply in tuple(self.waiting):
-            reply.time_out()
-
-
-class Deadlines:
-    """Moments that many questions share: each costs a place in a set, not a timer of its own.
-
-    None comes early, and none later by more than a millisecond or a thirty-second of its time-out.
-    So there are never more than some dozens for each doubling of the time-out.
-    """
-
-    def __init__(self, timers: Timers) -> None:
-        self._timers = timers
-        self._coming: dict[float, Deadline] = {}
-        self._last_timeout = -1.0
-        self._step = 0.0
-
-    def after(self, timeout_seconds: float) -> Deadline:
-        if timeout_seconds != self._last_timeout:
-            _, exponent = frexp(timeout_seconds)
-            self._last_timeout = timeout_seconds
-            self._step = ldexp(1.0, max(exponent, SHORTEST) - STEPS)
-        step, now = self._step, time.monotonic()
-        when = (int((now + timeout_seconds) / step) + 1) * step
-        deadline = self._coming.get(when)
-        if deadline is None:
-            deadline = self._coming[when] = Deadline()
-            self._timers.after(when - now, partial(self._pass_by, when))
-        return deadline
-
-    def _pass_by(self, when: float) -> None:
-        self._coming.pop(when).pass_by()
 
 
 class FutureReply(ReplyAddress):

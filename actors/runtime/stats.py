@@ -8,7 +8,13 @@ from veza.actors.runtime.exits import ExitReason
 if TYPE_CHECKING:
     from veza.actors.runtime.cell import Cell, Letter
 
-STATE_NAMES = {"resuming": "restarting", "unstashing": "stashing", "waking": "resuming"}
+STATE_NAMES = {
+    "clearing": "restarting",
+    "doomed": "exiting",
+    "resuming": "restarting",
+    "unstashing": "stashing",
+    "waking": "resuming",
+}
 
 
 class CellStats(NamedTuple):

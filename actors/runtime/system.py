@@ -15,15 +15,18 @@ from veza.actors.runtime.cell import Cell
 from veza.actors.runtime.classic_system import ClassicSystem
 from veza.actors.runtime.context import RequestContext, request_context
 from veza.actors.runtime.control import Finish, Resume
+from veza.actors.runtime.deadlines import Deadlines
 from veza.actors.runtime.delivery import Delivery
+from veza.actors.runtime.endings import NO_KWARGS
 from veza.actors.runtime.endpoints import Endpoint, Inbox, LoopThread, Period
 from veza.actors.runtime.exits import ExitReason
 from veza.actors.runtime.inspection import Inspection, subtree
 from veza.actors.runtime.letters import Letters
-from veza.actors.runtime.lifecycle import NO_KWARGS, Lifecycle
+from veza.actors.runtime.lifecycle import Lifecycle
 from veza.actors.runtime.observer import Observer
-from veza.actors.runtime.reply import Deadlines, FutureReply, ReplyAddress, TaggedReply
+from veza.actors.runtime.reply import FutureReply, ReplyAddress, TaggedReply
 from veza.actors.runtime.scheduler import Scheduler
+from veza.actors.runtime.slices import Slices
 from veza.actors.runtime.sources import read_source
 from veza.actors.runtime.thespian_api import (
     Actor,
@@ -70,7 +73,8 @@ class AsyncioSystemBase(Inspection):
         self.letters = Letters()
         self.timers = Timers(self.loop)
         self.observer = Observer(self.timers, recent_budget)
-        self.deadlines = Deadlines(self.timers)
+        self.slices = Slices(self.loop)
+        self.deadlines = Deadlines(self.timers, self.slices)
         self.scheduler = Scheduler(self, self.loop)
         self.delivery = self.scheduler.delivery = Delivery(self)
         self.lifecycle = Lifecycle(self)
@@ -144,16 +148,23 @@ class AsyncioSystemBase(Inspection):
         self.post(target, message, reply)
 
     def stop(self, cell: Cell) -> None:
-        """Ask an actor to end, behind the messages that wait already."""
+        """Ask an actor to end, behind the messages that wait already.
+
+        One with no time to stop (`shutdown_seconds` 0) is killed instead.
+        """
         self.lifecycle.stop(cell, self.address)
 
     def kill(self, cell: Cell, detail: str = "killed") -> None:
-        """End an actor and its children at once; handlers that wait are cancelled."""
+        """End an actor and its children, newest first; handlers that wait are cancelled.
+
+        A few end at once, many in slices; none of its own messages is handled any more either way.
+        """
         self.lifecycle.kill(cell, detail)
 
     def restart(self, cell: Cell) -> bool:
         """Make a new instance at the same address, mailbox kept; what runs is torn down first.
 
+        If it has many children, that takes some turns of the loop, in which messages wait.
         False, and nothing is done, if the actor is ending or has ended.
         """
         return self.lifecycle.restart(cell)
@@ -182,7 +193,8 @@ class AsyncioSystemBase(Inspection):
             if root.alive:
                 killed += [cell.path for cell in subtree(root)]
                 self.kill(root, "did not stop in time")
-            self._ended.pop(root, None)
+            if root.alive:
+                await ended
         await self._close()
         return [*self.lifecycle.overdue, *killed]
 
@@ -225,6 +237,7 @@ class AsyncioSystemBase(Inspection):
         if self._on_own_thread():
             for root in reversed(tuple(self.lifecycle.roots)):
                 self.kill(root, "the system shuts down")
+            self.slices.finish()
             self._closing = self.loop.create_task(self._close())
             return
         if not self._closed:

@@ -36,7 +36,10 @@ def run_stop_hook(system: "AsyncioSystemBase", cell: Cell, instance: Actor | Non
 
 
 def release(system: "AsyncioSystemBase", cell: Cell, rare: Rare) -> None:
-    """Cancel handlers that wait; give up watched files and actors."""
+    """Cancel handlers that wait and the time to stop; give up watched files and actors."""
+    if rare.grace is not None:
+        rare.grace.cancel()
+        rare.grace = None
     for runner in tuple(rare.in_flight):
         runner.cancel()
     rare.in_flight.clear()

@@ -70,9 +70,6 @@ async def runtime() -> AsyncIterator[AsyncioSystemBase]:
     await runtime.shutdown_async(5)
 
 
-@pytest.mark.xfail(
-    reason="Lifecycle.resume must requeue what RESUMING held, as a stash may take it"
-)
 async def test_an_actor_restarted_in_place_hears_of_children_that_were_ready_at_once(
     runtime: AsyncioSystemBase,
 ) -> None:
@@ -84,9 +81,6 @@ async def test_an_actor_restarted_in_place_hears_of_children_that_were_ready_at_
     assert await runtime.request(cell, Nudge(), 0.5) == "here"
 
 
-@pytest.mark.xfail(
-    reason="what a new instance sends itself in its constructor is taken for the lost one's"
-)
 async def test_what_a_constructor_sends_to_its_own_actor_arrives_after_a_restart_too(
     runtime: AsyncioSystemBase,
 ) -> None:
@@ -101,7 +95,6 @@ async def test_what_a_constructor_sends_to_its_own_actor_arrives_after_a_restart
     assert Starter.begun == 2
 
 
-@pytest.mark.xfail(reason="Lifecycle.stop waits a timer's turn even if it may not wait at all")
 async def test_who_has_no_time_to_stop_is_killed_at_once_and_not_called_overdue(
     runtime: AsyncioSystemBase,
 ) -> None:
@@ -129,9 +122,6 @@ async def test_answers_to_what_was_only_told_are_not_kept(runtime: AsyncioSystem
     assert runtime._outside._received.qsize() <= 1_000
 
 
-@pytest.mark.xfail(
-    reason="the timer that would kill an actor that does not stop outlives the actor"
-)
 async def test_an_actor_that_stopped_leaves_no_timer_behind(runtime: AsyncioSystemBase) -> None:
     parent = runtime.spawn(Parent, {"children": 2_000})
 

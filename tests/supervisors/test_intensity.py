@@ -208,3 +208,20 @@ def test_a_node_whose_root_gave_up_ends_in_order_and_says_so_by_its_exit_code() 
     assert done.returncode == 1, done.stderr
     assert done.stdout.count("- directory") == 4  # three in thirty seconds are tolerated
     assert done.stderr.count("Traceback") == 1, done.stderr  # the root's own
+
+
+async def test_a_supervisor_that_gave_up_is_restarted_in_place_and_ready_as_soon_as_its_children(
+    tree: Any,
+) -> None:
+    inner = tree.supervisor("inner", [tree.child("a"), tree.child("b")], restarts=0)
+    await tree.start(tree.supervisor("top", [inner, tree.child("c")]))
+    before = tree.cell("inner")
+
+    tree.end("a", "crashed")
+    await tree.quiet()
+
+    assert tree.cell("inner") is before
+    assert before.stats().restarts == 1
+    assert tree.states("top") == {"inner": "ready", "c": "ready"}
+    assert tree.states("inner") == {"a": "ready", "b": "ready"}
+    assert tree.stage.diary == ["-a", "-b", "+a", "+b"]
