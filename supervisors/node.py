@@ -132,11 +132,12 @@ class Node:
         return await self.runtime.request(directory, deliver, timeout_seconds)
 
     def tell(self, key: Key, command: object) -> None:
-        """Send a command that has no reply."""
+        """Send a command that has no reply; one that comes all the same is dropped."""
         directory = self._find_directory()
         if directory is not None:
             carry_request_id()
-            self.runtime.tell(directory, Deliver(key=key, message=command))
+            deliver = Deliver(key=key, message=command)
+            self.runtime.post_from_outside(directory, deliver, self.runtime.nobody)
 
     async def ended(self, key: Key) -> str:
         """Wait until no actor of the key is alive; return the reason."""

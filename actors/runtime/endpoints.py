@@ -1,13 +1,11 @@
-"""The world outside the loop's thread: Thespian's blocking `ask` and `listen`, and the way in."""
+"""The world outside the loop's thread: Thespian's blocking `ask` and `listen`, and who wants no answer."""
 
 import queue
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future
+from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from veza.actors.runtime.address import Address
 from veza.actors.runtime.thespian_api import Actor, ActorAddress, isInternalActorSystemMessage
@@ -17,47 +15,28 @@ if TYPE_CHECKING:
 
     from veza.actors.runtime.system import AsyncioSystemBase
 
-Result = TypeVar("Result")
 Period = timedelta | float | None
+UNHEARD_LIMIT: Final = 100_000
 
 
-class Inbox:
-    """Calls from other threads: a lock-free deque, and one wake-up of the loop a batch."""
+class Nobody(Address):
+    """The sender of what is told by who wants no answer: answers to it are dropped."""
 
-    def __init__(self, loop: "asyncio.AbstractEventLoop") -> None:
-        self._loop = loop
-        self._calls: deque[Callable[[], object]] = deque()
-        self._woken = False
+    __slots__ = ()
 
-    def put(self, call: Callable[[], object]) -> None:
-        self._calls.append(call)
-        if not self._woken:
-            self._woken = True
-            self._loop.call_soon_threadsafe(self._run)
+    @property
+    def path(self) -> str:
+        return "/nobody"
 
-    def call(self, function: Callable[[], Result]) -> Result:
-        """Run a function on the loop's thread and wait for what it returns or raises."""
-        done: Future[Result] = Future()
-
-        def run() -> None:
-            try:
-                done.set_result(function())
-            except BaseException as error:  # noqa: BLE001  # raised again in the calling thread
-                done.set_exception(error)
-
-        self.put(run)
-        return done.result()
-
-    def _run(self) -> None:
-        """`_woken` falls first: a call put in after that wakes the loop again."""
-        self._woken = False
-        calls = self._calls
-        for _ in range(len(calls)):
-            calls.popleft()()
+    def post(self, message: object, sender: ActorAddress) -> None:
+        """Drop it."""
 
 
 class Endpoint(Address):
-    """The address of one outside listener; also what `ActorSystem.private()` hands out."""
+    """The address of one outside listener; also what `ActorSystem.private()` hands out.
+
+    Keeps the newest `UNHEARD_LIMIT` messages for it; older ones become dead letters.
+    """
 
     __slots__ = ("_number", "_received", "_system")
 
@@ -71,9 +50,14 @@ class Endpoint(Address):
         return f"/external-{self._number}"
 
     def post(self, message: object, sender: ActorAddress) -> None:
-        del sender  # Thespian's outside listeners never learn who spoke
-        if not isInternalActorSystemMessage(message):
-            self._received.put(message)
+        """Keep it for who listens; outside listeners never learn who spoke."""
+        if isInternalActorSystemMessage(message):
+            return
+        if self._received.qsize() >= UNHEARD_LIMIT:
+            with suppress(queue.Empty):  # the listener may be quicker
+                oldest = self._received.get_nowait()
+                self._system.letters.bury(self, sender, oldest, "nobody listened")
+        self._received.put(message)
 
     def tell(self, target: ActorAddress, message: object) -> None:
         self._system.post_from_outside(target, message, self)

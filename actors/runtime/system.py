@@ -18,8 +18,9 @@ from veza.actors.runtime.control import Finish, Resume
 from veza.actors.runtime.deadlines import Deadlines
 from veza.actors.runtime.delivery import Delivery
 from veza.actors.runtime.endings import NO_KWARGS
-from veza.actors.runtime.endpoints import Endpoint, Inbox, LoopThread, Period
+from veza.actors.runtime.endpoints import Endpoint, LoopThread, Nobody, Period
 from veza.actors.runtime.exits import ExitReason
+from veza.actors.runtime.inbox import Inbox, running_loop
 from veza.actors.runtime.inspection import Inspection, subtree
 from veza.actors.runtime.letters import Letters
 from veza.actors.runtime.lifecycle import Lifecycle
@@ -84,6 +85,7 @@ class AsyncioSystemBase(Inspection):
         self._closing: asyncio.Task[None] | asyncio.Task[list[str]] | None = None
         self._endpoints = 1
         self._outside = Endpoint(self, 0)
+        self.nobody = Nobody()
         self._inbox = Inbox(self.loop)
         self.thread_id = threading.get_ident()
         if given is None:
@@ -200,6 +202,7 @@ class AsyncioSystemBase(Inspection):
 
     async def _close(self) -> None:
         self._closed = True
+        self._inbox.close()
         self.classic.sources.close()
         self.timers.close()
         await self.scheduler.close()
@@ -270,7 +273,7 @@ class AsyncioSystemBase(Inspection):
     def post_from_outside(
         self, target: ActorAddress, message: object, sender: ActorAddress
     ) -> None:
-        """Post from any thread."""
+        """Post from any thread; an outside one waits while too many messages do (`Inbox`)."""
         if self._on_own_thread():
             self.post(target, message, sender)
         elif not self._closed:
@@ -326,10 +329,3 @@ class AsyncioSystemBase(Inspection):
 
     def _on_loop(self, function: "partial[Result]") -> Result:
         return function() if self._on_own_thread() else self._inbox.call(function)
-
-
-def running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

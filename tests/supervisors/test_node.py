@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 from structlog.contextvars import bound_contextvars
@@ -23,7 +24,18 @@ class Fail:
     pass
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Greet:
+    pass
+
+
 class Clerk(SupervisedActor):
+    greeted: ClassVar[int] = 0
+
+    def receiveMsg_Greet(self, _message: Greet, _sender: Address) -> str:
+        Clerk.greeted += 1
+        return "good day"
+
     def receiveMsg_Fail(self, _message: Fail, _sender: Address) -> None:
         raise RuntimeError("as asked")
 
@@ -123,3 +135,14 @@ async def test_a_root_that_gives_up_is_told_to_whoever_runs_the_node() -> None:
     assert not all(node.health().values())
     assert await node.ask(("clerk", ""), Fail()) == Gone(command="Fail")
     await node.stop(5)
+
+
+async def test_answers_to_what_was_only_told_are_dropped(node: Node) -> None:
+    Clerk.greeted = 0
+    for _ in range(500):
+        node.tell(("clerk", ""), Greet())
+    while Clerk.greeted < 500:
+        await asyncio.sleep(0)
+
+    assert node.runtime._outside._received.empty()
+    assert node.runtime.dead_letters == ()

@@ -1,12 +1,13 @@
 """Thespian's own way in: threads that block, and a loop in a thread of its own."""
 
+import asyncio
 import threading
 import time
 
 import pytest
 
 from veza.actors.messages.common import Crashed
-from veza.actors.runtime import AsyncioSystemBase
+from veza.actors.runtime import AsyncioSystemBase, endpoints, inbox
 from veza.actors.runtime.thespian_api import (
     Actor,
     ActorExitRequest,
@@ -23,6 +24,17 @@ class Doubler(ActorTypeDispatcher):
 
     def receiveMsg_str(self, message, sender):
         raise ValueError(message)
+
+
+class Counter(ActorTypeDispatcher):
+    def __init__(self):
+        self.seen = []
+
+    def receiveMsg_int(self, message, sender):
+        self.seen.append(message)
+
+    def receiveMsg_str(self, message, sender):
+        self.send(sender, (len(self.seen), self.seen == sorted(self.seen)))
 
 
 class AsyncDoubler(Actor):
@@ -155,3 +167,85 @@ async def test_another_thread_may_tell_and_ask_while_the_loop_runs(base):
 
     cell = base.spawn(Doubler)
     assert await asyncio.to_thread(base.ask, cell, 4, 5) == 8
+
+
+# What happens when one side is faster than the other.
+
+
+def test_an_outside_listener_is_kept_the_newest_messages_and_older_ones_are_dead_letters(
+    monkeypatch,
+):
+    monkeypatch.setattr(endpoints, "UNHEARD_LIMIT", 3)
+    base = AsyncioSystemBase()
+    system = ActorSystem(systemBase=base, transientUnique=True)
+    with system.private() as private:
+        doubler = private.createActor(Doubler)
+        for number in range(5):
+            private.tell(doubler, number)
+        assert system.ask(doubler, 21, 5) == 42  # behind the others
+
+        assert [private.listen(0) for _ in range(4)] == [4, 6, 8, None]
+    assert [letter.message for letter in base.dead_letters] == [0, 2]
+    system.shutdown()
+
+
+def test_a_thread_waits_while_too_many_calls_do(monkeypatch):
+    monkeypatch.setattr(inbox, "CALLS_LIMIT", 10)
+    base = AsyncioSystemBase()
+    system = ActorSystem(systemBase=base, transientUnique=True)
+    actor = system.createActor(Counter)
+    hold, held = threading.Event(), threading.Event()
+    base.loop.call_soon_threadsafe(lambda: (held.set(), hold.wait(10)))
+    assert held.wait(5)
+
+    def tell_all():
+        for number in range(100):
+            system.tell(actor, number)
+
+    teller = threading.Thread(target=tell_all)
+    teller.start()
+    while len(base._inbox._calls) < 10 or not base._inbox._waiting:
+        time.sleep(0.001)
+    assert len(base._inbox._calls) == 10
+    hold.set()
+    teller.join(5)
+
+    assert not teller.is_alive()
+    assert system.ask(actor, "count", 5) == (100, True)
+    system.shutdown()
+
+
+def test_the_end_of_a_system_lets_go_the_threads_that_wait(monkeypatch):
+    monkeypatch.setattr(inbox, "CALLS_LIMIT", 10)
+    base = AsyncioSystemBase()
+    system = ActorSystem(systemBase=base, transientUnique=True)
+    actor = system.createActor(Counter)
+    base._inbox._calls.extend([lambda: None] * 10)  # as if the loop never came to them
+    teller = threading.Thread(target=lambda: system.tell(actor, 1))
+    teller.start()
+    while not base._inbox._waiting:
+        time.sleep(0.001)
+
+    system.shutdown()
+    teller.join(5)
+
+    assert not teller.is_alive()
+
+
+async def test_an_actor_of_another_system_never_waits_and_what_is_too_much_is_counted(
+    monkeypatch, caplog
+):
+    monkeypatch.setattr(inbox, "CALLS_LIMIT", 10)
+    other = AsyncioSystemBase(loop=asyncio.new_event_loop())  # runs only when told to
+    other.thread_id = -1
+    mine = AsyncioSystemBase()
+    target, sender = other.lifecycle.create(Doubler, {}, None, ""), mine.spawn(Doubler)
+
+    for number in range(15):
+        mine.send_for(sender, target, number)
+
+    assert len(other._inbox._calls) == 10
+    assert other._inbox.dropped == 5
+    assert len(caplog.records) == 1
+    await mine.shutdown_async(5)
+    other.loop.close()
