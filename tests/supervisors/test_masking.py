@@ -4,7 +4,7 @@ import json
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from veza.actors.messages.accounts import Author, RegisterAccount
@@ -51,6 +51,7 @@ def test_bytes_are_shown_as_their_length() -> None:
     assert json.loads(described(chunk, with_texts=True))["data"] == "(4096 bytes)"
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
