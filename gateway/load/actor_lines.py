@@ -32,10 +32,11 @@ class Line:
         self.is_open = True
 
     def write(self, data: bytes) -> None:
-        """Read what was written; what follows a frame upon which the user hangs up is not read."""
+        """Read what was written, up to a frame that makes the user drop this connection."""
         for frame in frames_of(data):
-            if self.is_open:
-                self.seat.take(frame)
+            if not self.is_open:
+                return
+            self.seat.take(frame)
 
     def buffered_bytes(self) -> int:
         """Return 0: everything is read at once."""
