@@ -11,8 +11,12 @@ from veza.gateway.load.results import Ended
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """One actor was killed. `at` is seconds from the start; `room` its number if it was a room."""
+    """One actor was killed. Times are seconds from the start; `room` is its number if it was a room.
 
+    It died between `asked` and `at`: over a socket these are some milliseconds apart.
+    """
+
+    asked: float
     at: float
     pattern: str
     path: str
@@ -27,12 +31,12 @@ def recovery(
     Only arrivals of the struck room count, if it was one. `first`: until one that was meant to start
     after the strike was answered. `full`: until the first from which on none failed; 0 if none did.
     """
-    until = min((each.at for each in strikes if each.at > strike.at), default=float("inf"))
+    until = min((each.asked for each in strikes if each.at > strike.at), default=float("inf"))
     touched = [
         end
         for end in ends
         if (strike.room is None or end.room == strike.room)
-        and end.finished >= strike.at
+        and end.finished >= strike.asked
         and end.intended < until
     ]
     after = sorted((e for e in touched if e.intended >= strike.at), key=lambda e: e.intended)

@@ -193,12 +193,13 @@ class Drive:
         )
         for at, pattern in moments:
             await asyncio.sleep(max(0.0, self.run.recorder.zero + at - monotonic()))
+            asked = monotonic() - self.run.recorder.zero
             killed = await self.target.kill(pattern, dice)
             if killed is None:
                 self.run.note(f"fault at {at:g} s: nobody's path ends like {pattern}")
                 continue
             struck = monotonic() - self.run.recorder.zero
-            self.strikes.append(Strike(struck, pattern, killed.path, killed.room))
+            self.strikes.append(Strike(asked, struck, pattern, killed.path, killed.room))
 
     # --- figures ---
 

@@ -98,15 +98,24 @@ def test_recovery_counts_the_struck_room_only() -> None:
         end(11.9, 12.0),
     ]
 
-    found = recovery(Strike(10.0, "rooms/*", "/x", 1), [], ends, NothingLost())
+    found = recovery(Strike(10.0, 10.0, "rooms/*", "/x", 1), [], ends, NothingLost())
 
     assert found["first_seconds"] == pytest.approx(1.5)
     assert found["full_seconds"] == pytest.approx(1.8)
     assert found["failed"] == 3
 
 
+def test_what_fails_before_the_socket_has_answered_is_the_strikes_doing() -> None:
+    strike = Strike(1.0, 1.02, "x", "/x", None)
+
+    found = recovery(strike, [strike], [end(1.0, 1.01, is_ok=False), end(1.1, 1.2)], NothingLost())
+
+    assert found["failed"] == 1
+    assert found["full_seconds"] == pytest.approx(0.18)
+
+
 def test_a_strike_nobody_noticed_is_recovered_at_once() -> None:
-    found = recovery(Strike(1.0, "x", "/x", None), [], [end(1.5, 1.6)], NothingLost())
+    found = recovery(Strike(1.0, 1.0, "x", "/x", None), [], [end(1.5, 1.6)], NothingLost())
 
     assert found["full_seconds"] == 0
     assert found["first_seconds"] == pytest.approx(0.6)
