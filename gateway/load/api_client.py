@@ -50,7 +50,9 @@ class ApiClient:
             connector = aiohttp.TCPConnector(
                 limit=0, local_addr=local_address(self.url, number), force_close=False
             )
-            session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
+            session = aiohttp.ClientSession(
+                connector=connector, timeout=self._timeout, trace_configs=[staying()]
+            )
             self._sessions.append(session)
         return self
 
@@ -76,7 +78,7 @@ class ApiClient:
         body: Any = None,
         form: aiohttp.FormData | None = None,
     ) -> Any:
-        """Return a JSON answer; raises `ApiError`. Redirects are not followed: they may lead elsewhere."""
+        """Return a JSON answer; raises `ApiError`. A redirect is a failure, by its status."""
         headers = (
             {} if user not in self.tokens else {"Authorization": f"Bearer {self.tokens[user]}"}
         )
@@ -113,6 +115,17 @@ class ApiClient:
             await self.call("GET", "/version")
         except ApiError as error:
             raise UnreachableError(f"no node answers at {self.url}: {error}") from error
+
+
+def staying() -> aiohttp.TraceConfig:
+    """Return what refuses redirects, which may lead elsewhere: `ws_connect` has no option for that."""
+
+    async def refuse(*_: object) -> None:
+        raise aiohttp.ClientConnectionError("a redirect is not followed")
+
+    config = aiohttp.TraceConfig()
+    config.on_request_redirect.append(refuse)
+    return config
 
 
 def problem(answer: aiohttp.ClientResponse, raw: bytes) -> ApiError:

@@ -1,8 +1,12 @@
 """A load test goes nowhere but to this machine, unless both the command and its owner say so."""
 
+import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from veza.config.settings import Settings
+from veza.gateway.load.api_client import ApiClient, ApiError
 from veza.gateway.load.nodes import own_settings, variables
 from veza.gateway.load.safety import check_rate, check_url
 from veza.gateway.load.scenario import ScenarioError
@@ -45,6 +49,26 @@ def test_another_machine_needs_the_option_and_the_setting() -> None:
 def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(ScenarioError, match="is no http address"):
         check_url(url, None, Settings())
+
+
+async def test_a_node_cannot_send_the_tester_elsewhere() -> None:
+    went: list[str] = []
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        went.append(request.path)
+        raise web.HTTPFound("/elsewhere")
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", elsewhere)
+    async with TestServer(app) as server:
+        url = str(server.make_url("")).rstrip("/")
+        async with ApiClient(url, users=1, connections=1, timeout_seconds=5) as api:
+            with pytest.raises(ApiError, match="status_302"):
+                await api.call("GET", "/rest")
+            with pytest.raises(aiohttp.ClientError, match="redirect"):
+                await api.session(0).ws_connect(f"{url}/ws")
+
+    assert went == ["/rest", "/ws"]
 
 
 def test_the_owner_of_the_machine_bounds_the_rate(scenario) -> None:
