@@ -1,8 +1,9 @@
 """The commands of `veza load`: run a scenario, list the ready ones, report on runs, compare two."""
 
+import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Final, get_args
+from typing import Annotated, Any, get_args
 
 import orjson
 from cyclopts import App, Parameter
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from veza.config.logging import configure_logging
 from veza.config.settings import Settings
+from veza.gateway.cli.outcome import Exit
 from veza.gateway.load.compare import compare, unlike
 from veza.gateway.load.execution import FORMAT, Options, execute
 from veza.gateway.load.progress import summary, watching
@@ -24,10 +26,6 @@ from veza.gateway.load.scenario import (
 )
 from veza.gateway.load.scenario import load as load_scenario
 from veza.gateway.load.targets import TargetError, UnreachableError
-
-EXIT_FAILED: Final = 1
-EXIT_USAGE: Final = 2
-EXIT_UNREACHABLE: Final = 3
 
 load = App(
     name="load", help="Load a node in an open loop, and check every message it acknowledges."
@@ -77,6 +75,8 @@ def run(
     console = Console()
     configure_logging("error", "auto")
     try:
+        for path in (out, report):
+            check_place(path)
         settings = Settings()
         chosen = load_scenario(scenario).changed(
             target=target_name(target),
@@ -89,13 +89,13 @@ def run(
         with watching(console) as watch:
             result = execute(chosen, Options(url, data, allow_target), settings, watch)
     except (ScenarioError, ValidationError, ValueError) as error:
-        return fail(str(error), EXIT_USAGE)
+        return fail(str(error), Exit.USAGE)
     except UnreachableError as error:
-        return fail(str(error), EXIT_UNREACHABLE)
+        return fail(str(error), Exit.UNREACHABLE)
     except (TargetError, OSError) as error:
-        return fail(str(error), EXIT_FAILED)
+        return fail(str(error), Exit.PROBLEM)
     except KeyboardInterrupt:
-        return fail("stopped", EXIT_FAILED)
+        return fail("stopped", Exit.PROBLEM)
     summary(result, lambda text: console.print(text, highlight=False, markup=False, soft_wrap=True))
     if out is not None:
         out.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2))
@@ -135,11 +135,12 @@ def write_report(
 
     """
     try:
+        check_place(out)
         read = [read_result(path) for path in results]
     except ScenarioError as error:
-        return fail(str(error), EXIT_USAGE)
+        return fail(str(error), Exit.USAGE)
     if not read:
-        return fail("which results?", EXIT_USAGE)
+        return fail("which results?", Exit.USAGE)
     out.write_text(report_page(read), "utf-8")
     Console().print(f"{out} ({out.stat().st_size // 1024} KiB)", highlight=False)
     return 0
@@ -160,7 +161,7 @@ def compare_runs(a: Path, b: Path) -> int:
     try:
         first, second = read_result(a), read_result(b)
     except ScenarioError as error:
-        return fail(str(error), EXIT_USAGE)
+        return fail(str(error), Exit.USAGE)
     console = Console()
     for text in unlike(first, second):
         console.print(f"not alike: {text}", highlight=False, markup=False)
@@ -195,7 +196,19 @@ def read_result(path: Path) -> dict[str, Any]:
     return result
 
 
-def fail(message: str, code: int) -> int:
+def check_place(path: Path | None) -> None:
+    """Refuse a file that cannot be written, before minutes are spent on what is to be in it.
+
+    Raises `ScenarioError`.
+    """
+    if path is None:
+        return
+    place = path if path.exists() else path.parent
+    if path.is_dir() or not path.parent.is_dir() or not os.access(place, os.W_OK):
+        raise ScenarioError(f"{path} cannot be written")
+
+
+def fail(message: str, code: Exit) -> int:
     """Say what is wrong on standard error."""
     sys.stderr.write(f"veza: {message}\n")
     return code

@@ -85,6 +85,7 @@ async def test_what_is_no_result_is_refused(tmp_path, capsys) -> None:
 
     assert commands.write_report(path) == 2
     assert commands.write_report() == 2
+    assert commands.write_report(path, out=tmp_path / "nowhere" / "out.html") == 2
     assert commands.compare_runs(path, path) == 2
     assert "is no result of veza load" in capsys.readouterr().err
 
@@ -100,6 +101,8 @@ async def test_what_is_no_result_is_refused(tmp_path, capsys) -> None:
         ({"scenario": "smoke", "url": "http://127.0.0.1:1"}, "--url is for ws and rest"),
         ({"scenario": "smoke", "target": "ws", "url": "http://192.0.2.1"}, "is not this machine"),
         ({"scenario": "catalogue", "target": "ws"}, "cannot be done at target ws"),
+        ({"scenario": "smoke", "out": Path("/nowhere/run.json")}, "cannot be written"),
+        ({"scenario": "smoke", "report": Path("/")}, "cannot be written"),
     ],
 )
 def test_a_wrong_request_exits_with_2(options, told, capsys) -> None:
