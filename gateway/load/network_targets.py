@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -15,7 +16,7 @@ from veza.actors.load import short_track
 from veza.gateway.load.api_client import ApiClient, ApiError
 from veza.gateway.load.checks import Stored
 from veza.gateway.load.meters import ProcessMeter, machine_percent
-from veza.gateway.load.ops_socket import OpsSocket
+from veza.gateway.load.ops_socket import OpsSocket, opened_socket
 from veza.gateway.load.targets import Killed, Run, TargetError
 from veza.gateway.load.tracks import Outcome
 
@@ -53,6 +54,7 @@ class Network:
         self.tracks: list[str] = []
         self.track_bytes = b""
         self.ops: OpsSocket | None = None
+        self._open = AsyncExitStack()
         self.meter: ProcessMeter | None = None
         self.own_meter = ProcessMeter(os.getpid())
 
@@ -60,7 +62,8 @@ class Network:
         """Make accounts, rooms and tracks."""
         await self.api.check()
         if self.place.data is not None:
-            self.ops = OpsSocket(self.place.data)
+            opening = opened_socket(self.place.data)
+            self.ops = await self._open.enter_async_context(opening)
         if self.place.pid is not None:
             self.meter = ProcessMeter(self.place.pid)
         await self._check_ops()
@@ -86,8 +89,7 @@ class Network:
 
     async def close(self) -> None:
         """Let go of the operators' socket."""
-        if self.ops is not None:
-            await self.ops.close()
+        await self._open.aclose()
 
     async def history(self, room: int) -> list[Stored]:
         """Read all messages of a room, page by page."""

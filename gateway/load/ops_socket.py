@@ -1,14 +1,14 @@
 """The tester's way to a node's operators' socket: figures, the tree, and killing an actor for a fault."""
 
-from collections.abc import Iterator
-from http import HTTPStatus
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
-
-import aiohttp
 
 from veza.config.paths import ops_socket
+from veza.gateway.cli.client import NodeClient, actor_address, connected
+from veza.gateway.cli.names import everyone
+from veza.gateway.cli.outcome import CommandError
 from veza.gateway.load.targets import TargetError, matches
 
 ANSWER_SECONDS: Final = 5.0
@@ -25,25 +25,15 @@ FIGURES: Final = {
 
 
 class OpsSocket:
-    """One node's socket."""
+    """One node's socket. Each call raises `TargetError` if the node does not answer or refuses."""
 
-    def __init__(self, data: Path) -> None:
-        self.path = ops_socket(data)
-        connector = aiohttp.UnixConnector(str(self.path))
-        timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout)
-
-    async def close(self) -> None:
-        """Let go of the socket."""
-        await self._session.close()
-
-    async def get(self, path: str) -> Any:
-        """Ask; raises `TargetError`."""
-        return await self._call("GET", path, None)
+    def __init__(self, client: NodeClient) -> None:
+        self._client = client
 
     async def tree(self) -> list[dict[str, Any]]:
         """Return all actors, flat."""
-        return list(flat((await self.get("/ops/tree?children=200"))["root"]))
+        with told_as_target_error():
+            return list(everyone((await self._client.get("tree", children=200))["root"]))
 
     async def kill(self, pattern: str) -> str | None:
         """Kill the busiest actor whose path ends like this; return its path."""
@@ -52,12 +42,14 @@ class OpsSocket:
             return None
         path: str = max(found, key=lambda each: each["messages"])["path"]
         body = {"reason": "a fault of a load test"}
-        await self._call("POST", f"/ops/actors/{quote(path.lstrip('/'))}/kill", body)
+        with told_as_target_error():
+            await self._client.post(f"{actor_address(path)}/kill", body)
         return path
 
     async def figures(self) -> dict[str, Any]:
         """Return the node's own figures, and its fullest mailboxes."""
-        node = (await self.get("/ops/nodes"))["data"][0]
+        with told_as_target_error():
+            node = (await self._client.get("nodes"))["data"][0]
         waiting = sorted(await self.tree(), key=lambda each: -int(each["mailbox"]))[:TOP]
         return {
             **{name: node[theirs] for name, theirs in FIGURES.items() if theirs in node},
@@ -68,18 +60,18 @@ class OpsSocket:
             ],
         }
 
-    async def _call(self, method: str, path: str, body: Any) -> Any:
-        try:
-            async with self._session.request(method, f"http://node{path}", json=body) as answer:
-                if answer.status >= HTTPStatus.BAD_REQUEST:
-                    raise TargetError(f"{method} {path} on the ops socket: {answer.status}")
-                return await answer.json()
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise TargetError(f"the ops socket {self.path} does not answer: {error}") from error
+
+@asynccontextmanager
+async def opened_socket(data: Path) -> AsyncIterator[OpsSocket]:
+    """Lend the socket of the node on this data."""
+    async with connected(ops_socket(data), ANSWER_SECONDS) as client:
+        yield OpsSocket(client)
 
 
-def flat(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield an actor and all below it."""
-    yield node
-    for child in node["children"]:
-        yield from flat(child)
+@contextmanager
+def told_as_target_error() -> Iterator[None]:
+    """Turn what a command would end with into what a target does."""
+    try:
+        yield
+    except CommandError as error:
+        raise TargetError(f"the operators' socket: {error}") from error

@@ -119,7 +119,7 @@ class RestTarget:
         if self.network.ops is None:
             raise TargetError("ops.tree needs the node's data folder")
         probe.sent()
-        await self.network.ops.get("/ops/tree")
+        await self.network.ops.tree()
         probe.done()
 
     async def _upload(self, arrival: Arrival, probe: Probe) -> None:

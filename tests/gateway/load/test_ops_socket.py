@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from veza.config.paths import ops_socket
-from veza.gateway.load.ops_socket import OpsSocket
+from veza.gateway.load.ops_socket import OpsSocket, opened_socket
 from veza.gateway.load.targets import TargetError, matches
 
 
@@ -76,9 +76,8 @@ async def asked(tmp_path: Path) -> AsyncIterator[list[tuple[str, Any]]]:
 
 @pytest.fixture
 async def ops(asked, tmp_path: Path) -> AsyncIterator[OpsSocket]:
-    ops = OpsSocket(tmp_path)
-    yield ops
-    await ops.close()
+    async with opened_socket(tmp_path) as ops:
+        yield ops
 
 
 async def test_the_busiest_actor_that_matches_is_killed_with_a_reason(ops, asked) -> None:
@@ -102,11 +101,9 @@ async def test_figures_name_the_fullest_mailboxes_first(ops) -> None:
 
 
 async def test_a_socket_that_does_not_answer_is_named(tmp_path: Path) -> None:
-    ops = OpsSocket(tmp_path / "elsewhere")
-
-    with pytest.raises(TargetError, match="does not answer"):
-        await ops.figures()
-    await ops.close()
+    async with opened_socket(tmp_path / "elsewhere") as ops:
+        with pytest.raises(TargetError, match=r"No node answers on .*elsewhere"):
+            await ops.figures()
 
 
 @pytest.mark.parametrize(
