@@ -1,6 +1,7 @@
 """Nodes of the tester's own: limits raised, on loopback, with data that goes when they go."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -96,7 +97,7 @@ def variables(settings: Settings) -> dict[str, str]:
 
 def as_text(value: Any) -> str:
     """Write a setting as its variable has it."""
-    return value if isinstance(value, str) else str(value).replace("'", '"')
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def import_path() -> dict[str, str]:
