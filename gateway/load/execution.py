@@ -160,6 +160,9 @@ def judged(result: dict[str, Any], scenario: Scenario, aborted: str | None) -> d
     verdict = "broken" if why else "passed"
     if not result["checks"]["history_checked"] and result["checks"]["acked"]:
         verdict, why = "failed", ["the rooms' history could not be read back"]
+    wanted = sum(fault.times for fault in scenario.faults)
+    if len(result["faults"]) < wanted:
+        verdict, why = "failed", [f"only {len(result['faults'])} of {wanted} faults struck", *why]
     if aborted is not None:
         verdict, why = "aborted", [aborted]
     if not result["generator"]["is_valid"]:

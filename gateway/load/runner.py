@@ -194,7 +194,12 @@ class Drive:
         for at, pattern in moments:
             await asyncio.sleep(max(0.0, self.run.recorder.zero + at - monotonic()))
             asked = monotonic() - self.run.recorder.zero
-            killed = await self.target.kill(pattern, dice)
+            try:
+                killed = await self.target.kill(pattern, dice)
+            except TargetError as error:
+                # The actor may have ended by itself meanwhile; the figures of the rest are still good.
+                self.run.note(f"fault at {at:g} s: {error}")
+                continue
             if killed is None:
                 self.run.note(f"fault at {at:g} s: nobody's path ends like {pattern}")
                 continue

@@ -3,6 +3,7 @@
 import pytest
 
 from veza.gateway.load.report import report_page
+from veza.gateway.load.targets import TargetError
 
 
 async def test_a_stall_shows_in_the_latency_and_not_in_the_service_time(drive, targets) -> None:
@@ -73,3 +74,22 @@ async def test_a_threshold_decides_the_exit_code(drive, targets, limit, verdict,
     result = await drive(targets.refuses, thresholds={"errors": limit})
 
     assert (result["verdict"], result["exit_code"]) == (verdict, code)
+
+
+async def test_a_run_whose_fault_found_nobody_has_failed(drive, targets) -> None:
+    result = await drive(targets.quiet, faults=[{"at": "100ms", "kill": "rooms/*"}])
+
+    assert (result["verdict"], result["exit_code"]) == ("failed", 1)
+    assert result["why"] == ["only 0 of 1 faults struck"]
+
+
+async def test_a_fault_the_node_refuses_costs_no_figures(drive, targets) -> None:
+    class Refusing(targets.quiet):
+        async def kill(self, _pattern, _dice):
+            raise TargetError("it has ended")
+
+    result = await drive(Refusing, faults=[{"at": "100ms", "kill": "rooms/*"}])
+
+    assert result["verdict"] == "failed"
+    assert result["notes"] == ["fault at 0.1 s: it has ended"]
+    assert result["arrivals"]["finished"] == 200
