@@ -15,6 +15,9 @@ from veza.actors.runtime.thespian_api import ActorAddress
 logger = logging.getLogger("veza.actors")
 
 KEPT_LETTERS = 1000
+KEPT_LETTER_BYTES = 16 * 2**20
+WEIGHED_DEPTH = 2
+"""What is wrapped in a message counts too, but not what that holds."""
 KEPT_CAUSES = 200
 KEPT_CRASHES_A_CAUSE = 10
 FINGERPRINT_FRAMES = 3
@@ -35,6 +38,7 @@ class DeadLetter:
     reason: str
     request_id: str
     at: float
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,14 +92,17 @@ class Letters:
         self.dead: OrderedDict[int, DeadLetter] = OrderedDict()
         self.causes: OrderedDict[str, CrashCause] = OrderedDict()
         self.dead_count = 0
+        self.dead_bytes = 0
         self.crash_count = 0
         self._limit = LogLimit()
 
     def bury(
         self, target: ActorAddress, sender: ActorAddress, message: object, reason: str
     ) -> None:
-        """Keep a dead letter, in place of the oldest if there are too many."""
+        """Keep a dead letter, in place of the oldest if they are too many or too large together."""
         self.dead_count += 1
+        size_bytes = weight(message)
+        self.dead_bytes += size_bytes
         self.dead[self.dead_count] = DeadLetter(
             letter_id=self.dead_count,
             target=target,
@@ -104,14 +111,18 @@ class Letters:
             reason=reason,
             request_id=request_context.get().request_id,
             at=time.time(),
+            size_bytes=size_bytes,
         )
-        if len(self.dead) > KEPT_LETTERS:
-            self.dead.popitem(last=False)
+        while len(self.dead) > KEPT_LETTERS or self.dead_bytes > KEPT_LETTER_BYTES:
+            _, oldest = self.dead.popitem(last=False)
+            self.dead_bytes -= oldest.size_bytes
 
     def discard(self, letter_ids: Collection[int] | None = None) -> int:
         """Forget dead letters, all of them without ids; return how many there were."""
         ids = tuple(self.dead) if letter_ids is None else letter_ids
-        return sum(self.dead.pop(letter_id, None) is not None for letter_id in ids)
+        found = [self.dead.pop(letter_id) for letter_id in ids if letter_id in self.dead]
+        self.dead_bytes -= sum(letter.size_bytes for letter in found)
+        return len(found)
 
     def record_crash(
         self, address: ActorAddress, class_name: str, command: str, error: BaseException, trace: str
@@ -174,6 +185,16 @@ class Letters:
         if left_out:
             text += f" ({left_out} like it were not logged)"
         logger.error(text, *values, exc_info=error, extra=about)
+
+
+def weight(message: object, depth: int = WEIGHED_DEPTH) -> int:
+    """Estimate how much memory a message keeps: the lengths of its bytes and texts."""
+    if isinstance(message, (bytes, bytearray, str)):
+        return len(message)
+    if isinstance(message, memoryview):
+        return message.nbytes
+    names = getattr(message, "__dataclass_fields__", ()) if depth else ()
+    return sum(weight(getattr(message, name, None), depth - 1) for name in names)
 
 
 def fingerprint(class_name: str, error: BaseException) -> str:

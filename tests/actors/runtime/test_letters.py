@@ -1,4 +1,14 @@
-from veza.actors.runtime.letters import KEPT_CAUSES, KEPT_CRASHES_A_CAUSE, KEPT_LETTERS, Letters
+from uuid import uuid4
+
+from veza.actors.messages.directory import Deliver
+from veza.actors.messages.tracks import WriteChunk
+from veza.actors.runtime.letters import (
+    KEPT_CAUSES,
+    KEPT_CRASHES_A_CAUSE,
+    KEPT_LETTER_BYTES,
+    KEPT_LETTERS,
+    Letters,
+)
 
 
 def fail(error):
@@ -21,6 +31,27 @@ def test_the_newest_dead_letters_are_kept_under_their_numbers(base):
     assert letters.dead_count == KEPT_LETTERS + 5
     assert list(letters.dead)[:1] == [6]
     assert letters.dead[6].message == 5
+
+
+def test_dead_letters_are_bounded_by_what_they_hold_too(base):
+    letters, data = Letters(), bytes(256 * 1024)
+    fitting = KEPT_LETTER_BYTES // len(data)
+    for number in range(fitting + 5):
+        chunk = WriteChunk(upload_id=uuid4(), offset=number * len(data), data=data)
+        wrapped = Deliver(key=("media", ""), message=chunk)
+        letters.bury(base.address, base.address, wrapped, "no such address")
+
+    assert list(letters.dead) == list(range(6, fitting + 6))
+    assert letters.dead_bytes <= KEPT_LETTER_BYTES
+    assert letters.discard() == fitting
+    assert letters.dead_bytes == 0
+
+
+def test_a_dead_letter_that_is_too_large_by_itself_is_only_counted(base):
+    letters = Letters()
+    letters.bury(base.address, base.address, bytes(KEPT_LETTER_BYTES + 1), "no such address")
+
+    assert (letters.dead_count, len(letters.dead), letters.dead_bytes) == (1, 0, 0)
 
 
 def test_discarding_counts_what_was_there(base):
