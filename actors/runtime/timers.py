@@ -93,6 +93,7 @@ class Timers:
             self._arm()
 
     def _compact(self) -> None:
-        self._heap = [entry for entry in self._heap if entry[2].waiting_call is not None]
+        # The same list: `_due` may be at work on it.
+        self._heap[:] = [entry for entry in self._heap if entry[2].waiting_call is not None]
         heapq.heapify(self._heap)
         self.forgotten = 0
