@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from veza.actors.runtime.behaviour import HANDLER_PREFIX
+from veza.actors.runtime.behaviour import HANDLER_PREFIX, SLOT_MESSAGES
 from veza.actors.runtime.cell import Cell
 from veza.actors.runtime.exits import ExitReason
 from veza.actors.runtime.system import AsyncioSystemBase
@@ -29,6 +29,8 @@ class SupervisedActor(Actor):
     `supervises`: a child that crashes stays, with its mailbox, until this actor restarts or buries
     it; when this actor ends, its children end one by one, newest first (unless `stops_in_order`
     is False: then all at once).
+    `slot_messages`: about how many messages it handles before others have their turn; more only
+    for one with quick handlers that many wait for.
     `mailbox_limit`, `when_full`: `busy` answers `Busy`, `drop` counts a dead letter, `close` ends
     the actor. `stash_until_ready`: None = ready once constructed; otherwise the message classes
     that are handled before `become_ready` is called, while all others wait.
@@ -39,6 +41,7 @@ class SupervisedActor(Actor):
     may_wait: ClassVar[bool] = False
     supervises: ClassVar[bool] = False
     stops_in_order: ClassVar[bool | None] = None
+    slot_messages: ClassVar[int] = SLOT_MESSAGES
     mailbox_limit: ClassVar[int] = 1024
     when_full: ClassVar[WhenFull] = "busy"
     stash_until_ready: ClassVar[frozenset[type] | None] = None

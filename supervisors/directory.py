@@ -48,6 +48,8 @@ class Directory(SupervisedActor):
     """Every message between the outside and an actor, and between families, is handed on here."""
 
     mailbox_limit: ClassVar[int] = 100_000
+    # Every message passes here, some four times: what waits here waits for one actor, but is everybody's.
+    slot_messages: ClassVar[int] = 256
 
     def __init__(self) -> None:
         super().__init__()

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from veza.actors.runtime.thespian_api import Actor, ActorAddress, ActorExitRequest
 
@@ -14,6 +14,10 @@ Handler = Callable[[Any, Any, ActorAddress], object]
 AsyncHandler = Callable[[Any, Any, ActorAddress], Awaitable[object]]
 
 HANDLER_PREFIX = "receiveMsg_"
+
+SLOT_MESSAGES: Final = 16
+QUICK_SECONDS: Final = 0.000_006_25
+"""A slot is time for so many letters of so long; one of 16 is a tenth of a millisecond."""
 
 
 @dataclass(slots=True)
@@ -56,6 +60,7 @@ class Behaviour:
         "init_names",
         "mailbox_limit",
         "name",
+        "slot_messages",
         "stash_until_ready",
         "stops_in_order",
         "supervises",
@@ -78,6 +83,7 @@ class Behaviour:
         in_order: bool | None = declared("stops_in_order", None)
         self.stops_in_order = self.supervises if in_order is None else in_order
         self.mailbox_limit: int = declared("mailbox_limit", 1_000_000)
+        self.slot_messages: int = declared("slot_messages", SLOT_MESSAGES)
         self.when_full: str = declared("when_full", "drop")
         self.batch_limit: int = declared("batch_limit", 0)
         self.concurrency: int = 1 if self.batch_limit else declared("concurrency", 1)

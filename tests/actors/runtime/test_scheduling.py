@@ -3,8 +3,9 @@ import time
 from itertools import groupby
 
 from veza.actors.base import SupervisedActor
-from veza.actors.runtime.scheduler import TURN_SECONDS
+from veza.actors.runtime.scheduler import LETTERS_A_LOOK, TURN_SECONDS
 from veza.actors.runtime.thespian_api import Thespian_ActorStatus, Thespian_StatusReq
+from veza.actors.runtime.timers import COMPACT_ABOVE
 
 
 class Busy(SupervisedActor):
@@ -89,6 +90,23 @@ async def test_timers_of_answered_questions_do_not_pile_up(base, kit):
     assert base.timers.size < 200
 
 
+async def test_timers_swept_out_while_others_fire_leave_no_fired_ones_behind(base, until):
+    fired, others = [], [base.timers.after(60, list) for _ in range(3 * COMPACT_ABOVE)]
+
+    def sweep():
+        for other in others:
+            other.cancel()
+        base.timers.after(60, list)  # finds more forgotten than living ones
+        fired.append("sweep")
+
+    base.timers.after(0.001, sweep)
+    base.timers.after(0.001, lambda: fired.append("next"))
+    await until(lambda: len(fired) == 2)
+
+    assert base.timers.size == 1
+    assert base.timers.forgotten == 0
+
+
 async def test_a_slow_actor_leaves_its_slot_to_others_early(base, kit, settle):
     order = []
 
@@ -113,6 +131,59 @@ async def test_a_slow_actor_leaves_its_slot_to_others_early(base, kit, settle):
     # How slow it is shows after its first slot; after the last one nobody else wants any.
     assert len(runs) >= 30
     assert set(runs[1:-1]) == {1}
+
+
+async def test_an_actor_that_becomes_slow_holds_the_loop_for_a_part_of_its_slot_only(base):
+    class Turns(SupervisedActor):
+        """Quick, and suddenly slow: a millisecond of work a message."""
+
+        mailbox_limit = 100_000
+
+        def receiveMsg_int(self, message, sender):
+            pass
+
+        def receiveMsg_float(self, message, sender):
+            until = time.thread_time() + message
+            while time.thread_time() < until:
+                pass
+
+    cell, handled = base.spawn(Turns), []
+    for _ in range(20_000):
+        base.post(cell, 0, base.address)
+    for _ in range(100):
+        base.post(cell, 0.001, base.address)
+    while cell.stats().mailbox_depth:
+        before = cell.messages_in
+        await asyncio.sleep(0)
+        if before >= 20_000:
+            handled.append(cell.messages_in - before)
+    assert max(handled) <= 1 + LETTERS_A_LOOK
+
+
+async def test_an_actor_has_as_many_messages_in_a_slot_as_its_class_says(base, settle):
+    order = []
+
+    class Crowded(SupervisedActor):
+        slot_messages = 64
+
+        def receiveMsg_int(self, message, sender):
+            order.append(self.slot_messages)
+
+    class Ordinary(Crowded):
+        slot_messages = 16
+
+    for actor_class in (Crowded, Ordinary):
+        cell = base.spawn(actor_class)
+        cell.messages_in = 1_000_000  # so quick on the whole that one slow handler is none
+        for number in range(192):
+            base.post(cell, number, base.address)
+    await settle()
+
+    # The last run is of who has nobody beside it any more.
+    runs = [(slot, len(list(run))) for slot, run in groupby(order)][:-1]
+    longest = {slot: max(length for each, length in runs if each == slot) for slot in (64, 16)}
+    assert 64 <= longest[64] < 64 + LETTERS_A_LOOK
+    assert longest[16] == 16
 
 
 async def test_counters_add_up(base, kit, recorder, settle):
