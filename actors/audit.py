@@ -6,11 +6,9 @@ from veza.actors.messages.audit import (
     ActsListed,
     ListActs,
     RecordAct,
-    RecordedAct,
 )
 from veza.actors.runtime.address import Address
 from veza.persistence import audit
-from veza.persistence.rows import AuditEntry
 
 
 class AuditActor(DatabaseActor):
@@ -33,20 +31,5 @@ class AuditActor(DatabaseActor):
 
     async def receiveMsg_ListActs(self, command: ListActs, _sender: Address) -> ActsListed:
         async with self.connection() as conn:
-            entries = await audit.list_acts(conn, limit=command.limit, before_id=command.before_id)
-        return ActsListed(acts=tuple(recorded(entry) for entry in entries))
-
-
-def recorded(entry: AuditEntry) -> RecordedAct:
-    """Tell a row of the log as messages do."""
-    return RecordedAct(
-        act_id=entry.act_id,
-        at=entry.at,
-        actor_id=entry.actor_id,
-        actor_name=entry.actor_name,
-        via=entry.via,
-        action=entry.action,
-        target=entry.target,
-        reason=entry.reason,
-        request_id=entry.request_id,
-    )
+            acts = await audit.list_acts(conn, limit=command.limit, before_id=command.before_id)
+        return ActsListed(acts=acts)

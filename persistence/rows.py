@@ -260,7 +260,7 @@ class Rendition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuditEntry:
+class RecordedAct:
     """One privileged act. `actor_id` is None for whoever held a node's unix socket."""
 
     act_id: UUID

@@ -4,8 +4,9 @@ Key: `("audit", "")`.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
+
+from veza.persistence.rows import RecordedAct
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,21 +29,6 @@ class RecordAct:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActRecorded:
     pass
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedAct:
-    """One line of the log."""
-
-    act_id: UUID
-    at: datetime
-    actor_id: UUID | None
-    actor_name: str
-    via: str
-    action: str
-    target: str
-    reason: str
-    request_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
