@@ -6,6 +6,7 @@ from dataclasses import replace
 from veza.actors.messages.ops import ClassTotals
 from veza.actors.runtime import AsyncioSystemBase, Cell
 from veza.actors.runtime.behaviour import Behaviour
+from veza.actors.runtime.lifecycle import has_held
 from veza.actors.runtime.stats import waiting
 from veza.supervisors.pace import Pace
 
@@ -13,31 +14,21 @@ from veza.supervisors.pace import Pace
 class _Sum:
     """One class while it is being added up, from what its ended actors did."""
 
-    __slots__ = ("busy", "dropped", "errors", "head_age", "mailbox", "messages", "restarts")
+    __slots__ = ("done", "head_age", "mailbox")
 
     def __init__(self, behaviour: Behaviour) -> None:
-        ended = behaviour.ended
-        self.messages = ended.messages_in
-        self.errors = ended.errors
-        self.dropped = ended.dropped
-        self.restarts = ended.restarts
-        self.busy = ended.handler_seconds
+        self.done = replace(behaviour.ended)
         self.mailbox = 0
         self.head_age = 0.0
 
     def add(self, cell: Cell) -> None:
-        self.messages += cell.messages_in
-        self.busy += cell.handler_seconds
-        rare = cell.rare
-        if rare is not None:
-            self.errors += rare.errors
-            self.dropped += rare.dropped
-            self.restarts += rare.restarts
-        if cell.mailbox is not None or (rare is not None and rare.held):
-            depth, since = waiting(cell)
+        self.done.add(cell)
+        if cell.mailbox is None and not has_held(cell):
+            return
+        depth, since = waiting(cell)
+        if depth:
             self.mailbox += depth
-            if depth:
-                self.head_age = max(self.head_age, time.monotonic() - since)
+            self.head_age = max(self.head_age, time.monotonic() - since)
 
 
 class Totals:
@@ -67,11 +58,11 @@ class Totals:
             alive=alive,
             mailbox=found.mailbox,
             head_age_seconds=found.head_age,
-            messages=found.messages,
-            errors=found.errors,
-            dropped=found.dropped,
-            restarts=found.restarts,
-            busy_seconds=found.busy,
+            messages=found.done.messages_in,
+            errors=found.done.errors,
+            dropped=found.done.dropped,
+            restarts=found.done.restarts,
+            busy_seconds=found.done.handler_seconds,
         )
         before = self._told.get(name, now)
         return replace(
