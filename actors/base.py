@@ -46,6 +46,9 @@ class SupervisedActor(Actor):
     when_full: ClassVar[WhenFull] = "busy"
     stash_until_ready: ClassVar[frozenset[type] | None] = None
 
+    is_draining = False
+    """Takes on nothing new; set by those that handle `Drain`."""
+
     _myRef: Cell  # noqa: N815  # Thespian's name
 
     def __init_subclass__(cls, **options: Any) -> None:

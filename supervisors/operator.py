@@ -64,7 +64,7 @@ from veza.supervisors.fate import can_drain, end_of, fate, is_last_straw, is_mad
 from veza.supervisors.hand_message import answer_text, hand_message
 from veza.supervisors.masking import described
 from veza.supervisors.supervisor import Supervisor
-from veza.supervisors.survey import Survey
+from veza.supervisors.survey import Survey, is_draining
 from veza.supervisors.totals import Totals
 
 AUDIT: Final[Key] = ("audit", "")
@@ -204,7 +204,7 @@ class OperatorActor(ServiceActor):
     def _resume(self, cell: Cell) -> str:
         if self.runtime.resume(cell):
             return "Takes up what waited, in order."
-        if getattr(cell.instance, "is_draining", False):
+        if is_draining(cell):
             self.send(cell, Undrain())
             return "Takes on work again."
         raise invalid("It is neither suspended nor draining.")

@@ -6,7 +6,7 @@ Members of a family that are idle and well, nearly all of very many, are counted
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable
 from heapq import heappush, heappushpop
 from itertools import islice
 from typing import Final
@@ -105,7 +105,7 @@ class Survey:
                 self.sums[cell.parent].add(sums)
                 worst = self.worst.setdefault(cell.parent, [])
                 push_within(worst, (sums.rank(), -number, cell), self.limit)
-        return await self._describe(self.top, "")
+        return await self._describe(self.top)
 
     def _look_closely(self, cell: Cell, sums: Sums) -> None:
         stats = cell.stats()
@@ -144,30 +144,22 @@ class Survey:
                 push_within(busiest, ((child.messages_in,), number, child), self.limit)
         return noteworthy
 
-    async def _describe(self, cell: Cell, restart: str) -> ActorNode:
+    async def _describe(self, cell: Cell) -> ActorNode:
         await self.pace.step()
         nodes: list[ActorNode] = []
-        for child, child_restart in self._shown(cell):
+        for child in self._shown(cell):
             if isinstance(child, Cell):
-                nodes.append(await self._describe(child, child_restart))
+                nodes.append(await self._describe(child))
             else:
                 nodes.append(missing(cell.path, child))
         sums = self.sums.get(cell) or Sums(cell)
-        return describe(cell, restart=restart, below=sums.rollup(), children=tuple(nodes))
+        return describe(cell, sums.rollup(), tuple(nodes))
 
-    def _shown(self, cell: Cell) -> Iterator[tuple[Cell | Child, str]]:
-        """Yield the children to show, a fixed supervisor's as they should be."""
-        match cell.instance:
-            case Supervisor(children=children):
-                for child in children:
-                    is_there = child.cell is not None and child.cell.alive
-                    yield (child.cell if is_there and child.cell else child), child.spec.restart
-            case FamilySupervisor(spec=spec):
-                for each in self._first(cell):
-                    yield each, spec.restart
-            case _:
-                for each in self._first(cell):
-                    yield each, ""
+    def _shown(self, cell: Cell) -> Iterable[Cell | Child]:
+        """Return the children to show, a fixed supervisor's as they should be."""
+        if isinstance(cell.instance, Supervisor):
+            return [living(child) or child for child in cell.instance.children]
+        return self._first(cell)
 
     def _first(self, cell: Cell) -> list[Cell]:
         """Return the noteworthy children, the worst first, then the busiest of the quiet ones."""
@@ -193,13 +185,7 @@ def is_noteworthy(cell: Cell, now: float) -> bool:
     return rare is not None and (bool(rare.held) or was_restarted_lately(cell, rare.restarts, now))
 
 
-def describe(
-    cell: Cell,
-    *,
-    restart: str = "",
-    below: Rollup | None = None,
-    children: tuple[ActorNode, ...] = (),
-) -> ActorNode:
+def describe(cell: Cell, below: Rollup, children: tuple[ActorNode, ...]) -> ActorNode:
     """Describe one actor."""
     stats = cell.stats()
     last_exit = stats.last_exit
@@ -223,11 +209,11 @@ def describe(
         current_ms=round(stats.current_handler_seconds * 1000),
         started_at=stats.started_at,
         last_exit=f"{last_exit.kind}: {last_exit.detail}" if last_exit else None,
-        restart=restart or restart_type(cell),
+        restart=restart_type(cell),
         supervision=supervision_of(cell),
         process=process_of(cell),
         child_count=stats.children,
-        below=below or Sums(cell).rollup(),
+        below=below,
         children=children,
     )
 
@@ -264,16 +250,24 @@ def missing(parent_path: str, child: Child) -> ActorNode:
     )
 
 
+def living(child: Child) -> Cell | None:
+    """Return the cell that carries a spec out, if there is one that lives."""
+    return child.cell if child.cell is not None and child.cell.alive else None
+
+
 def is_down(child: Child) -> bool:
     """Tell whether an actor should be there and is not; one that ended for good should not."""
-    is_there = child.cell is not None and child.cell.alive
-    return not is_there and child.state is not State.ENDED
+    return living(child) is None and child.state is not State.ENDED
 
 
 def state_of(cell: Cell, stats: CellStats) -> str:
-    if getattr(cell.instance, "is_draining", False):
+    if is_draining(cell):
         return "draining"
     return STATE_NAMES.get(stats.state, stats.state)
+
+
+def is_draining(cell: Cell) -> bool:
+    return isinstance(cell.instance, SupervisedActor) and cell.instance.is_draining
 
 
 def complaints(cell: Cell, stats: CellStats) -> tuple[Unhealthy, ...]:
@@ -289,7 +283,7 @@ def complaints(cell: Cell, stats: CellStats) -> tuple[Unhealthy, ...]:
         and supervision.restarts_used >= ALARMING * supervision.restarts_allowed,
         Unhealthy.RESTARTED: was_restarted_lately(cell, stats.restarts, time.monotonic()),
         Unhealthy.SUSPENDED: stats.state == "suspended",
-        Unhealthy.DRAINING: getattr(cell.instance, "is_draining", False),
+        Unhealthy.DRAINING: is_draining(cell),
     }
     return tuple(complaint for complaint, is_true in found.items() if is_true)
 
