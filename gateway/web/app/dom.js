@@ -1,7 +1,7 @@
 // @ts-check
 /** The one door to the vendored view library: `html` templates, hooks, signals, and views loaded when first shown. */
 import { h, render } from "../vendor/preact.js";
-import { useEffect, useLayoutEffect, useRef as vendorRef, useState as vendorState } from "../vendor/hooks.js";
+import { useEffect, useLayoutEffect, useMemo as vendorMemo, useRef as vendorRef, useState as vendorState } from "../vendor/hooks.js";
 import { batch, computed as vendorComputed, effect, signal as vendorSignal } from "../vendor/signals.js";
 import htm from "../vendor/htm.js";
 
@@ -16,6 +16,8 @@ export const signal = vendorSignal;
 export const computed = /** @type {any} */ (vendorComputed);
 /** @type {<T>(value: T) => {current: T}} */
 export const useRef = vendorRef;
+/** @type {<T>(compute: () => T, changing: unknown[]) => T} */
+export const useMemo = vendorMemo;
 /** @type {<T>(value: T | (() => T)) => [T, (value: T) => void]} */
 export const useState = vendorState;
 

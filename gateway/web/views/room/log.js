@@ -7,6 +7,7 @@ import { reading } from "../../app/rooms.js";
 import { me } from "../../app/store.js";
 import { arranged } from "../../app/timeline.js";
 import { Avatar, icon } from "../../ui/icon.js";
+import { MessageText } from "./message-text.js";
 import { Pending } from "./pending.js";
 
 const AT_END_PX = 48;
@@ -56,7 +57,7 @@ function Message({ line, heading }) {
     ${heading ? html`<${Avatar} id=${author.id} name=${author.name} />` : html`<time class="message-aside" datetime=${at}>${shortTimeOfDay(at)}</time>`}
     <div class="message-body">
       ${heading && html`<p class="message-head"><strong>${author.name}</strong> <time datetime=${at}>${timeOfDay(at)}</time></p>`}
-      <p class="message-text">${text}</p>
+      <${MessageText} text=${text} />
     </div>
   </article>`;
 }

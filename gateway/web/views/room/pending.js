@@ -4,6 +4,7 @@ import { html } from "../../app/dom.js";
 import { discard, post } from "../../app/chat.js";
 import { me } from "../../app/store.js";
 import { Avatar, icon } from "../../ui/icon.js";
+import { MessageText } from "./message-text.js";
 
 /** @param {{room: import("../../app/chat.js").OpenRoom, draft: import("../../app/chat.js").Draft}} props */
 export function Pending({ room, draft }) {
@@ -14,7 +15,7 @@ export function Pending({ room, draft }) {
     <div class="message-body">
       <p class="message-head"><strong>${user?.username}</strong>
         ${!failed && draft.slow && html` <span class="message-state">sending…</span>`}</p>
-      <p class="message-text">${draft.text}</p>
+      <${MessageText} text=${draft.text} />
       ${failed && html`<p class="message-failed" role="alert">${icon("circle-alert")} <span>Not sent. ${draft.why}</span>
         <button type="button" class="button button-small" onClick=${() => post(room, draft)}>${icon("refresh-cw")} Retry</button>
         <button type="button" class="button button-small button-quiet" onClick=${() => discard(room, draft.id)}>${icon("trash")} Discard</button></p>`}
