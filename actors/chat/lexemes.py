@@ -8,7 +8,7 @@ length of the text and with nothing else.
 import re
 from bisect import bisect_left
 from enum import Enum, auto
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 MAX_NAME_CHARS: Final = 32
 
@@ -16,9 +16,9 @@ _NO_LINK: Final = (
     r"\x00-\x20\"<>`|\u00a0\u1680\u2000-\u200d\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
 )
 _UUID: Final = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
-# Each look behind stands after the first character, so that the search can still jump to that one.
-_PIECE: Final = re.compile(
-    r"\\[*~`|>@]|`+|\*+|~+|\|+"
+# The look ahead lets the search jump; each look behind stands after the first character for that.
+_NAMING: Final = (
+    r"\\[*~`|>@]|`+"
     r"|@(?<![0-9A-Za-z_/@\u00c0-\u024f]@)[0-9A-Za-z][0-9A-Za-z_.-]*"
     rf"|[Hh](?<![0-9A-Za-z][Hh])[Tt][Tt][Pp][Ss]?://[^{_NO_LINK}]+"
     rf"|/(?<![0-9A-Za-z_./~-]/)tracks/{_UUID}(?![0-9A-Za-z_/-])(?:[?#][^{_NO_LINK}]*)?"
@@ -85,6 +85,8 @@ def naming_lexemes(text: str) -> tuple[Lexeme, ...]:
 
 
 class _Scanner:
+    _piece_pattern: ClassVar = re.compile(rf"(?=[\\`@/Hh*~|])(?:\*+|~+|\|+|{_NAMING})")
+
     def __init__(self, text: str, *, is_quoted: bool = False) -> None:
         self._text = text
         self._is_quoted = is_quoted
@@ -95,7 +97,7 @@ class _Scanner:
 
     def pieces(self) -> tuple[Lexeme, ...]:
         text = self._text
-        at, piece, quote = 0, _PIECE.search(text), self._next_quote(0)
+        at, piece, quote = 0, self._piece_pattern.search(text), self._next_quote(0)
         while piece or quote < _NOWHERE:
             start = piece.start() if piece else _NOWHERE
             if quote <= start:
@@ -103,7 +105,7 @@ class _Scanner:
             elif piece:
                 at = self._piece(start, piece.end())
             if piece and piece.start() < at:
-                piece = _PIECE.search(text, at)
+                piece = self._piece_pattern.search(text, at)
             if quote < at:
                 quote = self._next_quote(at)
         self._plain(len(text))
@@ -218,8 +220,7 @@ class _Scanner:
 class _NamesScanner(_Scanner):
     """Takes no notice of plain text and marks: neither changes what the other pieces are."""
 
+    _piece_pattern: ClassVar = re.compile(rf"(?=[\\`@/Hh])(?:{_NAMING})")
+
     def _plain(self, end: int) -> None:
         pass
-
-    def _mark(self, start: int, end: int) -> int:  # noqa: ARG002  # the other one needs its start
-        return end
