@@ -22,6 +22,7 @@ from veza.config.paths import keys_file, lock_file, ops_socket
 from veza.config.secrets import load_keys
 from veza.config.settings import Settings
 from veza.gateway.app import drain, make_app, make_ops_app
+from veza.gateway.pasted import top_command
 from veza.gateway.tokens import SigningKeys
 from veza.gateway.wire import encode_frame
 from veza.supervisors import demo
@@ -199,5 +200,6 @@ async def welcome(settings: Settings, node: Node, address: str, say: Say) -> Non
     if isinstance(issued, SetupIssued) and issued.token is not None:
         # In the fragment, which browsers do not send: it reaches no log and no proxy.
         say(f"First admin:    {address}/setup#{issued.token}   (one use, valid for an hour)")
-    say(f"Data:           {settings.data}   Stop: Ctrl+C   Look inside: veza ps --tree")
+    say(f"Look inside:    {top_command(settings.data)}")
+    say(f"Data:           {settings.data}   Stop: Ctrl+C")
     log.info("node.ready", address=address, pid=os.getpid(), python=sys.version.split()[0])

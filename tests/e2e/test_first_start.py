@@ -2,6 +2,8 @@
 
 import json
 import re
+import shlex
+import subprocess
 
 ROOMS = {"Front porch", "Mix feedback"}
 
@@ -63,6 +65,20 @@ async def test_ps_shows_the_actors_of_the_running_node(demo, person):
     assert paths[f"/veza/root/rooms/{room}"]["class"] == "RoomActor"
     classes = {each["class"] for path, each in paths.items() if "/sessions/" in path}
     assert classes == {"SessionActor"}
+
+
+def test_the_command_to_look_inside_works_when_it_is_pasted(demo):
+    pasted = subprocess.run(
+        [*shlex.split(demo.told("Look inside")), "--count", "1"],
+        env=demo.env,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert f"pid {demo.pid}" in pasted.stdout
 
 
 def actors(node):
