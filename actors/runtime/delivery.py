@@ -107,12 +107,16 @@ class Delivery:
                 observed.handled(letter, started, time.monotonic())
 
     def _hold(self, letter: Letter) -> None:
-        """Keep a letter for later, in order, within the mailbox's bound."""
+        """Keep a letter for later, in order, within the mailbox's bound.
+
+        What the actor sent itself is exempt: a timer that sets itself again would be lost for ever.
+        """
         cell, message, sender, _, _ = letter
         rare = cell.more()
         if rare.held is None:
             rare.held = self._system.scheduler.new_mailbox()
-        if len(rare.held) < cell.behaviour.mailbox_limit or isinstance(message, EXEMPT):
+        has_room = len(rare.held) < cell.behaviour.mailbox_limit
+        if has_room or sender is cell or isinstance(message, EXEMPT):
             rare.held.append(letter)
         else:
             self.refuse_full(cell, message, sender)

@@ -1,14 +1,20 @@
 """A suspended actor handles nothing and loses nothing."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
 
-from veza.actors.base import ServiceActor
+from veza.actors.base import ServiceActor, SupervisedActor
 from veza.actors.messages.common import Answer, Busy, Crashed, Gone
 from veza.actors.runtime import ChildExit
 from veza.actors.runtime.thespian_api import Actor, Thespian_ActorStatus, Thespian_StatusReq
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    pass
 
 
 class Keeper(ServiceActor):
@@ -143,6 +149,51 @@ async def test_answers_and_timers_wait_beyond_the_bound(base, kit, settle, until
     await settle()
     assert [message.tag for message, _ in seen if isinstance(message, Answer)] == [0, 1, 2]
     assert len(seen) == 4
+
+
+class Ticking(SupervisedActor):
+    """Counts its ticks; each of them sets the next."""
+
+    mailbox_limit = 2
+    stash_until_ready = frozenset()
+
+    def __init__(self, *, seen):
+        self.seen = seen
+        self.wakeup_after(0, Tick())
+
+    def receiveMsg_Tick(self, message, sender):
+        self.seen.append(message)
+        self.wakeup_after(0, Tick())
+
+    def receiveMsg_int(self, message, sender):
+        self.seen.append(message)
+
+
+async def test_a_timer_that_sets_itself_again_outlives_a_full_suspended_mailbox(base, until):
+    seen = []
+    ticking = base.spawn(Ticking, {"seen": seen})
+    ticking.instance.become_ready()
+    await until(lambda: len(seen) > 1)
+    base.suspend(ticking)
+    seen.clear()
+    for number in (1, 2):
+        base.post(ticking, number, base.address)
+    await until(lambda: ticking.stats().mailbox_depth == 3)
+    base.resume(ticking)
+    await until(lambda: seen.count(Tick()) > 2)
+    assert [each for each in seen if isinstance(each, int)] == [1, 2]
+
+
+async def test_a_timer_that_sets_itself_again_outlives_a_full_stash(base, settle, until):
+    seen = []
+    ticking = base.spawn(Ticking, {"seen": seen})
+    for number in (1, 2):
+        base.post(ticking, number, base.address)
+    await until(lambda: ticking.stats().mailbox_depth == 3)
+    assert seen == []
+    ticking.instance.become_ready()
+    await until(lambda: seen.count(Tick()) > 2)
+    assert [each for each in seen if isinstance(each, int)] == [1, 2]
 
 
 async def test_handlers_at_work_finish_while_their_actor_is_suspended(base, kit, settle):
