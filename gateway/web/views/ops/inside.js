@@ -52,10 +52,10 @@ export function MessageTypes({ types }) {
   const most = Math.max(...types.map((each) => each.count));
   const ordered = [...types].sort((a, b) => b.count - a.count);
   return html`<${Part} title="Message types"><table class="ops-table">
-    <thead><tr><th scope="col">Message</th><th scope="col">Handled</th><th scope="col">Mean</th><th class="ops-wide" aria-hidden="true"></th></tr></thead>
+    <thead><tr><th scope="col">Message</th><th scope="col">Handled</th><th class="ops-wide" aria-hidden="true"></th><th scope="col">Mean</th></tr></thead>
     <tbody>${ordered.map((each) => html`<tr key=${each.type}><td class="ops-grow">${each.type}</td><td class="ops-number">${count(each.count)}</td>
-      <td class="ops-number">${length(each.run_ms / Math.max(1, each.count))}</td>
-      <td class="ops-wide" aria-hidden="true"><span class="ops-bars"><${Share} share=${each.count / most} /></span></td></tr>`)}</tbody></table><//>`;
+      <td class="ops-wide" aria-hidden="true"><span class="ops-bars"><${Share} share=${each.count / most} /></span></td>
+      <td class="ops-number">${length(each.run_ms / Math.max(1, each.count))}</td></tr>`)}</tbody></table><//>`;
 }
 
 /** @param {{exits: Inspection["exits"]}} props */

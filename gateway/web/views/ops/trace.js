@@ -78,17 +78,18 @@ function Running({ id }) {
     <p class="ops-of">${count(trace.kept)} of at most ${count(trace.limit)} messages kept, ${count(trace.seen)} seen</p>
     ${messages.current.length > 0 && html`<div class="ops-scroll" tabindex="0" role="region" aria-label="Traced messages"><table class="ops-table">
       <thead><tr><th scope="col">At</th><th scope="col">Message</th><th scope="col">Waited</th><th scope="col">Ran</th><th scope="col">Outcome</th></tr></thead>
-      <tbody>${[...messages.current].reverse().map((each) => html`<${Traced} key=${each.number} message=${each} />`)}</tbody></table></div>`}
+      ${[...messages.current].reverse().map((each) => html`<${Traced} key=${each.number} message=${each} />`)}</table></div>`}
   </div>`;
 }
 
-/** @param {{message: TracedMessage}} props */
+/** One message; what is long stands below, over all columns. @param {{message: TracedMessage}} props */
 function Traced({ message }) {
   const { type, sender, request_id: request, at, wait_ms: wait, run_ms: run, outcome, body } = message;
-  return html`<tr><td><${When} at=${at} /></td>
-    <td class="ops-grow"><span>${type}</span>${sender && html`<span class="ops-of"> from ${sender}</span>`}
-      ${request && html`<span class="ops-of"> · request <code>${request}</code></span>`}
-      ${body && html`<pre class="ops-body">${body}</pre>`}</td>
+  return html`<tbody><tr><td><${When} at=${at} /></td><td class="ops-grow">${type}</td>
     <td class="ops-number">${length(wait)}</td><td class="ops-number">${length(run)}</td>
-    <td class=${outcome === "failed" ? "ops-danger" : ""}>${outcome}</td></tr>`;
+    <td class=${outcome === "failed" ? "ops-danger" : ""}>${outcome}</td></tr>
+    ${(sender || request || body) && html`<tr><td class="ops-below" colspan="5">
+      ${sender && html`<div class="ops-of">from ${sender}</div>`}
+      ${request && html`<div class="ops-of">request <code>${request}</code></div>`}
+      ${body && html`<pre class="ops-body">${body}</pre>`}</td></tr>`}</tbody>`;
 }

@@ -396,8 +396,8 @@ class Peer:
         message = {
             "number": number,
             "type": "PostMessage",
-            "sender": f"{ROOT}/sessions/user-1",
-            "request_id": "0198-9",
+            "sender": f"{ROOT}/sessions/0198c2f0-6c3a-7b1e-9d45-3f2a1b0c4d5e",
+            "request_id": "0198c2f06c3a7b1e9d453f2a1b0c4d5e",
             "at": now,
             "wait_ms": 0.4,
             "run_ms": 1.2,
