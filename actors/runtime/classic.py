@@ -2,11 +2,11 @@
 
 import inspect
 import time
-import traceback
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, cast
 
 from veza.actors.runtime.cell import LIVE, SUSPENDED, Cell, Letter
+from veza.actors.runtime.crash_text import trace_text
 from veza.actors.runtime.thespian_api import (
     ActorExitRequest,
     ChildActorExited,
@@ -95,7 +95,7 @@ class ClassicDelivery:
         if attempt == 1:
             return False
         if not isinstance(message, NEVER_POISON):
-            self._system.post(sender, PoisonMessage(message, traceback.format_exc()), cell)
+            self._system.post(sender, PoisonMessage(message, trace_text(error)), cell)
         return True
 
     def _after(self, letter: Letter) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from veza.actors.messages.common import Gone
 from veza.actors.runtime.cell import Cell
+from veza.actors.runtime.crash_text import error_text
 from veza.actors.runtime.endings import NO_KWARGS
 from veza.actors.runtime.exits import ExitReason
 from veza.actors.runtime.reply import ReplyAddress
@@ -88,7 +89,7 @@ class ClassicSystem:
     def _unstartable(self, parent: Cell, error: Exception) -> Cell:
         """Give an address to a child without a class; its parent hears of the end."""
         cell = self._system.lifecycle.create(Unstartable, NO_KWARGS, parent, "")
-        self._system.lifecycle.end(cell, ExitReason(kind="not_started", detail=repr(error)))
+        self._system.lifecycle.end(cell, ExitReason(kind="not_started", detail=error_text(error)))
         return cell
 
     def update_capability(self, name: str, value: object) -> None:

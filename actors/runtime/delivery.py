@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -199,13 +198,11 @@ class Delivery:
         if isinstance(error, RefusedError):
             cell.reply(sender, rejection(command, error))
             return
-        trace = self._record(cell, command, error)
+        reason = self._record(cell, command, error)
         if sender is not cell and not isinstance(message, EXEMPT):
             self._system.post(sender, Crashed(command=command), cell)
         if is_fatal(cell, error):
-            self._system.lifecycle.crash(
-                cell, ExitReason(kind="crashed", detail=repr(error), traceback=trace)
-            )
+            self._system.lifecycle.crash(cell, reason)
 
     def broken_off(self, letter: Letter, error: BaseException) -> None:
         """Log what a handler raised after its actor had ended, unless it is the cancellation."""
@@ -214,24 +211,21 @@ class Delivery:
 
     def _failed_batch(self, letters: Sequence[Letter], error: BaseException) -> None:
         cell, first, _, _, _ = letters[0]
-        refused = isinstance(error, RefusedError)
-        trace = "" if refused else self._record(cell, first.__class__.__name__, error)
+        if isinstance(error, RefusedError):
+            for _, message, sender, _, _ in letters:
+                cell.reply(sender, rejection(message.__class__.__name__, error))
+            return
+        reason = self._record(cell, first.__class__.__name__, error)
         for _, message, sender, _, _ in letters:
-            command = message.__class__.__name__
-            if isinstance(error, RefusedError):
-                cell.reply(sender, rejection(command, error))
-            elif sender is not cell:
-                self._system.post(sender, Crashed(command=command), cell)
-        if not refused and is_fatal(cell, error):
-            self._system.lifecycle.crash(
-                cell, ExitReason(kind="crashed", detail=repr(error), traceback=trace)
-            )
+            if sender is not cell:
+                self._system.post(sender, Crashed(command=message.__class__.__name__), cell)
+        if is_fatal(cell, error):
+            self._system.lifecycle.crash(cell, reason)
 
-    def _record(self, cell: Cell, command: str, error: BaseException) -> str:
+    def _record(self, cell: Cell, command: str, error: BaseException) -> ExitReason:
         cell.more().errors += 1
-        trace = "".join(traceback.format_exception(error))
-        self._system.letters.record_crash(cell, cell.behaviour.name, command, error, trace)
-        return trace
+        crash = self._system.letters.record_crash(cell, cell.behaviour.name, command, error)
+        return ExitReason(kind="crashed", detail=crash.error, traceback=crash.traceback)
 
     async def handle_otherwise(self, letter: Letter) -> None:
         """Await what has no handler of its own: a batch, or a plain Thespian actor."""

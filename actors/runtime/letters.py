@@ -10,6 +10,7 @@ from traceback import walk_tb
 
 from veza.actors.runtime.address import path_of
 from veza.actors.runtime.context import request_context
+from veza.actors.runtime.crash_text import error_text, trace_text
 from veza.actors.runtime.thespian_api import ActorAddress
 
 logger = logging.getLogger("veza.actors")
@@ -43,7 +44,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrashRecord:
-    """An unexpected exception: where, on which message, and the traceback."""
+    """An unexpected exception: where, on which message, and the traceback; long texts are cut."""
 
     path: str
     class_name: str
@@ -125,35 +126,34 @@ class Letters:
         return len(found)
 
     def record_crash(
-        self, address: ActorAddress, class_name: str, command: str, error: BaseException, trace: str
-    ) -> None:
-        """Keep the crash with those of its cause, and log it once."""
+        self, address: ActorAddress, class_name: str, command: str, error: BaseException
+    ) -> CrashRecord:
+        """Keep the crash with those of its cause, log it once, and return it."""
         request_id = request_context.get().request_id
         self.crash_count += 1
-        self._keep(
-            fingerprint(class_name, error),
-            CrashRecord(
-                path=path_of(address),
-                class_name=class_name,
-                command=command,
-                error_type=type(error).__name__,
-                error=repr(error),
-                traceback=trace,
-                request_id=request_id,
-                at=time.time(),
-            ),
+        crash = CrashRecord(
+            path=path_of(address),
+            class_name=class_name,
+            command=command,
+            error_type=type(error).__name__,
+            error=error_text(error),
+            traceback=trace_text(error),
+            request_id=request_id,
+            at=time.time(),
         )
+        self._keep(fingerprint(class_name, error), crash)
         self.log(
             class_name,
             type(error).__name__,
-            "%s failed on %s (request %s): %r",
-            path_of(address),
+            "%s failed on %s (request %s): %s",
+            crash.path,
             command,
             request_id or "-",
-            error,
+            crash.error,
             error=error,
-            about={"actor": path_of(address), "command": command, "request_id": request_id},
+            about={"actor": crash.path, "command": command, "request_id": request_id},
         )
+        return crash
 
     def _keep(self, cause: str, crash: CrashRecord) -> None:
         """Put a crash at the end of its cause, and the cause at the end of all."""

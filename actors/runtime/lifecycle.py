@@ -1,7 +1,6 @@
 """Birth, suspension and restart in place of actors; how they end is told in `endings`."""
 
 import time
-import traceback
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -109,9 +108,8 @@ class Lifecycle(Endings):
         instance.__init__(**cell.kwargs)
 
     def _not_started(self, cell: Cell, error: BaseException) -> ExitReason:
-        trace = "".join(traceback.format_exception(error))
-        self._system.letters.record_crash(cell, cell.behaviour.name, "__init__", error, trace)
-        return ExitReason(kind="not_started", detail=repr(error), traceback=trace)
+        crash = self._system.letters.record_crash(cell, cell.behaviour.name, "__init__", error)
+        return ExitReason(kind="not_started", detail=crash.error, traceback=crash.traceback)
 
     def resume(self, cell: Cell) -> None:
         """Go live with the new instance, or stash until it says that it is ready.

@@ -1,6 +1,5 @@
 """What a lost instance leaves behind is taken down: its work, its watches, questions it had taken."""
 
-import traceback
 from typing import TYPE_CHECKING
 
 from veza.actors.messages.common import Crashed
@@ -31,8 +30,7 @@ def run_stop_hook(system: "AsyncioSystemBase", cell: Cell, instance: Actor | Non
     try:
         hook()
     except BaseException as error:  # noqa: BLE001  # the end goes on whatever a hook does
-        trace = "".join(traceback.format_exception(error))
-        system.letters.record_crash(cell, cell.behaviour.name, "on_stop", error, trace)
+        system.letters.record_crash(cell, cell.behaviour.name, "on_stop", error)
 
 
 def release(system: "AsyncioSystemBase", cell: Cell, rare: Rare) -> None:

@@ -3,11 +3,11 @@
 import sys
 import threading
 import time
-import traceback
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from veza.actors.runtime.crash_text import stack_text
 from veza.actors.runtime.letters import logger
 from veza.actors.runtime.longest import RecentLongest
 
@@ -87,7 +87,7 @@ class Watchdog:
     def _report(self) -> tuple[str, str]:
         """Log who blocks the loop; return that and the stack."""
         frame = sys._current_frames().get(self._system.thread_id)  # noqa: SLF001  # the only way to see it
-        stack = "".join(traceback.format_stack(frame)) if frame else ""
+        stack = stack_text(frame) if frame else ""
         scheduler = self._system.scheduler
         driver = scheduler.driver
         letter = scheduler.current or (driver.letter if driver else None)

@@ -19,7 +19,7 @@ def crash(letters, address, error, class_name="Clerk"):
     try:
         fail(error)
     except LookupError as caught:
-        letters.record_crash(address, class_name, "Count", caught, "trace")
+        letters.record_crash(address, class_name, "Count", caught)
 
 
 def test_the_newest_dead_letters_are_kept_under_their_numbers(base):
