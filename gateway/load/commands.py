@@ -19,11 +19,7 @@ from veza.gateway.load.execution import FORMAT, Options, execute
 from veza.gateway.load.progress import summary, watching
 from veza.gateway.load.quantities import duration_text, parse_duration, parse_rate
 from veza.gateway.load.report import report_page
-from veza.gateway.load.scenario import (
-    ScenarioError,
-    TargetName,
-    ready_ones,
-)
+from veza.gateway.load.scenario import Scenario, ScenarioError, TargetName, ready_ones
 from veza.gateway.load.scenario import load as load_scenario
 from veza.gateway.load.targets import TargetError, UnreachableError
 
@@ -75,20 +71,13 @@ def run(
     console = Console()
     configure_logging("error", "auto")
     try:
-        for path in (out, report):
-            check_place(path)
-        settings = Settings()
-        chosen = load_scenario(scenario).changed(
-            target=target_name(target),
-            rate=None if rate is None else parse_rate(rate),
-            seconds=None if seconds is None else parse_duration(seconds),
-            seed=seed,
-        )
-        if url is not None and chosen.target == "actors":
-            raise ScenarioError("--url is for ws and rest; actors always runs a node of its own")  # noqa: TRY301
+        check_place(out)
+        check_place(report)
+        wanted = chosen_scenario(scenario, target, rate, seconds, seed)
+        check_url_fits(url, wanted)
         with watching(console) as watch:
-            result = execute(chosen, Options(url, data, allow_target), settings, watch)
-    except (ScenarioError, ValidationError, ValueError) as error:
+            result = execute(wanted, Options(url, data, allow_target), read_settings(), watch)
+    except ScenarioError as error:
         return fail(str(error), Exit.USAGE)
     except UnreachableError as error:
         return fail(str(error), Exit.UNREACHABLE)
@@ -97,10 +86,7 @@ def run(
     except KeyboardInterrupt:
         return fail("stopped", Exit.PROBLEM)
     summary(result, lambda text: console.print(text, highlight=False, markup=False, soft_wrap=True))
-    if out is not None:
-        out.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2))
-    if report is not None:
-        report.write_text(report_page([result]), "utf-8")
+    write_result(result, out, report)
     code: int = result["exit_code"]
     return code
 
@@ -175,6 +161,42 @@ def compare_runs(a: Path, b: Path) -> int:
         table.add_row(each.operation, each.figure, *times, ratio, interval, each.verdict)
     console.print(table)
     return 0
+
+
+def chosen_scenario(
+    name: str, target: str | None, rate: str | None, seconds: str | None, seed: int | None
+) -> Scenario:
+    """Read a scenario and apply what the command line says. Raises `ScenarioError`."""
+    try:
+        highest = None if rate is None else parse_rate(rate)
+        lasts = None if seconds is None else parse_duration(seconds)
+    except ValueError as error:
+        raise ScenarioError(str(error)) from error
+    return load_scenario(name).changed(
+        target=target_name(target), rate=highest, seconds=lasts, seed=seed
+    )
+
+
+def check_url_fits(url: str | None, scenario: Scenario) -> None:
+    """Refuse the address of a node where none is asked. Raises `ScenarioError`."""
+    if url is not None and scenario.target == "actors":
+        raise ScenarioError("--url is for ws and rest; actors always runs a node of its own")
+
+
+def read_settings() -> Settings:
+    """Read the environment. Raises `ScenarioError`."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise ScenarioError(str(error)) from error
+
+
+def write_result(result: dict[str, Any], out: Path | None, report: Path | None) -> None:
+    """Write the files that were asked for."""
+    if out is not None:
+        out.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2))
+    if report is not None:
+        report.write_text(report_page([result]), "utf-8")
 
 
 def target_name(given: str | None) -> TargetName | None:
