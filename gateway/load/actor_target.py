@@ -42,6 +42,7 @@ from veza.config.settings import Settings
 from veza.gateway.load.actor_lines import Lines, failure
 from veza.gateway.load.checks import Message, Stored
 from veza.gateway.load.meters import LagMeter, ProcessMeter, machine_percent
+from veza.gateway.load.patience import patiently
 from veza.gateway.load.results import Probe
 from veza.gateway.load.schedule import Arrival
 from veza.gateway.load.seats import Seat
@@ -139,7 +140,7 @@ class ActorTarget:
         after = 0
         while True:
             read = ReadEvents(room_id=self.room_ids[room], after_seq=after, limit=PAGE)
-            events = (await self._ask(ROOM_LOG, read, EventsRead)).events
+            events = (await patiently(partial(self._ask, ROOM_LOG, read, EventsRead))).events
             found += [
                 Stored(event.seq, UUID(str(event.message_id)), event.text)
                 for event in events

@@ -4,6 +4,7 @@ import asyncio
 import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -17,6 +18,7 @@ from veza.gateway.load.api_client import ApiClient, ApiError
 from veza.gateway.load.checks import Stored
 from veza.gateway.load.meters import ProcessMeter, machine_percent
 from veza.gateway.load.ops_socket import OpsSocket, opened_socket
+from veza.gateway.load.patience import patiently
 from veza.gateway.load.targets import Killed, Run, TargetError
 from veza.gateway.load.tracks import Outcome
 
@@ -95,7 +97,7 @@ class Network:
         """Read all messages of a room, page by page."""
         reader = self.run.plan.members[room][0]
         path = f"{API}/rooms/{self.room_ids[room]}/messages?limit=200"
-        page = await self.api.call("GET", f"{path}&after_seq=0", reader)
+        page = await self._page(f"{path}&after_seq=0", reader)
         found: list[Stored] = []
         while True:
             found += [
@@ -103,7 +105,10 @@ class Network:
             ]
             if page["next_cursor"] is None:
                 return found
-            page = await self.api.call("GET", f"{path}&cursor={page['next_cursor']}", reader)
+            page = await self._page(f"{path}&cursor={page['next_cursor']}", reader)
+
+    async def _page(self, path: str, reader: int) -> Any:
+        return await patiently(partial(self.api.call, "GET", path, reader))
 
     async def kill(self, pattern: str, _dice: Random) -> Killed | None:
         """Kill an actor through the operators' socket."""

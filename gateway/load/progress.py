@@ -85,14 +85,15 @@ def summary(result: dict[str, Any], say: Callable[[str], None]) -> None:
         f" failed {arrivals['failed']}, dropped {arrivals['dropped']}, late {arrivals['late']}"
     )
     say(
-        f"{'':22}{'count':>8}{'failed':>8}{'p50':>11}{'p99':>11}{'p99.9':>11}{'max':>11}  service p99"
+        f"{'':22}{'answered':>8}{'failed':>8}{'p50':>11}{'p99':>11}{'p99.9':>11}{'max':>11}  service p99"
     )
     for name, each in result["operations"].items():
         times = "".join(
             f"{duration_text(each['intended'][key]):>11}" for key in ("p50", "p99", "p99.9", "max")
         )
         service = duration_text(each["service"]["p99"])
-        say(f"{name:22}{each['count']:>8}{each['failed']:>8}{times}  {service:>11}")
+        answered = each["count"] - each["unanswered"]
+        say(f"{name:22}{answered:>8}{each['failed']:>8}{times}  {service:>11}")
     say(
         f"messages: {checks['acked']} acknowledged, {checks['delivered']} delivered, {checks['lost']}"
         f" lost, {checks['duplicated']} duplicated, {checks['reordered']} reordered,"

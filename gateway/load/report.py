@@ -235,7 +235,11 @@ def rate_text(value: float) -> str:
 
 def answered(row: Result) -> int:
     """Return how many arrivals of a second were answered."""
-    return sum(each["count"] for name, each in row["operations"].items() if name not in BESIDE)
+    return sum(
+        each["count"] - each.get("unanswered", 0)
+        for name, each in row["operations"].items()
+        if name not in BESIDE
+    )
 
 
 def failed(row: Result) -> int:

@@ -62,16 +62,21 @@ class Second:
     intended: "array[float]" = field(default_factory=lambda: array("f"))
     service: "array[float]" = field(default_factory=lambda: array("f"))
     failed: int = 0
+    unanswered: int = 0
 
 
 class Measured:
-    """One operation, or one thing that is measured beside it."""
+    """One operation, or one thing that is measured beside it.
 
-    __slots__ = ("failures", "intended", "seconds", "service")
+    `unanswered` of its times are those of arrivals that were given up: they took that long at least.
+    """
+
+    __slots__ = ("failures", "intended", "seconds", "service", "unanswered")
 
     def __init__(self) -> None:
         self.intended = Latencies()
         self.service = Latencies()
+        self.unanswered = 0
         self.failures: Counter[str] = Counter()
         self.seconds: dict[int, Second] = {}
 
@@ -83,6 +88,7 @@ class Measured:
         """Return its part of the result file."""
         return {
             "count": self.intended.count,
+            "unanswered": self.unanswered,
             "failed": sum(self.failures.values()),
             "failures": dict(self.failures),
             "intended": self.intended.to_json(),
@@ -152,13 +158,16 @@ class Recorder:
         """Count an arrival's end."""
         arrival = probe.arrival
         self.open.pop(arrival.number, None)
+        begun = probe.sent_at or probe.started
         if code is None:
             self.finished += 1
-            self.measure(arrival.operation, probe.intended, probe.sent_at or probe.started, now)
+            self.measure(arrival.operation, probe.intended, begun, now)
         else:
             self.failed += 1
-            self.unanswered += code in {TIMEOUT, UNFINISHED}
             self.count_failure(arrival.operation, code, arrival.at_seconds)
+        if code in {TIMEOUT, UNFINISHED}:
+            self.unanswered += 1
+            self._give_up(arrival.operation, probe.intended, begun, now)
         if self.ends is not None:
             end = Ended(
                 arrival.operation, arrival.room, arrival.at_seconds, now - self.zero, code is None
@@ -175,6 +184,13 @@ class Recorder:
         if at >= self.warmup_seconds:
             measured.intended.record(now - intended)
             measured.service.record(now - begun)
+
+    def _give_up(self, name: str, intended: float, begun: float, now: float) -> None:
+        """Record how long nobody answered: without the worst, percentiles would flatter."""
+        self.measure(name, intended, begun, now)
+        measured, at = self._of(name), intended - self.zero
+        measured.second(int(at)).unanswered += 1
+        measured.unanswered += at >= self.warmup_seconds
 
     def count_failure(self, name: str, code: str, at: float) -> None:
         """Count a failure of an operation, or of something measured beside it."""
@@ -193,16 +209,16 @@ class Recorder:
         """Sum the last full seconds up, for whoever watches."""
         last = int(monotonic() - self.zero) - 1
         window = range(max(0, last - seconds + 1), last + 1)
-        times = sorted(
-            time
-            for name, measured in self.measured.items()
-            if name in self.operations_seen()
+        found = [
+            second
+            for name in self.operations_seen()
             for number in window
-            if (second := measured.seconds.get(number)) is not None
-            for time in second.intended
-        )
+            if (second := self.measured[name].seconds.get(number)) is not None
+        ]
+        times = sorted(time for second in found for time in second.intended)
         asked = sum(self.asked_by_second[number] for number in window)
-        return Recent(asked / max(1, len(window)), len(times) / max(1, len(window)), times)
+        got = len(times) - sum(second.unanswered for second in found)
+        return Recent(asked / max(1, len(window)), got / max(1, len(window)), times)
 
     def operations_seen(self) -> set[str]:
         """Return the names that are operations of arrivals, not measured beside them."""
@@ -217,14 +233,14 @@ class Recorder:
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """The last few seconds: arrivals and answers per second, and the answers' sorted times."""
+    """The last few seconds: arrivals and answers per second, and the sorted times of all that ended."""
 
     asked: float
     got: float
     times: list[float]
 
     def percentile(self, share: float) -> float:
-        """Return the time that a share of the answers did not exceed."""
+        """Return the time that a share of them did not exceed."""
         return percentile(self.times, share)
 
 
@@ -255,6 +271,7 @@ def of_second(second: Second) -> dict[str, Any]:
     intended, service = sorted(second.intended), sorted(second.service)
     return {
         "count": len(intended),
+        "unanswered": second.unanswered,
         "failed": second.failed,
         "p50": percentile(intended, 0.5),
         "p99": percentile(intended, 0.99),

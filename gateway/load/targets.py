@@ -43,7 +43,12 @@ HAS_READERS: Final = frozenset({"actors", "ws"})
 
 
 class TargetError(Exception):
-    """The target cannot be used; the message is for whoever started the run."""
+    """The target cannot be used; the message is for whoever started the run.
+
+    `retry_after_seconds` is how long it asked to be left alone.
+    """
+
+    retry_after_seconds: float = 0.0
 
 
 class UnreachableError(TargetError):

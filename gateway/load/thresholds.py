@@ -101,10 +101,12 @@ def figures(result: Mapping[str, Any]) -> dict[str, float]:
     found["rate.got"] = result["rate"]["got"]
     found |= {f"generator.late.{name}": value for name, value in late.items() if name != "count"}
     for name, each in result["operations"].items():
+        answered = each["count"] - each.get("unanswered", 0)
         if each["intended"]["count"]:
             found |= {f"{name}.{key}": value for key, value in each["intended"].items()}
             found |= {f"{name}.service.{key}": value for key, value in each["service"].items()}
-        found[f"{name}.errors"] = each["failed"] / max(1, each["failed"] + each["count"])
+            found[f"{name}.count"] = answered
+        found[f"{name}.errors"] = each["failed"] / max(1, each["failed"] + answered)
     return found
 
 

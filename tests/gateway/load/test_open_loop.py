@@ -4,6 +4,7 @@ import pytest
 
 from veza.gateway.load.report import report_page
 from veza.gateway.load.targets import TargetError
+from veza.gateway.load.thresholds import figures
 
 
 async def test_a_stall_shows_in_the_latency_and_not_in_the_service_time(drive, targets) -> None:
@@ -31,12 +32,33 @@ async def test_arrivals_start_on_time_while_nothing_is_answered(drive, targets) 
     assert result["operations"]["room.send"]["failures"].keys() <= {"timed_out", "unfinished"}
 
 
+async def test_what_timed_out_is_in_the_percentiles_with_the_time_it_was_waited_for(
+    drive, targets
+) -> None:
+    class HalfSilent(targets.quiet):
+        def perform(self, arrival, probe):
+            probe.sent()
+            if arrival.number % 2:
+                probe.done()
+
+    result = await drive(HalfSilent, timeout="300ms", thresholds={"room.send.count": "==100"})
+
+    sent = result["operations"]["room.send"]
+    assert (sent["count"], sent["unanswered"]) == (200, 100)
+    assert sent["service"]["p90"] >= 0.3
+    assert sent["intended"]["p90"] >= sent["service"]["p90"]
+    assert result["rate"]["got"] == 100
+    assert figures(result)["room.send.errors"] == 0.5
+    assert result["verdict"] == "passed"
+
+
 async def test_what_is_more_than_may_be_outstanding_is_counted_as_dropped(drive, targets) -> None:
     result = await drive(targets.silent, timeout="2s", max_in_flight=50)
 
     assert result["arrivals"]["started"] == 50
     assert result["arrivals"]["dropped"] == 150
     assert sum(row["dropped"] for row in result["series"]) == 150
+    assert (result["verdict"], result["why"]) == ("broken", ["dropped ==0: 150"])
 
 
 async def test_a_late_generator_makes_the_run_invalid(drive, targets) -> None:
@@ -92,4 +114,17 @@ async def test_a_fault_the_node_refuses_costs_no_figures(drive, targets) -> None
 
     assert result["verdict"] == "failed"
     assert result["notes"] == ["fault at 0.1 s: it has ended"]
+    assert result["arrivals"]["finished"] == 200
+
+
+async def test_a_history_that_cannot_be_read_back_costs_no_figures(drive, targets) -> None:
+    class Closed(targets.chat):
+        async def history(self, _room):
+            raise TargetError("forbidden")
+
+    result = await drive(lambda run: Closed(run, ""))
+
+    assert (result["verdict"], result["exit_code"]) == ("failed", 1)
+    assert result["why"] == ["the rooms' history could not be read back"]
+    assert result["notes"] == ["the history of room 0 could not be read back: forbidden"]
     assert result["arrivals"]["finished"] == 200
