@@ -7,8 +7,12 @@ from typing import Final
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from veza.gateway.cli.client import Json
 from veza.gateway.cli.figures import Busy, Look, NodeRates, Order, View, chosen
+from veza.gateway.cli.names import everyone
+from veza.gateway.cli.node_checks import FULL_SHARE, SLOW_LOOP_MS
 from veza.gateway.cli.rendering import (
+    BAD,
     Column,
     clean,
     count,
@@ -23,8 +27,6 @@ from veza.gateway.cli.rendering import (
 )
 
 GAP: Final = "   "
-FULL_SHARE: Final = 0.9
-SLOW_LOOP_MS: Final = 100.0
 HEAD_LINE: Final = 1
 KEYS: Final = "m mailbox a age b busy r restarts e errors n name  u unhealthy p pause q quit"
 
@@ -47,7 +49,10 @@ def fact(name: str, value: str, *, is_bad: bool = False) -> Text:
 
 
 def node_facts(look: Look, rates: NodeRates) -> Iterator[Text]:
-    """Say how the node is, in the order of what one looks for first."""
+    """Say how the node is, in the order of what one looks for first.
+
+    Marked is what is wrong now by the rules of the doctor, not what was wrong once.
+    """
     node = look.node
     yield Text(clean(f"veza {node['version']} on {node['host']}"), style="bold")
     yield fact("pid", str(node["pid"]))
@@ -56,21 +61,29 @@ def node_facts(look: Look, rates: NodeRates) -> Iterator[Text]:
     yield fact("phase", clean(phase), is_bad=bool(failing) or node["phase"] != "ready")
     yield fact("up", seconds(since(node["started_at"])))
     yield fact("actors", count(node["actors"]))
-    unhealthy = look.root["below"]["unhealthy"]
-    yield fact("unhealthy", count(unhealthy), is_bad=unhealthy > 0)
+    yield unhealthy(look.root)
     yield fact("msgs/s", rate(rates.messages_per_second))
-    yield fact("errors/s", rate(rates.errors_per_second), is_bad=rates.errors_per_second > 0)
+    yield fact("errors/s", rate(rates.errors_per_second))
     lag, worst = milliseconds(node["loop_lag_ms"]), milliseconds(node["loop_lag_max_ms"])
-    yield fact("loop lag", f"{lag} (max {worst})", is_bad=node["loop_lag_max_ms"] > SLOW_LOOP_MS)
+    yield fact("loop lag", f"{lag} (max {worst})", is_bad=node["loop_lag_ms"] > SLOW_LOOP_MS)
     yield fact("gc", milliseconds(node["gc_pause_max_ms"]))
     yield fact("cpu", f"{rates.cpu_percent:.0f} %")
     yield fact("rss", size(node["rss_bytes"]))
     yield bounded("files", node["open_files"], node["open_files_limit"])
     yield fact("conns", count(node["connections"]))
     yield fact("dead letters", count(node["dead_letters"]))
-    yield fact("crashes", count(node["crashes"]), is_bad=node["crashes"] > 0)
+    yield fact("crashes", count(node["crashes"]))
     used, most = node["database_connections"], node["database_connections_limit"]
     yield fact("db pool", f"{used}/{most}")
+
+
+def unhealthy(root: Json) -> Text:
+    """Return how many actors are ill, marked as bad only if one of them is, and not if all of it passes."""
+    ill = root["below"]["unhealthy"]
+    if any(not BAD.isdisjoint(actor["unhealthy"]) for actor in everyone(root)):
+        return fact("unhealthy", count(ill), is_bad=True)
+    mark, style = ("~", "yellow") if ill else ("", "bold")
+    return Text.assemble(("unhealthy ", "dim"), (f"{mark}{count(ill)}", style))
 
 
 def bounded(name: str, used: int, most: int) -> Text:

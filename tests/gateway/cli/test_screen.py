@@ -4,6 +4,7 @@ import pytest
 from rich.console import Console
 
 from veza.gateway.cli.figures import Look, View
+from veza.gateway.cli.names import everyone
 from veza.gateway.cli.screen import frame
 from veza.gateway.cli.top import Key, Lost, scene_after, scene_of
 
@@ -34,8 +35,28 @@ def test_the_strip_has_the_node_and_marks_what_is_bad(peer, scene) -> None:
 
     for part in ("phase ready", "actors 9", "unhealthy !1", "loop lag 0.4 ms (max 12 ms)"):
         assert part in text
-    for part in ("rss 100 MB", "dead letters 4", "crashes !2", "db pool 4/16", "gc 3.2 ms"):
+    for part in ("rss 100 MB", "dead letters 4", "crashes 2", "db pool 4/16", "gc 3.2 ms"):
         assert part in text
+
+
+@pytest.mark.parametrize(
+    ("reasons", "told"),
+    [(["restarted"], "unhealthy ~1"), (["waiting", "hung"], "unhealthy !1")],
+)
+def test_actors_that_will_be_well_are_not_marked_as_those_that_will_not(
+    peer, scene, reasons, told
+) -> None:
+    (ill,) = [actor for actor in everyone(peer.tree) if actor["unhealthy"]]
+    ill["unhealthy"] = reasons
+
+    assert told in "\n".join(drawn(scene, 120, 30))
+
+
+@pytest.mark.parametrize(("now", "told"), [(0.4, "loop lag 0.4 ms"), (140.0, "loop lag !140 ms")])
+def test_a_lag_that_is_over_is_told_and_not_marked(peer, scene, now, told) -> None:
+    peer.node |= {"loop_lag_ms": now, "loop_lag_max_ms": 900.0}
+
+    assert f"{told} (max 900 ms)" in "\n".join(drawn(scene, 120, 30))
 
 
 def test_a_failing_check_is_named(peer, scene) -> None:
