@@ -1,10 +1,12 @@
-"""Long walks over actors, in slices: the loop has its turn in between."""
+"""Long walks over actors by a coroutine, in slices: the loop has its turn in between.
+
+The runtime's own `Slices` are for work that nobody awaits, and need no Task.
+"""
 
 import asyncio
 import time
-from typing import Final
 
-SLICE_SECONDS: Final = 0.002
+from veza.actors.runtime.slices import SLICE_SECONDS
 
 
 class Pace:

@@ -61,6 +61,7 @@ class ClassicSystem:
         try:
             actor_class = self._fitting_class(wanted, requirements, source_hash)
         except Exception as error:
+            # Sources are loaded and a class's own check runs: anything may go wrong in foreign code.
             if parent is None:
                 raise
             return self._unstartable(parent, error)

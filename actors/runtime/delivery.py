@@ -240,6 +240,7 @@ class Delivery:
         try:
             await service.receive_batch([(each[1], each[2]) for each in letters])
         except (Exception, asyncio.CancelledError) as error:
+            # Whatever it is, everybody of the batch is answered; what ends the process passes.
             if cell.observed is not None:
                 cell.observed.handled_batch(letters, started, error)
             if cell.incarnation != incarnation:

@@ -90,6 +90,7 @@ class Lifecycle(Endings):
         try:
             self._construct(cell)
         except BaseException as error:
+            # Even SystemExit in a constructor ends this actor only; its parent decides.
             reason = self._not_started(cell, error)
             if cell.parent is None:
                 self._after_children(cell, DOOMED, partial(self.end, cell, reason))
