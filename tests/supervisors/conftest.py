@@ -51,6 +51,7 @@ class Stage:
     crash_at_once: set[str] = field(default_factory=set)
     bad_ends: set[str] = field(default_factory=set)
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    sleep_until: asyncio.Event = field(default_factory=asyncio.Event)
 
     def write(self, line: str) -> None:
         self.diary.append(line)
@@ -100,7 +101,7 @@ class Player(SupervisedActor):
             case "leave":
                 self.stop_self()
             case "linger":
-                self.spawn(Sleeper)
+                self.spawn(Sleeper, {"until": self.stage.sleep_until})
 
     def receiveMsg_WhoIsIt(self, _message: WhoIsIt, _sender: Address) -> tuple[str, int]:
         return self.label, self.number
@@ -110,14 +111,15 @@ class Player(SupervisedActor):
 
 
 class Sleeper(ServiceActor):
-    """Waits in a handler until it is killed: its parent cannot end in order."""
+    """Waits in a handler until it is let go, or killed: so long its parent cannot end in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, until: asyncio.Event) -> None:
         super().__init__()
+        self.until = until
         self.send(self.cell, Do(what="sleep"))
 
     async def receiveMsg_Do(self, _message: Do, _sender: Address) -> None:
-        await asyncio.Event().wait()
+        await self.until.wait()
 
 
 class Guardian(SupervisedActor):
@@ -156,6 +158,7 @@ class Tree:
         self.runtime = runtime
         self.stage = Stage()
         self.clock = Clock()
+        self.start_lines: list[str] = []
         self.guardian = runtime.spawn(Guardian, {"stage": self.stage}, name="guardian")
 
     # --- what it is made of ---
@@ -214,6 +217,7 @@ class Tree:
             lambda: any(line == "ready" or line.startswith("end") for line in self.stage.diary)
         )
         await self.quiet()
+        self.start_lines = self.stage.diary.copy()
         self.stage.diary.clear()
         return top
 
@@ -222,6 +226,12 @@ class Tree:
             while not is_true():
                 self.stage.news.clear()
                 await self.stage.news.wait()
+
+    async def written(self, count: int) -> list[str]:
+        """Return the diary when it has so many lines, and what is due is handled."""
+        await self.until(lambda: len(self.stage.diary) >= count)
+        await self.quiet()
+        return self.stage.diary
 
     async def quiet(self) -> None:
         """Let everything be handled that waits for nothing but its turn."""
@@ -244,6 +254,9 @@ class Tree:
 
     def tell(self, label: str, what: str) -> None:
         self.runtime.post(self.cell(label), Do(what=what), self.guardian)
+
+    async def ask(self, label: str, what: str) -> object:
+        return await self.runtime.request(self.cell(label), Do(what=what), 5)
 
     def end(self, label: str, reason: str) -> None:
         """End an actor with this kind of reason."""
