@@ -1,18 +1,12 @@
 """The accounts service: registers people, checks who they are, opens and closes their sessions."""
 
-import asyncio
 import secrets
-from base64 import b64encode
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
-import bcrypt
-
-from veza.actors.database import RETRY_SECONDS, DatabaseActor
+from veza.actors.database import DatabaseActor
 from veza.actors.messages.accounts import (
     ClaimSetup,
     Identified,
@@ -30,6 +24,7 @@ from veza.actors.messages.accounts import (
     User,
 )
 from veza.actors.messages.common import RefusedError, RejectCode
+from veza.actors.passwords import PasswordHasher
 from veza.actors.runtime.address import Address
 from veza.config.ids import uuid7
 from veza.persistence import accounts as rows
@@ -42,12 +37,8 @@ from veza.persistence.errors import (
 from veza.persistence.pool import Connection, Pool
 from veza.persistence.rows import Identity
 
-T = TypeVar("T")
 ADMIN_ROLES = ("admin", "ops")
 SETUP_LIFETIME = timedelta(hours=1)
-HASHING_THREADS = 2
-MAX_HASHES = 16
-"""At once, waiting ones included: two seconds' work, and room for all that needs no hash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +51,7 @@ class AccountPolicy:
 
 
 class AccountsActor(DatabaseActor):
-    """Accounts and sessions. Secrets are told once and stored as hashes only.
-
-    bcrypt takes a quarter of a second and releases the interpreter lock, so it runs in threads of its
-    own. What would have to wait long for one is refused: who is signed in must not wait for it.
-    """
+    """Accounts and sessions. Secrets are told once and stored as hashes only."""
 
     concurrency: ClassVar[int] = 32
     mailbox_limit: ClassVar[int] = 256
@@ -72,14 +59,10 @@ class AccountsActor(DatabaseActor):
     def __init__(self, *, pool: Pool, policy: AccountPolicy) -> None:
         super().__init__(pool=pool)
         self.policy = policy
-        self.hashing = ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="bcrypt")
-        self.hashes = 0
-        # Checked when the account does not exist, so that this takes as long as a wrong password.
-        # It is a salt with a made-up result: no password hashes to it.
-        self.decoy = bcrypt.gensalt(policy.bcrypt_cost).decode() + "." * 31
+        self.passwords = PasswordHasher(policy.bcrypt_cost)
 
     def on_stop(self) -> None:
-        self.hashing.shutdown(wait=False, cancel_futures=True)
+        self.passwords.close()
 
     async def receiveMsg_RegisterAccount(
         self, command: RegisterAccount, _sender: Address
@@ -88,7 +71,7 @@ class AccountsActor(DatabaseActor):
             raise RefusedError(
                 RejectCode.REGISTRATION_CLOSED, "This server takes no new accounts at present."
             )
-        password_hash = await self._hash(command.password)
+        password_hash = await self.passwords.hash(command.password)
         async with self.transaction() as conn:
             user = await insert_user(conn, command, password_hash)
             return await self._open_session(conn, user, command.user_agent)
@@ -103,7 +86,7 @@ class AccountsActor(DatabaseActor):
             return SetupIssued(token=token)
 
     async def receiveMsg_ClaimSetup(self, command: ClaimSetup, _sender: Address) -> SignedIn:
-        password_hash = await self._hash(command.password)
+        password_hash = await self.passwords.hash(command.password)
         async with self.transaction() as conn:
             if not await rows.spend_setup_token(conn, digest(command.token)):
                 raise RefusedError(
@@ -120,8 +103,8 @@ class AccountsActor(DatabaseActor):
     async def receiveMsg_SignIn(self, command: SignIn, _sender: Address) -> SignedIn:
         async with self.connection() as conn:
             found = await rows.find_login(conn, command.login)
-        stored_hash = found[1] if found else self.decoy
-        is_right = await self._run(is_password, command.password, stored_hash)
+        stored_hash = found[1] if found else None
+        is_right = await self.passwords.matches(command.password, stored_hash)
         if found is None or not is_right:
             raise RefusedError(RejectCode.BAD_CREDENTIALS, "The name or the password is wrong.")
         async with self.transaction() as conn:
@@ -187,22 +170,6 @@ class AccountsActor(DatabaseActor):
         )
         return signed_in
 
-    async def _hash(self, password: str) -> str:
-        return await self._run(hash_password, password, self.policy.bcrypt_cost)
-
-    async def _run(self, function: Callable[..., T], *args: object) -> T:
-        if self.hashes >= MAX_HASHES:
-            raise RefusedError(
-                RejectCode.UNAVAILABLE,
-                "Too many people sign in at this moment. Try again.",
-                retry_after_seconds=RETRY_SECONDS,
-            )
-        self.hashes += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self.hashing, function, *args)
-        finally:
-            self.hashes -= 1
-
 
 async def insert_user(
     conn: Connection, command: RegisterAccount | ClaimSetup, password_hash: str
@@ -237,18 +204,3 @@ def new_token() -> str:
 def digest(token: str) -> bytes:
     """Return what is stored of a random token: its SHA-256, which needs no salt for 256 bits."""
     return sha256(token.encode()).digest()
-
-
-def hash_password(password: str, cost: int) -> str:
-    """Hash a password with bcrypt; SHA-256 first, since bcrypt reads 72 bytes and no NUL."""
-    return bcrypt.hashpw(condensed(password), bcrypt.gensalt(cost)).decode()
-
-
-def is_password(password: str, stored_hash: str) -> bool:
-    """Compare a password with its hash in constant time."""
-    return bcrypt.checkpw(condensed(password), stored_hash.encode())
-
-
-def condensed(password: str) -> bytes:
-    """Return 44 bytes of base64 that stand for a password of any length."""
-    return b64encode(sha256(password.encode()).digest())

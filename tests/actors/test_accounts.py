@@ -6,7 +6,7 @@ from time import perf_counter
 
 import pytest
 
-from veza.actors.accounts import AccountPolicy, AccountsActor, condensed, hash_password, is_password
+from veza.actors.accounts import AccountPolicy, AccountsActor
 from veza.actors.messages.accounts import (
     ClaimSetup,
     Identified,
@@ -22,6 +22,7 @@ from veza.actors.messages.accounts import (
     SignOut,
 )
 from veza.actors.messages.common import RejectCode, Rejected
+from veza.actors.passwords import condensed, hash_password, is_password
 
 PASSWORD = "correct horse battery"
 
