@@ -4,100 +4,68 @@ The row of a room in `room_heads` is locked from before its `seq` is read until 
 of a room is total whoever writes, on any number of nodes (docs/adr/0003-who-hands-out-seq.md).
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
 import asyncpg
 
 from veza.persistence.pool import Connection
-from veza.persistence.rows import (
+from veza.persistence.room_changes import Binding
+from veza.persistence.room_events import EVENT_COLUMNS, EVENT_TABLES, current_of, event_of
+from veza.persistence.room_loading import load_batch
+from veza.persistence.room_rows import (
     Appended,
-    Author,
     EventKind,
     NewEvent,
-    NothingChanged,
+    Reaction,
     RoomEvent,
-    StoredEvent,
-    UnknownAuthor,
-    UnknownRoom,
-    UnstorableText,
+    Unstored,
 )
+from veza.persistence.room_store import store_batch
 
 LAST_SEQ: Final = 2**63 - 1
-MEMBERSHIP: Final = frozenset({EventKind.MEMBER_JOINED, EventKind.MEMBER_LEFT})
 
-# Locked in order, so that two writers of the same rooms wait for each other instead of locking up. The
-# time is read once the row is locked, so that it never runs against `seq`.
-_OPEN = """
-    WITH heads AS (
-        SELECT room_id, seq FROM room_heads WHERE room_id = ANY($1::uuid[])
-        ORDER BY room_id FOR UPDATE
-    )
-    SELECT room_id AS id, seq, clock_timestamp() AS at, NULL AS username FROM heads
-    UNION ALL SELECT id, NULL, NULL, username FROM users WHERE id = ANY($2::uuid[])
-"""
+BindAttachments = Callable[[Connection, Sequence[Binding]], Awaitable[Sequence[UUID]]]
+"""Makes attachments those of a message about to be stored; returns the ids of those it could not bind."""
 
-# These two are statements of their own: their snapshots are taken after the locks, so they see what the
-# last holder stored.
-_SELECT_STORED = """
-    SELECT e.room_id, e.seq, e.kind, e.at, e.author_id, u.username, e.message_id, e.text, e.reply_to
-    FROM unnest($1::uuid[], $2::uuid[]) AS w (room_id, message_id)
-    JOIN room_events e ON e.room_id = w.room_id AND e.message_id = w.message_id
-    JOIN users u ON u.id = e.author_id
-"""
-
-_SELECT_MEMBERS = """
-    SELECT m.room_id, m.user_id FROM unnest($1::uuid[], $2::uuid[]) AS w (room_id, user_id)
-    JOIN room_members m ON m.room_id = w.room_id AND m.user_id = w.user_id
-"""
-
-_INSERT_EVENTS = """
-    WITH moved AS (
-        UPDATE room_heads h SET seq = d.seq, member_count = h.member_count + d.joins
-        FROM unnest($9::uuid[], $10::bigint[], $11::bigint[]) AS d (room_id, seq, joins)
-        WHERE h.room_id = d.room_id
-    )
-    INSERT INTO room_events (room_id, seq, kind, author_id, at, message_id, text, reply_to)
-    SELECT * FROM unnest(
-        $1::uuid[], $2::bigint[], $3::text[], $4::uuid[], $5::timestamptz[], $6::uuid[], $7::text[],
-        $8::uuid[]
-    )
-"""
-
-_DELETE_MEMBERS = """
-    DELETE FROM room_members m USING unnest($1::uuid[], $2::uuid[]) AS w (room_id, user_id)
-    WHERE m.room_id = w.room_id AND m.user_id = w.user_id
-"""
-
-# What was said before somebody came is not unread to them.
-_INSERT_MEMBERS = """
-    INSERT INTO room_members (room_id, user_id, read_seq)
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[])
-"""
-
-_READ_FORWARD = """
-    SELECT e.room_id, e.seq, e.kind, e.at, e.author_id, u.username, e.message_id, e.text, e.reply_to
-    FROM room_events e JOIN users u ON u.id = e.author_id
+_READ_FORWARD = f"""
+    SELECT {EVENT_COLUMNS} FROM {EVENT_TABLES}
     WHERE e.room_id = $1 AND e.seq > $2 AND e.seq < $3
     ORDER BY e.seq LIMIT $4
 """
 
-_READ_BACKWARD = """
-    SELECT e.room_id, e.seq, e.kind, e.at, e.author_id, u.username, e.message_id, e.text, e.reply_to
-    FROM room_events e JOIN users u ON u.id = e.author_id
+_READ_BACKWARD = f"""
+    SELECT {EVENT_COLUMNS} FROM {EVENT_TABLES}
     WHERE e.room_id = $1 AND e.seq < $2
     ORDER BY e.seq DESC LIMIT $3
 """
 
+# In the order in which each emoji came first.
+_COUNT_REACTIONS = """
+    SELECT message_id, emoji, count(*) AS count, coalesce(bool_or(user_id = $3), false) AS mine
+    FROM message_reactions WHERE room_id = $1 AND message_id = ANY($2::uuid[])
+    GROUP BY message_id, emoji ORDER BY message_id, min(at), emoji
+"""
 
-async def append_events(conn: Connection, events: Sequence[NewEvent]) -> list[Appended]:
+
+async def _bind_none(_conn: Connection, wanted: Sequence[Binding]) -> Sequence[UUID]:
+    return [binding[0] for binding in wanted]
+
+
+async def append_events(
+    conn: Connection,
+    events: Sequence[NewEvent],
+    *,
+    bind_attachments: BindAttachments = _bind_none,
+) -> list[Appended]:
     """Store a batch in one transaction and say, in the same order, what became of each event.
 
     A message whose id its room has already, or that is in the batch twice, is answered with the first
-    one. Joins and leavings change the members in the same transaction. An event that cannot be stored
-    does not keep the others from it.
+    one, whatever the rooms' fences are. What the events change beside the log (members, roles, bans,
+    invites, what became of messages, settings, the audit log) changes in the same transaction. An event
+    that cannot be stored does not keep the others from it.
 
     If the connection is lost, the batch may have been committed: send it again. Messages are then found
     by their ids; for the rest compare the `seq` of an answer with the newest one told, and read what lies
@@ -106,10 +74,16 @@ async def append_events(conn: Connection, events: Sequence[NewEvent]) -> list[Ap
     if not events:
         return []
     async with conn.transaction():
-        batch = await _load(conn, events)
-        results = [batch.place(event) for event in events]
+        batch = await load_batch(conn, events)
+        results: list[Appended] = []
+        for event in events:
+            bindings = () if event.details is None else batch.bindings(event)
+            if bindings and not await _bind(conn, bindings, bind_attachments):
+                results.append(Unstored.UNKNOWN_ATTACHMENT)
+            else:
+                results.append(batch.place(event))
         if batch.placed:
-            await _store(conn, batch)
+            await store_batch(conn, batch)
     return results
 
 
@@ -120,150 +94,57 @@ async def read_events(
     after_seq: int | None = None,
     before_seq: int | None = None,
     limit: int,
+    viewer: UUID | None = None,
+    with_state: bool = False,
 ) -> tuple[RoomEvent, ...]:
     """Return events of a room in ascending `seq`.
 
     With `after_seq`: the first `limit` past it (and before `before_seq`, if that is given too). With
     `before_seq` alone: the last `limit` before it. With neither: the newest `limit`.
+
+    Deleted messages are blank. `with_state`, messages have their newest text and what became of them,
+    as `viewer` sees it; without it they are as they were posted.
     """
     end = LAST_SEQ if before_seq is None else before_seq
     if after_seq is not None:
         rows = await conn.fetch(_READ_FORWARD, room_id, after_seq, end, limit)
     else:
         rows = (await conn.fetch(_READ_BACKWARD, room_id, end, limit))[::-1]
-    return tuple(_event(row) for row in rows)
+    if with_state:
+        return await with_reactions(conn, room_id, rows, viewer)
+    return tuple(event_of(row) for row in rows)
 
 
-class _Batch:
-    """What the database holds of the batch's rooms, and what the batch adds to it."""
-
-    def __init__(self) -> None:
-        self.heads: dict[UUID, int] = {}
-        self.times: dict[UUID, datetime] = {}
-        self.names: dict[UUID, str] = {}
-        self.stored: dict[tuple[UUID, UUID], RoomEvent] = {}
-        self.members: set[tuple[UUID, UUID]] = set()
-        self.placed: list[RoomEvent] = []
-        self.joins: dict[UUID, int] = {}
-        self.left: set[tuple[UUID, UUID]] = set()
-        self.joined: dict[tuple[UUID, UUID], int] = {}
-
-    def place(self, event: NewEvent) -> Appended:
-        """Give an event the next `seq` of its room, unless it is there already or cannot be stored."""
-        if event.room_id not in self.heads:
-            return UnknownRoom(room_id=event.room_id)
-        if event.author.id not in self.names:
-            return UnknownAuthor(author_id=event.author.id)
-        if not _is_storable(event.text):
-            return UnstorableText()
-        if event.message_id is not None:
-            first = self.stored.get((event.room_id, event.message_id))
-            if first is not None:
-                return StoredEvent(event=first, is_new=False)
-        if event.kind in MEMBERSHIP and not self._change_membership(event):
-            return NothingChanged(head_seq=self.heads[event.room_id])
-        return StoredEvent(event=self._add(event), is_new=True)
-
-    def _add(self, event: NewEvent) -> RoomEvent:
-        seq = self.heads[event.room_id] = self.heads[event.room_id] + 1
-        placed = RoomEvent(
-            room_id=event.room_id,
-            seq=seq,
-            kind=event.kind,
-            at=self.times[event.room_id],
-            author=Author(id=event.author.id, name=self.names[event.author.id]),
-            message_id=event.message_id,
-            text=event.text,
-            reply_to=event.reply_to,
-        )
-        self.placed.append(placed)
-        self.joins.setdefault(event.room_id, 0)
-        if event.message_id is not None:
-            self.stored[event.room_id, event.message_id] = placed
-        return placed
-
-    def _change_membership(self, event: NewEvent) -> bool:
-        """Note a join or leaving about to be placed; return whether it changes anything."""
-        key = (event.room_id, event.author.id)
-        is_join = event.kind is EventKind.MEMBER_JOINED
-        if is_join == (key in self.members):
-            return False
-        if is_join:
-            self.members.add(key)
-            self.joined[key] = self.heads[event.room_id] + 1
-        else:
-            self.members.remove(key)
-            if self.joined.pop(key, None) is None:
-                self.left.add(key)
-        self.joins[event.room_id] = self.joins.get(event.room_id, 0) + (1 if is_join else -1)
-        return True
+async def with_reactions(
+    conn: Connection, room_id: UUID, rows: Iterable[asyncpg.Record], viewer: UUID | None
+) -> tuple[RoomEvent, ...]:
+    """Return the events of rows of one room, messages as they are now."""
+    events = [current_of(row) for row in rows]
+    posted = [e.message_id for e in events if e.kind is EventKind.MESSAGE_POSTED]
+    if not posted:
+        return tuple(events)
+    reactions: dict[UUID, list[Reaction]] = {}
+    for row in await conn.fetch(_COUNT_REACTIONS, room_id, posted, viewer):
+        reaction = Reaction(emoji=row["emoji"], count=row["count"], mine=row["mine"])
+        reactions.setdefault(row["message_id"], []).append(reaction)
+    return tuple(_reacted(event, reactions) for event in events)
 
 
-async def _load(conn: Connection, events: Sequence[NewEvent]) -> _Batch:
-    batch = _Batch()
-    rooms = list({event.room_id for event in events})
-    for row in await conn.fetch(_OPEN, rooms, list({event.author.id for event in events})):
-        if row["username"] is not None:
-            batch.names[row["id"]] = row["username"]
-        else:
-            batch.heads[row["id"]], batch.times[row["id"]] = row["seq"], row["at"]
-    messages = {(e.room_id, e.message_id) for e in events if e.message_id is not None}
-    if messages:
-        for row in await conn.fetch(_SELECT_STORED, *_columns(messages)):
-            batch.stored[row["room_id"], row["message_id"]] = _event(row)
-    members = {(e.room_id, e.author.id) for e in events if e.kind in MEMBERSHIP}
-    if members:
-        rows = await conn.fetch(_SELECT_MEMBERS, *_columns(members))
-        batch.members.update((row["room_id"], row["user_id"]) for row in rows)
-    return batch
+def _reacted(event: RoomEvent, reactions: dict[UUID, list[Reaction]]) -> RoomEvent:
+    if event.state is None or event.message_id not in reactions:
+        return event
+    state = replace(event.state, reactions=tuple(reactions[event.message_id]))
+    return replace(event, state=state)
 
 
-async def _store(conn: Connection, batch: _Batch) -> None:
-    events = batch.placed
-    await conn.execute(
-        _INSERT_EVENTS,
-        [event.room_id for event in events],
-        [event.seq for event in events],
-        [event.kind for event in events],
-        [event.author.id for event in events],
-        [event.at for event in events],
-        [event.message_id for event in events],
-        [event.text for event in events],
-        [event.reply_to for event in events],
-        list(batch.joins),
-        [batch.heads[room_id] for room_id in batch.joins],
-        list(batch.joins.values()),
-    )
-    if batch.left:
-        await conn.execute(_DELETE_MEMBERS, *_columns(batch.left))
-    if batch.joined:
-        seqs = list(batch.joined.values())
-        await conn.execute(_INSERT_MEMBERS, *_columns(batch.joined), seqs)
-
-
-def _columns(pairs: Iterable[tuple[UUID, UUID]]) -> tuple[list[UUID], list[UUID]]:
-    pairs = list(pairs)
-    return [first for first, _ in pairs], [second for _, second in pairs]
-
-
-def _is_storable(text: str) -> bool:
-    if "\x00" in text:
+async def _bind(
+    conn: Connection, bindings: Sequence[Binding], bind_attachments: BindAttachments
+) -> bool:
+    """Bind all of a message's attachments or none."""
+    savepoint = conn.transaction()
+    await savepoint.start()
+    if await bind_attachments(conn, bindings):
+        await savepoint.rollback()
         return False
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
+    await savepoint.commit()
     return True
-
-
-def _event(row: asyncpg.Record) -> RoomEvent:
-    return RoomEvent(
-        room_id=row["room_id"],
-        seq=row["seq"],
-        kind=EventKind(row["kind"]),
-        at=row["at"],
-        author=Author(id=row["author_id"], name=row["username"]),
-        message_id=row["message_id"],
-        text=row["text"],
-        reply_to=row["reply_to"],
-    )

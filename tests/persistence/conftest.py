@@ -10,8 +10,9 @@ import pytest
 
 from veza.persistence.accounts import insert_user
 from veza.persistence.pool import Connection, Pool
+from veza.persistence.room_rows import Room, RoomKind, RoomSettings
 from veza.persistence.rooms import insert_room
-from veza.persistence.rows import Author, Job, Room, RoomKind, Track
+from veza.persistence.rows import Author, Job, Track
 from veza.persistence.tracks import insert_track
 
 MakeAuthor = Callable[[], Awaitable[Author]]
@@ -63,8 +64,7 @@ def new_room(pool: Pool, new_author: MakeAuthor) -> MakeRoom:
             return await insert_room(
                 conn,
                 room_id=UUID(int=next(numbers)),
-                name="A room",
-                kind=RoomKind.PUBLIC,
+                settings=RoomSettings(name="A room", kind=RoomKind.PUBLIC),
                 epoch=uuid4(),
                 creator_id=creator.id,
             )

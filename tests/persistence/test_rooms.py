@@ -10,7 +10,16 @@ from veza.persistence import rooms
 from veza.persistence.errors import AlreadyExistsError
 from veza.persistence.pool import Connection, Pool
 from veza.persistence.room_log import append_events
-from veza.persistence.rows import Author, EventKind, Membership, NewEvent, Room, RoomKind
+from veza.persistence.room_rows import (
+    EventKind,
+    Membership,
+    NewEvent,
+    Role,
+    Room,
+    RoomKind,
+    RoomSettings,
+)
+from veza.persistence.rows import Author
 
 MakeAuthor = Callable[[], Awaitable[Author]]
 MakeRoom = Callable[[], Awaitable[Room]]
@@ -20,8 +29,7 @@ async def make(conn: Connection, room_id: UUID, creator: Author, name: str = "Mi
     return await rooms.insert_room(
         conn,
         room_id=room_id,
-        name=name,
-        kind=RoomKind.PUBLIC,
+        settings=RoomSettings(name=name, kind=RoomKind.PUBLIC),
         epoch=uuid4(),
         creator_id=creator.id,
     )
@@ -31,12 +39,11 @@ async def test_a_new_room_is_empty(conn: Connection, new_author: MakeAuthor) -> 
     room = await make(conn, uuid4(), await new_author())
     assert (room.name, room.kind, room.seq, room.member_count) == ("Mixing", RoomKind.PUBLIC, 0, 0)
     assert await rooms.get_room(conn, room.id) == room
-    assert await rooms.load_members(conn, room.id) == frozenset()
 
 
 async def test_an_unknown_room_is_none(conn: Connection) -> None:
     assert await rooms.get_room(conn, uuid4()) is None
-    assert await rooms.load_members(conn, uuid4()) == frozenset()
+    assert await rooms.load_snapshot(conn, uuid4()) is None
 
 
 async def test_making_a_room_again_returns_the_first_one(
@@ -94,7 +101,7 @@ async def test_a_membership_tells_what_is_unread_since_the_join(
     assert in_newer is not None
     assert in_older is not None
     assert await rooms.list_memberships(conn, author.id, limit=10) == (
-        Membership(room=in_newer, read_seq=1, unread=0),
-        Membership(room=in_older, read_seq=2, unread=1),
+        Membership(room=in_newer, role=Role.MEMBER, read_seq=1, unread=0),
+        Membership(room=in_older, role=Role.MEMBER, read_seq=2, unread=1),
     )
     assert await rooms.list_memberships(conn, uuid4(), limit=10) == ()
