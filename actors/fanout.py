@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
+from uuid import UUID
 
 SLOW_CONSUMER: Final = 4002
 
@@ -58,10 +59,11 @@ class FanOutCounters:
 class Outbox:
     """One connection's bounded queue of frames."""
 
-    __slots__ = ("_hub", "backlog", "chunks", "is_open", "topics", "transport")
+    __slots__ = ("_hub", "backlog", "chunks", "is_open", "owner", "topics", "transport")
 
     def __init__(self, hub: "FanOut", transport: Transport) -> None:
         self._hub = hub
+        self.owner: UUID | None = None
         self.transport = transport
         self.chunks: list[bytes] = []
         self.backlog = 0
@@ -214,6 +216,27 @@ class FanOut:
         if topic is not None and topic in outbox.topics:
             outbox.topics.discard(topic)
             self.discard(topic, outbox)
+
+    def expel(self, name: str, owner: UUID) -> None:
+        """Deliver no more of the topic to anybody of one owner; what was told until now still is."""
+        topic = self._topics.get(name)
+        if topic is None:
+            return
+        gone = [outbox for outbox in topic.holders if outbox.owner == owner]
+        if gone:
+            self._spread(topic)
+        for outbox in gone:
+            self.unsubscribe(name, outbox)
+
+    def is_held(self, name: str, outbox: Outbox) -> bool:
+        """Tell whether the topic's events are kept for this connection, or delivered to it."""
+        topic = self._topics.get(name)
+        return topic is not None and outbox in topic.holders
+
+    def is_subscribed(self, name: str, outbox: Outbox) -> bool:
+        """Tell whether the topic's events are delivered to this connection."""
+        topic = self._topics.get(name)
+        return topic is not None and outbox in topic.outboxes
 
     def subscribers(self, name: str) -> int:
         """How many connections of this node receive the topic."""

@@ -12,6 +12,7 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 from veza.actors.base import SupervisedActor
+from veza.actors.chat.rooms import RoomWriterActor
 from veza.actors.database import DatabaseActor
 from veza.actors.messages.accounts import Author
 from veza.actors.messages.common import Answer, Gone
@@ -23,7 +24,6 @@ from veza.actors.messages.sessions import (
     SessionOpened,
     SubscribeRoom,
 )
-from veza.actors.rooms import RoomWriterActor
 from veza.actors.runtime import AsyncioSystemBase, Cell
 from veza.actors.runtime.address import Address
 from veza.codecs.synthesis import PIECES, render

@@ -6,44 +6,51 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 from veza.actors.base import SupervisedActor, WhenFull
+from veza.actors.chat.acts import ROOM_LOG, ROOMS
 from veza.actors.fanout import FanOut, Outbox
 from veza.actors.messages.accounts import Author
 from veza.actors.messages.common import Answer, Busy, Key, RefusedError, RejectCode, Rejected
 from veza.actors.messages.directory import Deliver
 from veza.actors.messages.rooms import (
+    ActInRoom,
+    ActUnchanged,
     EventsRead,
     EventStored,
-    JoinRoom,
     LeaveRoom,
     ListMemberships,
+    MarkRead,
     MembershipsListed,
-    PostMessage,
+    PointerMoved,
     ReadEvents,
+    ReadRoom,
     Room,
+    RoomAct,
     RoomEvent,
     RoomJoined,
     RoomLeft,
+    TellTyping,
 )
 from veza.actors.messages.sessions import (
+    ActDone,
     CloseSession,
     CommandFailed,
+    DoInRoom,
     HistoryRead,
-    MessageAccepted,
+    MarkReceipt,
     OpenSession,
     Position,
     RequestHistory,
     RoomEntered,
     RoomExited,
-    SendMessage,
     SessionOpened,
+    SetTyping,
     SubscribeRoom,
     UnsubscribeRoom,
 )
-from veza.actors.room import ROOM_LOG, room_topic
 from veza.actors.runtime.address import Address
+from veza.actors.topics import room_topic, user_topic
 
 RESYNC: Final = 4004
-ROOMS: Final = ("rooms", "")
 REPLAY_EVENTS: Final = 1000
 """A client that missed more than this reloads: it would not read them one by one either."""
 REPLAY_PAGE: Final = 200
@@ -54,14 +61,14 @@ MAX_ROOMS: Final = 1000
 EVENT_BYTES: Final = 512
 """What a frame says of an event beside its text, at most."""
 
-RoomCommand = SubscribeRoom | UnsubscribeRoom | SendMessage
+RoomCommand = SubscribeRoom | UnsubscribeRoom | DoInRoom
 MAX_WAITING: Final = 100
 """As many frames as a connection may send at once."""
 
 
-def user_topic(user_id: UUID) -> str:
-    """Return the fan-out topic of volatile news for one user's connections."""
-    return f"user:{user_id}"
+def room_key(room_id: UUID) -> Key:
+    """Return the key of a room's actor."""
+    return ("room", str(room_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +107,9 @@ class _Leaving:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sending:
+class _Acting:
     frame_id: str | None
+    room_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +148,7 @@ TOO_MANY_ROOMS: Final = Rejected(
     code=RejectCode.INVALID_STATE,
     detail=f"A connection may be in {MAX_ROOMS} rooms. Leave one first.",
 )
+NOT_IN_IT: Final = Rejected(command="", code=RejectCode.NOT_A_MEMBER, detail="Join the room first.")
 
 
 class SessionActor(SupervisedActor):
@@ -160,8 +169,8 @@ class SessionActor(SupervisedActor):
         self.directory = directory
         self.fan_out = fan_out
         self.user: Author | None = None
+        self.is_staff = False
         self.outbox: Outbox | None = None
-        self.rooms: set[UUID] = set()
         self.changing: dict[UUID, deque[RoomCommand]] = {}
 
     def on_stop(self) -> None:
@@ -170,7 +179,7 @@ class SessionActor(SupervisedActor):
 
     def inspect(self) -> dict[str, object]:
         return {
-            "rooms": len(self.rooms),
+            "topics": len(self.outbox.topics) if self.outbox else 0,
             "waiting_bytes": self.outbox.waiting_bytes() if self.outbox else 0,
         }
 
@@ -178,7 +187,9 @@ class SessionActor(SupervisedActor):
 
     def receiveMsg_OpenSession(self, command: OpenSession, sender: Address) -> None:
         self.user = command.user
+        self.is_staff = command.is_staff
         self.outbox = command.outbox
+        self.outbox.owner = command.user.id
         topic = user_topic(command.user.id)
         self.fan_out.hold(topic, command.outbox)
         self.fan_out.subscribe(topic, command.outbox, after_seq=0, head_seq=0)
@@ -191,13 +202,13 @@ class SessionActor(SupervisedActor):
         user, outbox = self._opened()
         if self._waits(command):
             return
-        if len(self.rooms | self.changing.keys() | {command.room_id}) > MAX_ROOMS:
+        if len(outbox.topics) > MAX_ROOMS:
             self._fail(command.frame_id, TOO_MANY_ROOMS)
             return
         self.changing[command.room_id] = deque()
         self.fan_out.hold(room_topic(command.room_id), outbox)
         tag = _Entering(command.frame_id, command.room_id, command.since)
-        self._ask_room(command.room_id, JoinRoom(member=user), tag)
+        self._act(command.room_id, user, command.join, tag)
 
     def receiveMsg_UnsubscribeRoom(self, command: UnsubscribeRoom, _sender: Address) -> None:
         user, _outbox = self._opened()
@@ -206,25 +217,40 @@ class SessionActor(SupervisedActor):
         self.changing[command.room_id] = deque()
         self._drop_room(command.room_id)
         tag = _Leaving(command.frame_id, command.room_id)
-        self._ask_room(command.room_id, LeaveRoom(member=user), tag)
+        self._act(command.room_id, user, LeaveRoom(), tag)
 
-    def receiveMsg_SendMessage(self, command: SendMessage, _sender: Address) -> None:
+    def receiveMsg_DoInRoom(self, command: DoInRoom, _sender: Address) -> None:
         user, _outbox = self._opened()
-        if self._waits(command):
-            return
-        post = PostMessage(
-            message_id=command.message_id,
-            author=user,
-            text=command.text,
-            reply_to=command.reply_to,
-        )
-        self._ask_room(command.room_id, post, _Sending(command.frame_id))
+        if not self._waits(command):
+            tag = _Acting(command.frame_id, command.room_id)
+            self._act(command.room_id, user, command.act, tag)
+
+    def receiveMsg_MarkReceipt(self, command: MarkReceipt, _sender: Address) -> None:
+        user, _outbox = self._opened()
+        mark = MarkRead(by=user.id, read_seq=command.read_seq, delivered_seq=command.delivered_seq)
+        tag = _Acting(command.frame_id, command.room_id)
+        self._ask(room_key(command.room_id), mark, tag)
+
+    def receiveMsg_SetTyping(self, command: SetTyping, _sender: Address) -> None:
+        user, outbox = self._opened()
+        if self.fan_out.is_subscribed(room_topic(command.room_id), outbox):
+            typing = TellTyping(by=user, is_typing=command.is_typing)
+            self.send(self.directory, Deliver(key=room_key(command.room_id), message=typing))
+            done = ActDone(frame_id=command.frame_id, room_id=command.room_id, event=None)
+            self._push(done)
+        else:
+            self._fail(command.frame_id, NOT_IN_IT)
 
     def receiveMsg_RequestHistory(self, command: RequestHistory, _sender: Address) -> None:
+        user, _outbox = self._opened()
         read = ReadEvents(
-            room_id=command.room_id, before_seq=command.before_seq, limit=command.limit
+            room_id=command.room_id,
+            before_seq=command.before_seq,
+            limit=command.limit,
+            viewer=user.id,
         )
-        self._ask(ROOM_LOG, read, _Browsing(command.frame_id, command.room_id))
+        tag = _Browsing(command.frame_id, command.room_id)
+        self._ask(room_key(command.room_id), ReadRoom(by=user.id, read=read), tag)
 
     # --- answers ---
 
@@ -237,15 +263,10 @@ class SessionActor(SupervisedActor):
                 self._changed(tag.room_id)
             case Answer(tag=_Replaying() as tag, message=EventsRead() as read):
                 self._replay(tag, read)
-            case Answer(tag=_Sending(frame_id=frame_id), message=EventStored(event=event)):
-                self._push(
-                    MessageAccepted(
-                        frame_id=frame_id,
-                        message_id=event.message_id or event.room_id,
-                        seq=event.seq,
-                        at=event.at,
-                    )
-                )
+            case Answer(tag=_Acting() as tag, message=EventStored(event=event)):
+                self._push(ActDone(frame_id=tag.frame_id, room_id=tag.room_id, event=event))
+            case Answer(tag=_Acting() as tag, message=ActUnchanged() | PointerMoved()):
+                self._push(ActDone(frame_id=tag.frame_id, room_id=tag.room_id, event=None))
             case Answer(tag=_Browsing() as tag, message=EventsRead() as read):
                 self._show_history(tag, read)
             case Answer(tag=_Leaving() as tag, message=RoomLeft()):
@@ -261,7 +282,7 @@ class SessionActor(SupervisedActor):
                 self._changed(room.id)
             case Answer(tag=_Opening(reply_to=reply_to)):
                 self._answer_opening(reply_to, answer.message)
-            case Answer(tag=_Sending() | _Browsing() as tag):
+            case Answer(tag=_Acting() | _Browsing() as tag):
                 self._fail(tag.frame_id, answer.message)
 
     def receiveMsg_ReplayOn(self, message: ReplayOn, _sender: Address) -> None:
@@ -285,7 +306,7 @@ class SessionActor(SupervisedActor):
 
     def _changed(self, room_id: UUID) -> None:
         """Take up what waited for a join or leave that is over now, as if it had just come."""
-        if room_id not in self.rooms:
+        if not self.fan_out.is_subscribed(room_topic(room_id), self._opened()[1]):
             self._drop_room(room_id)
         for command in self.changing.pop(room_id, ()):
             match command:
@@ -293,8 +314,8 @@ class SessionActor(SupervisedActor):
                     self.receiveMsg_SubscribeRoom(command, self.cell)
                 case UnsubscribeRoom():
                     self.receiveMsg_UnsubscribeRoom(command, self.cell)
-                case SendMessage():
-                    self.receiveMsg_SendMessage(command, self.cell)
+                case DoInRoom():
+                    self.receiveMsg_DoInRoom(command, self.cell)
 
     def _answer_opening(self, reply_to: Address, reply: object) -> None:
         if isinstance(reply, MembershipsListed):
@@ -307,7 +328,7 @@ class SessionActor(SupervisedActor):
         greeting = None
         if tag.frame_id is not None:
             greeting = RoomEntered(frame_id=tag.frame_id, room=room, recovered=recovered)
-        if room.id in self.rooms:
+        if self.fan_out.is_subscribed(room_topic(room.id), self._opened()[1]):
             # What was missed was delivered already; a client that lost it has to reload.
             if greeting is not None:
                 self._opened()[1].push(replace(greeting, recovered=False))
@@ -319,10 +340,14 @@ class SessionActor(SupervisedActor):
         """Subscribe past `after_seq`; what the hub keeps no more is read from the log first."""
         _user, outbox = self._opened()
         topic = room_topic(room.id)
+        if not self.fan_out.is_held(topic, outbox):
+            # Put out of the room meanwhile: nothing more of it goes to this connection.
+            self._fail(greeting.frame_id if greeting else None, NOT_IN_IT)
+            self._changed(room.id)
+            return
         if self.fan_out.subscribe(
             topic, outbox, after_seq=after_seq, head_seq=room.seq, greeting=greeting
         ):
-            self.rooms.add(room.id)
             self._changed(room.id)
             return
         read = ReadEvents(room_id=room.id, after_seq=after_seq, limit=REPLAY_PAGE)
@@ -364,7 +389,6 @@ class SessionActor(SupervisedActor):
 
     def _drop_room(self, room_id: UUID) -> None:
         _user, outbox = self._opened()
-        self.rooms.discard(room_id)
         self.fan_out.unsubscribe(room_topic(room_id), outbox)
 
     def _opened(self) -> tuple[Author, Outbox]:
@@ -372,7 +396,7 @@ class SessionActor(SupervisedActor):
             raise RefusedError(RejectCode.INVALID_STATE, "The session is not open.")
         return self.user, self.outbox
 
-    def _push(self, frame: MessageAccepted | HistoryRead | RoomExited) -> None:
+    def _push(self, frame: ActDone | HistoryRead | RoomExited) -> None:
         if frame.frame_id is not None:
             self._opened()[1].push(frame)
 
@@ -393,8 +417,9 @@ class SessionActor(SupervisedActor):
             )
         outbox.push(failed)
 
-    def _ask_room(self, room_id: UUID, command: object, tag: object) -> None:
-        self._ask(("room", str(room_id)), command, tag)
+    def _act(self, room_id: UUID, user: Author, act: RoomAct, tag: object) -> None:
+        command = ActInRoom(by=user, act=act, is_staff=self.is_staff)
+        self._ask(room_key(room_id), command, tag)
 
     def _ask(self, key: Key, message: object, tag: object) -> None:
         self.ask_later(self.directory, Deliver(key=key, message=message), tag)

@@ -48,7 +48,7 @@ from veza.actors.messages.jobs import (
 )
 from veza.actors.messages.tracks import Failure, Job, JobChanged, JobState, Track
 from veza.actors.runtime.address import Address
-from veza.actors.session import user_topic
+from veza.actors.topics import user_topic
 from veza.config.ids import uuid7
 
 DISPATCHER: Final = ("dispatcher", "")

@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     connections_per_user: Annotated[int, Field(ge=1)] = 5
     message_rate_per_10s: Annotated[int, Field(ge=1)] = 10
     message_burst: Annotated[int, Field(ge=1)] = 20
+    act_rate_per_10s: Annotated[int, Field(ge=1)] = 30
+    act_burst: Annotated[int, Field(ge=1)] = 60
 
     load_targets: tuple[str, ...] = ()
     load_max_rate: Annotated[int, Field(ge=1)] = 5000

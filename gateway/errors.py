@@ -60,18 +60,25 @@ class ProblemCode(Enum):
     """One member a problem: code, HTTP status, title, whether the same request may succeed later."""
 
     ALREADY_EXISTS = "already_exists", 409, "That exists already"
+    ATTACHMENT_UNUSABLE = "attachment_unusable", 422, "The file cannot be sent here"
     BAD_CREDENTIALS = "bad_credentials", 401, "Wrong name or password"
     BAD_FRAME = "bad_frame", 400, "The frame could not be read"
     BAD_REQUEST = "bad_request", 400, "The request could not be read"
+    BANNED = "banned", 403, "Banned"
+    BLOCKED = "blocked", 403, "One has blocked the other"
     CSRF_FAILED = "csrf_failed", 403, "The request came from a foreign page"
+    EDIT_EXPIRED = "edit_expired", 409, "Too late to change the message"
     EMAIL_TAKEN = "email_taken", 409, "That e-mail address has an account"
     FORBIDDEN = "forbidden", 403, "Not allowed"
     INTERNAL_ERROR = "internal_error", 500, "The server failed", True
     INVALID_CURSOR = "invalid_cursor", 422, "The cursor is not one of ours"
+    INVALID_INVITE = "invalid_invite", 409, "The invitation is not valid"
     INVALID_STATE = "invalid_state", 409, "Not possible in the present state"
     INVALID_TOKEN = "invalid_token", 401, "The token is not valid"
+    INVITE_REQUIRED = "invite_required", 403, "By invitation only"
     MALFORMED_BODY = "malformed_body", 400, "The body could not be read"
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, "Method not allowed"
+    MUTED = "muted", 403, "Muted in the room"
     NOT_A_MEMBER = "not_a_member", 403, "Not a member of the room"
     NOT_FOUND = "not_found", 404, "Not found"
     NOT_READY = "not_ready", 409, "Not ready yet", True
@@ -84,18 +91,25 @@ class ProblemCode(Enum):
     RATE_LIMITED = "rate_limited", 429, "Too many requests", True
     REGISTRATION_CLOSED = "registration_closed", 403, "Registration is closed"
     REQUEST_TIMEOUT = "request_timeout", 408, "The request came too slowly", True
+    ROOM_ARCHIVED = "room_archived", 409, "The room is archived"
     ROOM_FULL = "room_full", 409, "The room is full"
+    ROOM_RULES = "room_rules", 422, "Against the rules of the room"
+    SLOW_MODE = "slow_mode", 429, "The room is in slow mode", True
     STORAGE_FULL = "storage_full", 507, "The server has no room left", True
     TIMED_OUT = "timed_out", 504, "No answer in time", True
     TOKEN_REUSED = "token_reused", 401, "The refresh token was used before"
+    TOO_MANY_REACTIONS = "too_many_reactions", 409, "Too many reactions"
     UNAUTHENTICATED = "unauthenticated", 401, "Sign in first"
     UNAVAILABLE = "unavailable", 503, "Not available right now", True
     UNKNOWN_FIELD = "unknown_field", 422, "The body has a field that nobody knows"
+    UNKNOWN_MESSAGE = "unknown_message", 404, "No such message"
     UNKNOWN_TYPE = "unknown_type", 400, "No frame has that type"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", 415, "Wrong content type"
     UPGRADE_REQUIRED = "upgrade_required", 426, "This address speaks WebSocket"
     USERNAME_TAKEN = "username_taken", 409, "That name is taken"
     VALIDATION_FAILED = "validation_failed", 422, "Some fields are not valid"
+    VERSION_CONFLICT = "version_conflict", 412, "Changed by somebody else meanwhile"
+    WRONG_ROOM_PASSWORD = "wrong_room_password", 403, "Not the password of the room"
 
     status: int
     title: str

@@ -8,20 +8,30 @@ from aiohttp import web
 from veza.actors.messages.accounts import Author, Identified
 from veza.actors.messages.common import Key
 from veza.actors.messages.rooms import (
+    ActInRoom,
     CreateRoom,
     DescribeRoom,
     EventKind,
     EventsRead,
     EventStored,
+    HashRoomPassword,
     JoinRoom,
     LeaveRoom,
     ListRooms,
     PostMessage,
     ReadEvents,
+    ReadRoom,
+    RequireRight,
+    RightGranted,
+    Room,
+    RoomAct,
     RoomDescribed,
     RoomEvent,
     RoomJoined,
+    RoomKind,
     RoomLeft,
+    RoomPasswordHashed,
+    RoomSettings,
     RoomsListed,
 )
 from veza.config.ids import uuid7
@@ -34,7 +44,8 @@ from veza.gateway.keys import ACTORS, CURSORS
 routes = Endpoints("rooms")
 
 ROOMS: Key = ("rooms", "")
-ROOM_LOG: Key = ("room_log", "")
+SHOWN_KINDS = frozenset({RoomKind.PUBLIC, RoomKind.PASSWORD, RoomKind.PRIVATE})
+"""Whoever has the address of such a room may know that it is there."""
 EVENTS_PER_READ = 200
 MAX_READS = 5
 """A page of messages skips joins and leaves; past 1,000 of them in a row it ends early."""
@@ -57,18 +68,60 @@ async def list_rooms(request: web.Request, query: wire.PageQuery) -> web.Respons
 
 @routes.declare("POST", "/rooms", access=Access.SIGNED_IN, answers={201: wire.RoomView})
 async def create_room(request: web.Request, body: wire.NewRoom, who: Identified) -> web.Response:
-    """Make a room; its maker is its first member."""
-    command = CreateRoom(room_id=uuid7(), creator=author_of(who), name=body.name, kind=body.kind)
+    """Make a room; its maker is its owner."""
+    command = CreateRoom(
+        room_id=uuid7(), creator=author_of(who), settings=await _settings(request, body)
+    )
     room = expect(await request.app[ACTORS].ask(ROOMS, command), RoomDescribed).room
     location = {"Location": f"{API}/rooms/{room.id}"}
     return json_answer(request, wire.RoomView.of(room), HTTPStatus.CREATED, location)
 
 
+async def _settings(request: web.Request, body: wire.NewRoom) -> RoomSettings:
+    if (RoomKind(body.kind) is RoomKind.PASSWORD) != (body.password is not None):
+        detail = "Rooms of the kind `password` have one, others have none."
+        error = FieldError(pointer="/password", code=FieldCode.INVALID_VALUE, detail=detail)
+        raise ProblemError(ProblemCode.VALIDATION_FAILED, detail, errors=(error,))
+    return RoomSettings(
+        name=body.name,
+        kind=RoomKind(body.kind),
+        topic=body.topic,
+        slow_mode_seconds=body.slow_mode_seconds,
+        password_hash=body.password and await hashed(request, body.password),
+    )
+
+
+async def hashed(request: web.Request, password: str) -> str:
+    """Return what may be stored of a room's password."""
+    reply = await request.app[ACTORS].ask(ROOMS, HashRoomPassword(password=password))
+    return expect(reply, RoomPasswordHashed).password_hash
+
+
 @routes.declare("GET", "/rooms/{room_id}", access=Access.SIGNED_IN, answers={200: wire.RoomView})
-async def show_room(request: web.Request, room_id: UUID) -> web.Response:
-    """Show one room and where its log ends."""
+async def show_room(request: web.Request, room_id: UUID, who: Identified) -> web.Response:
+    """Show one room and where its log ends; those that are not listed only to their members."""
     reply = await request.app[ACTORS].ask(ROOMS, DescribeRoom(room_id=room_id))
-    return json_answer(request, wire.RoomView.of(expect(reply, RoomDescribed).room))
+    room = expect(reply, RoomDescribed).room
+    if room.kind not in SHOWN_KINDS:
+        room = await require(request, room_id, who, "READ")
+    return json_answer(request, wire.RoomView.of(room))
+
+
+async def require(request: web.Request, room_id: UUID, who: Identified, action: str) -> Room:
+    """Return a room in which somebody may do this; raises `ProblemError`."""
+    command = RequireRight(by=who.user.id, action=action, is_staff=is_staff(who))
+    return expect(await request.app[ACTORS].ask(room_key(room_id), command), RightGranted).room
+
+
+async def act(request: web.Request, room_id: UUID, who: Identified, what: RoomAct) -> object:
+    """Do something in a room; return the room's reply."""
+    command = ActInRoom(by=author_of(who), act=what, is_staff=is_staff(who))
+    return await request.app[ACTORS].ask(room_key(room_id), command)
+
+
+def is_staff(who: Identified) -> bool:
+    """Tell whether somebody administers the instance."""
+    return "admin" in who.user.roles
 
 
 @routes.declare(
@@ -82,7 +135,7 @@ async def join_room(
 ) -> web.Response:
     """Become a member; `member` is `me` or one's own id."""
     require_oneself(member, who)
-    reply = await request.app[ACTORS].ask(room_key(room_id), JoinRoom(member=author_of(who)))
+    reply = await act(request, room_id, who, JoinRoom())
     return json_answer(request, wire.RoomView.of(expect(reply, RoomJoined).room))
 
 
@@ -97,8 +150,7 @@ async def leave_room(
 ) -> web.Response:
     """Stop being a member; `member` is `me` or one's own id."""
     require_oneself(member, who)
-    reply = await request.app[ACTORS].ask(room_key(room_id), LeaveRoom(member=author_of(who)))
-    expect(reply, RoomLeft)
+    expect(await act(request, room_id, who, LeaveRoom()), RoomLeft)
     return web.Response(status=HTTPStatus.NO_CONTENT)
 
 
@@ -112,13 +164,14 @@ async def post_message(
     request: web.Request, room_id: UUID, body: wire.NewMessage, who: Identified
 ) -> web.Response:
     """Post a message; 201 once it is durable, 200 if that `message_id` had been posted before."""
-    command = PostMessage(
+    message = PostMessage(
         message_id=body.message_id or uuid7(),
-        author=author_of(who),
         text=body.text,
         reply_to=body.reply_to,
+        thread_id=body.thread_id,
+        attachments=tuple(body.attachments),
     )
-    stored = expect(await request.app[ACTORS].ask(room_key(room_id), command), EventStored)
+    stored = expect(await act(request, room_id, who, message), EventStored)
     status = HTTPStatus.CREATED if stored.is_new else HTTPStatus.OK
     return json_answer(request, wire.MessageView.of(stored.event), status)
 
@@ -130,17 +183,16 @@ async def post_message(
     answers={200: wire.MessagePage},
 )
 async def list_messages(
-    request: web.Request, room_id: UUID, query: wire.MessagesQuery
+    request: web.Request, room_id: UUID, query: wire.MessagesQuery, who: Identified
 ) -> web.Response:
     """List messages in ascending `seq`: the newest, those before, or those after a position."""
-    expect(await request.app[ACTORS].ask(ROOMS, DescribeRoom(room_id=room_id)), RoomDescribed)
     scope = f"messages {room_id}"
     before, after = _position(request, query, scope)
     if after is not None:
-        found, has_more = await _read_after(request, room_id, after, query.limit)
+        found, has_more = await _read_after(request, room_id, who, after, query.limit)
         cursor = f"after {found[-1].seq}" if found and has_more else None
     else:
-        found, has_more = await _read_before(request, room_id, before, query.limit)
+        found, has_more = await _read_before(request, room_id, who, before, query.limit)
         cursor = f"before {found[0].seq}" if found and has_more else None
     view = wire.MessagePage(
         data=[wire.MessageView.of(event) for event in found],
@@ -164,13 +216,12 @@ def _position(
 
 
 async def _read_before(
-    request: web.Request, room_id: UUID, before: int | None, limit: int
+    request: web.Request, room_id: UUID, who: Identified, before: int | None, limit: int
 ) -> tuple[list[RoomEvent], bool]:
     """Return the last `limit` messages before a position, and whether there may be older ones."""
     found: list[RoomEvent] = []
     for _ in range(MAX_READS):
-        command = ReadEvents(room_id=room_id, before_seq=before, limit=EVENTS_PER_READ)
-        events = expect(await request.app[ACTORS].ask(ROOM_LOG, command), EventsRead).events
+        events = await _read(request, who, room_id, before_seq=before)
         found = [*_messages(events), *found]
         if len(found) > limit or len(events) < EVENTS_PER_READ:
             break
@@ -179,18 +230,36 @@ async def _read_before(
 
 
 async def _read_after(
-    request: web.Request, room_id: UUID, after: int, limit: int
+    request: web.Request, room_id: UUID, who: Identified, after: int, limit: int
 ) -> tuple[list[RoomEvent], bool]:
     """Return the first `limit` messages past a position, and whether there may be newer ones."""
     found: list[RoomEvent] = []
     for _ in range(MAX_READS):
-        command = ReadEvents(room_id=room_id, after_seq=after, limit=EVENTS_PER_READ)
-        events = expect(await request.app[ACTORS].ask(ROOM_LOG, command), EventsRead).events
+        events = await _read(request, who, room_id, after_seq=after)
         found.extend(_messages(events))
         if len(found) > limit or len(events) < EVENTS_PER_READ:
             break
         after = events[-1].seq
     return found[:limit], len(found) > limit or len(events) == EVENTS_PER_READ
+
+
+async def _read(
+    request: web.Request,
+    who: Identified,
+    room_id: UUID,
+    *,
+    before_seq: int | None = None,
+    after_seq: int | None = None,
+) -> tuple[RoomEvent, ...]:
+    read = ReadEvents(
+        room_id=room_id,
+        before_seq=before_seq,
+        after_seq=after_seq,
+        limit=EVENTS_PER_READ,
+        viewer=who.user.id,
+    )
+    command = ReadRoom(by=who.user.id, read=read, is_staff=is_staff(who))
+    return expect(await request.app[ACTORS].ask(room_key(room_id), command), EventsRead).events
 
 
 def _messages(events: tuple[RoomEvent, ...]) -> list[RoomEvent]:

@@ -23,6 +23,11 @@ MAX_MESSAGE_CHARS: Final = 4_000
 MAX_ROOM_NAME_CHARS: Final = 100
 MAX_TITLE_CHARS: Final = 200
 MAX_REASON_CHARS: Final = 500
+MAX_TOPIC_CHARS: Final = 1_000
+MAX_ATTACHMENTS: Final = 10
+MAX_SLOW_MODE_SECONDS: Final = 6 * 3600
+MAX_EMOJI_BYTES: Final = 40
+"""The longest of Unicode's, a family with skin tones, has 35."""
 MAX_SEQ: Final = 2**63 - 1
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _CONTROL_OR_BREAK: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -74,6 +79,21 @@ def _not_blank(value: str) -> str:
     return value
 
 
+_EMOJI_PARTS: Final = frozenset({"So", "Sk", "Mn", "Me", "Cf"})
+_KEYCAP: Final = re.compile("[0-9#*]\ufe0f?\u20e3")
+_SINGLE: Final = frozenset("\u203c\u2049\u2194\u2122\u2139\u3030\u303d\xa9\xae")
+
+
+def _emoji(value: str) -> str:
+    """Let through what Unicode draws as one symbol; letters, digits and spaces are text."""
+    symbols = [char for char in value if unicodedata.category(char) == "So" or char in _SINGLE]
+    is_built = all(unicodedata.category(char) in _EMOJI_PARTS or char in _SINGLE for char in value)
+    fits = len(value.encode()) <= MAX_EMOJI_BYTES and _TURNS.search(value) is None
+    if not (fits and (_KEYCAP.fullmatch(value) or (symbols and is_built))):
+        raise PydanticCustomError("emoji", "One emoji, please")
+    return value
+
+
 MessageText = Annotated[
     str,
     Field(min_length=1, max_length=MAX_MESSAGE_CHARS),
@@ -109,7 +129,27 @@ Reason = Annotated[
     AfterValidator(_straight),
     AfterValidator(_not_blank),
 ]
+OptionalReason = Annotated[
+    str,
+    Field(max_length=MAX_REASON_CHARS),
+    BeforeValidator(_trimmed),
+    BeforeValidator(_nfc),
+    AfterValidator(_one_line),
+    AfterValidator(_straight),
+]
+Topic = Annotated[
+    str,
+    Field(max_length=MAX_TOPIC_CHARS),
+    BeforeValidator(_trimmed),
+    BeforeValidator(_nfc),
+    AfterValidator(_no_control),
+    AfterValidator(_straight),
+]
+Emoji = Annotated[str, Field(min_length=1, max_length=16), AfterValidator(_emoji)]
+InviteCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{1,31}$")]
+RoomPassword = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_one_line)]
+SlowMode = Annotated[int, Field(strict=True, ge=0, le=MAX_SLOW_MODE_SECONDS)]
 Email = Annotated[
     str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$"), AfterValidator(_one_line)
 ]

@@ -27,7 +27,7 @@ from veza.gateway.identity import (
 )
 from veza.gateway.keys import ACTORS, CONNECTIONS, FAN_OUT, METRICS, SETTINGS, TREE_FEED
 from veza.gateway.rates import FRAMES, PolicyBucket, RateState
-from veza.gateway.rooms import author_of
+from veza.gateway.rooms import author_of, is_staff
 from veza.gateway.sockets import CLOSE_SECONDS, Socket
 
 logger = structlog.get_logger(__name__)
@@ -206,7 +206,7 @@ class Connection:
         user = self.user = author_of(who)
         self.session_id = who.session_id
         key = self._session = ("session", str(uuid7()))
-        command = OpenSession(user=user, outbox=self._outbox)
+        command = OpenSession(user=user, outbox=self._outbox, is_staff=is_staff(who))
         try:
             opened = expect(await self._actors.ask(key, command), SessionOpened)
         except ProblemError as error:

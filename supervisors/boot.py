@@ -60,7 +60,11 @@ async def running_node(
     try:
         store = await asyncio.to_thread(LocalMediaStore, media_folder(settings.data))
         resources = Resources(
-            node_id=uuid7(), settings=settings, pool=pool, store=store, fan_out=fan_out
+            node_id=uuid7(),
+            settings=settings,
+            pool=pool,
+            store=store,
+            fan_out=fan_out,
         )
         node = Node(
             build_tree(resources),

@@ -13,7 +13,14 @@ from typing import Final
 from uuid import uuid5
 
 from veza.actors.messages.accounts import Author, RegisterAccount, SignedIn
-from veza.actors.messages.rooms import CreateRoom, JoinRoom, PostMessage, RoomKind
+from veza.actors.messages.rooms import (
+    ActInRoom,
+    CreateRoom,
+    JoinRoom,
+    PostMessage,
+    RoomKind,
+    RoomSettings,
+)
 from veza.actors.messages.tracks import PublishUpload, WriteChunk
 from veza.codecs.synthesis import PIECES, Piece, render
 from veza.codecs.wav import wav_bytes
@@ -101,14 +108,13 @@ async def talk(
 ) -> None:
     """Make a room and say something in it."""
     room_id = uuid7()
-    make = CreateRoom(
-        room_id=room_id, creator=people_of(authors)[0], name=name, kind=RoomKind.PUBLIC
-    )
+    settings = RoomSettings(name=name, kind=RoomKind.PUBLIC)
+    make = CreateRoom(room_id=room_id, creator=people_of(authors)[0], settings=settings)
     await node.ask(("rooms", ""), make)
     key = ("room", str(room_id))
     for author in authors.values():
-        await node.ask(key, JoinRoom(member=author))
+        await node.ask(key, ActInRoom(by=author, act=JoinRoom()))
     for number, (author_name, text) in enumerate(lines):
         message_id = uuid5(room_id, str(number))
-        post = PostMessage(message_id=message_id, author=authors[author_name], text=text)
-        await node.ask(key, post)
+        post = PostMessage(message_id=message_id, text=text)
+        await node.ask(key, ActInRoom(by=authors[author_name], act=post))

@@ -20,6 +20,7 @@ _SECRETS: Final = (
     "signature",
     "credential",
     "authorization",
+    "invite",
     "query",  # of a playlist: it carries the signature of all below it
 )
 _TEXTS: Final = frozenset({"text", "email", "login", "user_agent", "title", "filename", "data"})

@@ -11,7 +11,7 @@ root (rest_for_one)
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -20,6 +20,11 @@ from veza.actors.accounts import AccountPolicy, AccountsActor
 from veza.actors.audit import AuditActor
 from veza.actors.base import ServiceActor
 from veza.actors.catalogue import CatalogueActor
+from veza.actors.chat.bus import Alone
+from veza.actors.chat.pointers import PointersActor
+from veza.actors.chat.posts import PostsActor
+from veza.actors.chat.room import Bus, RoomActor
+from veza.actors.chat.rooms import RoomLogActor, RoomsActor, RoomWriterActor
 from veza.actors.dispatcher import DispatcherActor
 from veza.actors.fanout import FanOut
 from veza.actors.jobs import JobsActor
@@ -28,8 +33,6 @@ from veza.actors.messages.jobs import StartEncoding, StartJob
 from veza.actors.messages.sessions import OpenSession
 from veza.actors.pipeline import EncoderLimits, EncodingPipelineActor
 from veza.actors.rate_limit import Rate
-from veza.actors.room import RoomActor
-from veza.actors.rooms import RoomLogActor, RoomsActor, RoomWriterActor
 from veza.actors.segments import SegmentsActor
 from veza.actors.session import SessionActor
 from veza.actors.stream_job import StreamJobActor
@@ -59,6 +62,7 @@ class Resources:
     pool: Pool
     store: MediaStore
     fan_out: FanOut
+    bus: Bus = field(default_factory=Alone)
 
 
 def build_tree(given: Resources) -> SupervisorSpec:
@@ -83,9 +87,15 @@ def build_tree(given: Resources) -> SupervisorSpec:
                 kwargs={
                     "directory": DIRECTORY,
                     "fan_out": given.fan_out,
+                    "bus": given.bus,
+                    "own_host": own_host(settings),
                     "message_rate": Rate(
                         per_second=settings.message_rate_per_10s / 10,
                         burst=settings.message_burst,
+                    ),
+                    "act_rate": Rate(
+                        per_second=settings.act_rate_per_10s / 10,
+                        burst=settings.act_burst,
                     ),
                 },
                 restart=Restart.TRANSIENT,
@@ -146,9 +156,11 @@ def services(given: Resources) -> tuple[ChildSpec, ...]:
     )
     return (
         service("accounts", AccountsActor, pool | {"policy": policy}),
-        service("rooms", RoomsActor, pool),
+        service("rooms", RoomsActor, pool | {"bcrypt_cost": settings.bcrypt_cost}),
         service("room_log", RoomLogActor, pool),
         service("room_writer", RoomWriterActor, pool),
+        service("pointers", PointersActor, pool),
+        service("posts", PostsActor, pool),
         service(
             "media", MediaActor, pool | store | {"max_upload_bytes": settings.max_upload_bytes}
         ),
@@ -170,6 +182,15 @@ def services(given: Resources) -> tuple[ChildSpec, ...]:
 def service(family: str, actor: type[ServiceActor], kwargs: Mapping[str, object]) -> ChildSpec:
     """Describe one permanent actor whose key is its family alone."""
     return ChildSpec(name=family, actor=actor, kwargs=kwargs, key=(family, ""))
+
+
+def own_host(settings: Settings) -> str:
+    """Return the host under which people know this server, with its port unless it is the usual one."""
+    url = settings.public_url
+    if url is None or url.host is None:
+        return ""
+    is_usual = url.port in {None, 80, 443}
+    return url.host if is_usual else f"{url.host}:{url.port}"
 
 
 def encoder_limits(settings: Settings) -> EncoderLimits:

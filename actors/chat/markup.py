@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import Final
 
 from veza.actors.chat.lexemes import Lexeme, Piece, is_plain, lexemes
-from veza.actors.chat.track_links import MAX_CARDS, TrackCard, track_card
+from veza.actors.chat.track_links import MAX_CARDS, track_card
+from veza.persistence.room_rows import TrackCard
 
 SPOILER_SHOWN_AS: Final = "[spoiler]"
 

@@ -121,10 +121,14 @@ class Escalation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomRules:
-    """A room's rules; None is a rule that the room does not have. They do not hold for moderators."""
+    """A room's rules; None is a rule that the room does not have. They do not hold for moderators.
 
-    flood: FloodRule | None = field(default_factory=FloodRule)
-    repeats: RepeatRule | None = field(default_factory=RepeatRule)
+    Without rules of its own a room has those about mentions and links: how fast anybody may write is
+    limited in any case.
+    """
+
+    flood: FloodRule | None = None
+    repeats: RepeatRule | None = None
     mentions: MentionRule | None = field(default_factory=MentionRule)
     links: LinkRule | None = field(default_factory=LinkRule)
     words: WordRule | None = None

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from veza.actors.chat.lexemes import Lexeme, Piece, is_plain, naming_lexemes
-from veza.actors.chat.track_links import MAX_CARDS, TrackCard, track_card
+from veza.actors.chat.track_links import MAX_CARDS, track_card
+from veza.persistence.room_rows import TrackCard
 
 ROOM_MENTION: Final = "room"
 MAX_DIACRITICS: Final = 4

@@ -1,9 +1,10 @@
 """Links to this server's own tracks: which text is one, and the place in the track that it names."""
 
 import re
-from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
+
+from veza.persistence.room_rows import TrackCard
 
 MAX_CARDS: Final = 5
 """Different cards a message shows; further links stay plain text."""
@@ -22,14 +23,6 @@ _SPOKEN: Final = re.compile(
 _DEFAULT_PORT: Final = {"http": ":80", "https": ":443"}
 
 
-@dataclass(frozen=True, slots=True)
-class TrackCard:
-    """A track, and where in it the one who wrote wants us to listen."""
-
-    track_id: UUID
-    at_ms: int
-
-
 def track_card(link: str, own_host: str) -> TrackCard | None:
     """Return the track that a link leads to, if it leads to one of ours.
 
@@ -44,7 +37,8 @@ def track_card(link: str, own_host: str) -> TrackCard | None:
         port = _DEFAULT_PORT[scheme.lower()]
         if not own_host or host.lower().removesuffix(port) != own_host.removesuffix(port):
             return None
-    return TrackCard(UUID(track_id), _at_ms(fragment or "") or _at_ms(query or ""))
+    at_ms = _at_ms(fragment or "") or _at_ms(query or "")
+    return TrackCard(track_id=UUID(track_id), at_ms=at_ms)
 
 
 def _at_ms(fields: str) -> int:

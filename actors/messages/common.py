@@ -11,22 +11,36 @@ class RejectCode(StrEnum):
     """Why a command was refused. The gateway maps each to one HTTP status and one problem code."""
 
     ALREADY_EXISTS = "already_exists"
+    ATTACHMENT_UNUSABLE = "attachment_unusable"
     BAD_CREDENTIALS = "bad_credentials"
+    BANNED = "banned"
+    BLOCKED = "blocked"
+    EDIT_EXPIRED = "edit_expired"
     EMAIL_TAKEN = "email_taken"
     FORBIDDEN = "forbidden"
+    INVALID_INVITE = "invalid_invite"
     INVALID_STATE = "invalid_state"
     INVALID_TOKEN = "invalid_token"  # noqa: S105  # a code, not a secret
+    INVITE_REQUIRED = "invite_required"
+    MUTED = "muted"
     NOT_A_MEMBER = "not_a_member"
     NOT_FOUND = "not_found"
     NOT_READY = "not_ready"
     PAYLOAD_TOO_LARGE = "payload_too_large"
     RATE_LIMITED = "rate_limited"
     REGISTRATION_CLOSED = "registration_closed"
+    ROOM_ARCHIVED = "room_archived"
     ROOM_FULL = "room_full"
+    ROOM_RULES = "room_rules"
+    SLOW_MODE = "slow_mode"
     STORAGE_FULL = "storage_full"
+    TOO_MANY_REACTIONS = "too_many_reactions"
     UNAVAILABLE = "unavailable"
+    UNKNOWN_MESSAGE = "unknown_message"
     USERNAME_TAKEN = "username_taken"
     VALIDATION_FAILED = "validation_failed"
+    VERSION_CONFLICT = "version_conflict"
+    WRONG_ROOM_PASSWORD = "wrong_room_password"  # noqa: S105  # a code, not a secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,29 +1,288 @@
 """The protocol of chat rooms.
 
-The room itself, key `("room", <room id>)`, decides who may speak and in which order. The services
-around it: `("rooms", "")` makes and lists rooms, `("room_log", "")` reads a room's events, and
-`("room_writer", "")` commits new ones, all rooms' together.
+The room itself, key `("room", <room id>)`, decides who may do what and in which order all hear of it:
+whatever is done there is an act, told as `ActInRoom`. The services around it: `("rooms", "")` makes and
+lists rooms, `("room_log", "")` reads their events, and `("room_writer", "")` commits new ones, all
+rooms' together.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
-from veza.persistence.rows import Author, EventKind, Membership, NewEvent, Room, RoomEvent, RoomKind
+from veza.persistence.room_rows import (
+    Appended,
+    Attachment,
+    Entry,
+    EventKind,
+    Measure,
+    Member,
+    Membership,
+    MessageFound,
+    MessageState,
+    Moderation,
+    NewEvent,
+    Post,
+    Reaction,
+    Role,
+    Room,
+    RoomEvent,
+    RoomKind,
+    RoomSettings,
+    RoomSnapshot,
+    TrackCard,
+)
+from veza.persistence.rows import Author
+
+# --- what is done in a room ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinRoom:
+    """Become a member if one is not, and learn where the log stands. Reply: `RoomJoined`."""
+
+    invite: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaveRoom:
+    """Stop being a member. Reply: `RoomLeft`, also if one was none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostMessage:
+    """Say something. The same `message_id` again is harmless and gets the first answer.
+
+    `reply_to` and `thread_id` name messages of the same room; a thread's name is its first message.
+    """
+
+    message_id: UUID
+    text: str
+    reply_to: UUID | None = None
+    thread_id: UUID | None = None
+    attachments: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditMessage:
+    """Change the text of a message: one's own for a while, any as a moderator."""
+
+    message_id: UUID
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteMessage:
+    """Take a message back: one's own, or any as a moderator. A tombstone stays in its place."""
+
+    message_id: UUID
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinMessage:
+    message_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpinMessage:
+    message_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddReaction:
+    message_id: UUID
+    emoji: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveReaction:
+    message_id: UUID
+    emoji: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddMember:
+    """Make somebody else a member."""
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModerateMember:
+    """Take a measure about somebody. `until` ends a mute, which must end, or a ban, which need not.
+
+    A new `role` is a measure too; whoever makes another the owner stays as an admin.
+    """
+
+    user_id: UUID
+    measure: Measure
+    reason: str = ""
+    until: datetime | None = None
+    role: Role | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRoom:
+    """Change what is not None. `if_version` refuses if the room's `changed_seq` is another by now."""
+
+    name: str | None = None
+    topic: str | None = None
+    kind: RoomKind | None = None
+    slow_mode_seconds: int | None = None
+    is_archived: bool | None = None
+    rules: str | None = None
+    password_hash: str | None = field(default=None, repr=False)
+    if_version: int | None = None
+
+
+RoomAct = (
+    JoinRoom
+    | LeaveRoom
+    | PostMessage
+    | EditMessage
+    | DeleteMessage
+    | PinMessage
+    | UnpinMessage
+    | AddReaction
+    | RemoveReaction
+    | AddMember
+    | ModerateMember
+    | ChangeRoom
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActInRoom:
+    """Somebody wants to do something. It is committed before it is answered, and then told to all.
+
+    Reply: `EventStored`, `ActUnchanged`, `RoomJoined`, `RoomLeft` or `Rejected`. `is_staff`: an
+    administrator of the instance.
+    """
+
+    by: Author
+    act: RoomAct
+    is_staff: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomJoined:
+    """`seq` is the newest event when the join was decided; the join itself is an event of its own."""
+
+    room: Room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomLeft:
+    room_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventStored:
+    """The event is committed. `is_new` is False if it had been stored by an earlier sending."""
+
+    event: RoomEvent
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActUnchanged:
+    """All was as the act would have it already: there is nothing to tell."""
+
+    room_id: UUID
+
+
+# --- what is asked of a room ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadEvents:
+    """Events of a room in ascending `seq`. Reply: `EventsRead`.
+
+    With `after_seq`: the first `limit` events past it. With `before_seq`: the last `limit` events
+    before it. With neither: the newest `limit`. With a `viewer`, messages come as they are by now.
+    """
+
+    room_id: UUID
+    after_seq: int | None = None
+    before_seq: int | None = None
+    limit: int
+    viewer: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadRoom:
+    """Read a room as somebody who may. Reply: `EventsRead`, or `Rejected`."""
+
+    by: UUID
+    read: ReadEvents
+    is_staff: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequireRight:
+    """May somebody do this here? Reply: `RightGranted`, or `Rejected` with the reason.
+
+    `action` is the name of a member of `actors.chat.rights.Action`.
+    """
+
+    by: UUID
+    action: str
+    is_staff: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RightGranted:
+    """`role` is None for visitors and administrators of the instance."""
+
+    room: Room
+    role: Role | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkRead:
+    """A member has come this far. Stored with others', never backwards. Reply: `PointerMoved`.
+
+    `read_seq` or `delivered_seq`, whichever is known; what is read was delivered.
+    """
+
+    by: UUID
+    read_seq: int = 0
+    delivered_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointerMoved:
+    room_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellTyping:
+    """A member writes something, or does no more. Told to those there, kept nowhere. No reply."""
+
+    by: Author
+    is_typing: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsRead:
+    events: tuple[RoomEvent, ...]
+
 
 # --- the rooms service ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateRoom:
-    """Make a room whose first member is its maker. Reply: `RoomDescribed` or `Rejected`.
+    """Make a room, owned by its maker. Reply: `RoomDescribed` or `Rejected`.
 
     `room_id` is chosen by the sender: the same command again is harmless.
     """
 
     room_id: UUID
     creator: Author
-    name: str
-    kind: RoomKind
+    settings: RoomSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +294,7 @@ class DescribeRoom:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListRooms:
-    """Rooms anybody may enter, newest first, those older than `before`. Reply: `RoomsListed`."""
+    """Rooms anybody may find, newest first, those older than `before`. Reply: `RoomsListed`."""
 
     before: UUID | None
     limit: int
@@ -63,79 +322,87 @@ class MembershipsListed:
     memberships: tuple[Membership, ...]
 
 
-# --- the room ---
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JoinRoom:
-    """Become a member if one is not, and learn where the log stands.
+class CheckRoomPassword:
+    """Is this the room's password? Reply: `RoomPasswordChecked`."""
 
-    Reply: `RoomJoined` or `Rejected`.
-    """
-
-    member: Author
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaveRoom:
-    """Stop being a member. Reply: `RoomLeft`, also if one was none."""
-
-    member: Author
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostMessage:
-    """Store a message, then announce it. Reply: `EventStored` or `Rejected` (`not_a_member`).
-
-    The client chooses `message_id`; sending the command again is harmless and gets the first answer.
-    """
-
-    message_id: UUID
-    author: Author
-    text: str
-    reply_to: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoomJoined:
-    """`seq` is the newest event when the join was decided; the join itself is an event of its own."""
-
-    room: Room
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoomLeft:
     room_id: UUID
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventStored:
-    """The event is committed. `is_new` is False if it had been stored by an earlier sending."""
+class RoomPasswordChecked:
+    is_right: bool
 
-    event: RoomEvent
-    is_new: bool
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HashRoomPassword:
+    """Turn a new room password into what may be stored. Reply: `RoomPasswordHashed`."""
+
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomPasswordHashed:
+    password_hash: str = field(repr=False)
+
+
+# --- what a room tells and nobody keeps ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pointer:
+    """How far one member has come."""
+
+    user_id: UUID
+    read_seq: int
+    delivered_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptsMoved:
+    """Members of a room have come further: how far each has read, or what has reached them."""
+
+    room_id: UUID
+    is_read: bool
+    seqs: tuple[tuple[UUID, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypingChanged:
+    room_id: UUID
+    user: Author
+    is_typing: bool
 
 
 # --- the room writer and the room log ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AppendEvent:
-    """Give the event the next `seq` of its room and commit it.
+class StorePointers:
+    """Keep how far members of a room have come. Reply: `PointersStored`."""
 
-    Membership events change the table of members in the same transaction.
-    Reply: `EventStored`, `MembershipUnchanged` or `Rejected` (`not_found`).
-    """
+    room_id: UUID
+    pointers: tuple[Pointer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointersStored:
+    """All of them are stored; those that were further already stay there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppendEvent:
+    """Give the event the next `seq` of its room and commit it. Reply: `EventAppended`."""
 
     event: NewEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MembershipUnchanged:
-    """Whoever joined was a member already, or whoever left was none: there is no event to tell."""
+class EventAppended:
+    """What became of the event."""
 
-    kind: EventKind
-    author: Author
+    result: Appended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,24 +414,39 @@ class OpenRoom:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomOpened:
-    room: Room
-    members: frozenset[UUID]
+    snapshot: RoomSnapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadEvents:
-    """Events of a room in ascending `seq`. Reply: `EventsRead`.
+class FindMessage:
+    """What deciding about a message needs to know of it. Reply: `MessageLookedUp`."""
 
-    With `after_seq`: the first `limit` events past it. With `before_seq`: the last `limit` events
-    before it. With neither: the newest `limit`.
+    room_id: UUID
+    message_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageLookedUp:
+    """`found` is None if the room has no such message."""
+
+    found: MessageFound | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparePost:
+    """Turn what a message names into what it means: members, files, tracks. Reply: `PostPrepared`.
+
+    Names of nobody in the room are no mentions; a file that is not the author's to send is refused with
+    `attachment_unusable`.
     """
 
     room_id: UUID
-    after_seq: int | None = None
-    before_seq: int | None = None
-    limit: int
+    author_id: UUID
+    names: frozenset[str] = frozenset()
+    attachments: tuple[UUID, ...] = ()
+    tracks: tuple[TrackCard, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventsRead:
-    events: tuple[RoomEvent, ...]
+class PostPrepared:
+    post: Post

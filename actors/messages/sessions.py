@@ -4,14 +4,20 @@ Commands of a client carry the `frame_id` it chose; the session answers each wit
 `Failed` put into the connection's outbox, never with a reply to the sender.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from veza.actors.fanout import Outbox
 from veza.actors.messages.accounts import Author
 from veza.actors.messages.common import RejectCode
-from veza.actors.messages.rooms import EventsRead, Membership, Room
+from veza.actors.messages.rooms import (
+    EventsRead,
+    JoinRoom,
+    Membership,
+    Room,
+    RoomAct,
+    RoomEvent,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +30,14 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenSession:
-    """A client signed in on a connection. Reply: `SessionOpened`."""
+    """A client signed in on a connection. Reply: `SessionOpened`.
+
+    `is_staff`: an administrator of the instance.
+    """
 
     user: Author
     outbox: Outbox
+    is_staff: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +58,7 @@ class SubscribeRoom:
     frame_id: str | None
     room_id: UUID
     since: Position | None
+    join: JoinRoom = field(default_factory=JoinRoom)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +70,12 @@ class UnsubscribeRoom:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SendMessage:
-    """`message.send`."""
+class DoInRoom:
+    """Any act in a room but joining and leaving: `message.send`, `message.edit`, and so on."""
 
     frame_id: str | None
     room_id: UUID
-    message_id: UUID
-    text: str
-    reply_to: UUID | None
+    act: RoomAct
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +86,25 @@ class RequestHistory:
     room_id: UUID
     before_seq: int | None
     limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkReceipt:
+    """`receipt.read` and `receipt.delivered`: how far the user has come in a room."""
+
+    frame_id: str | None
+    room_id: UUID
+    read_seq: int = 0
+    delivered_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetTyping:
+    """`typing.start` and `typing.stop`."""
+
+    frame_id: str | None
+    room_id: UUID
+    is_typing: bool
 
 
 # --- what a session puts into the outbox; `gateway/wire/` gives each its frame ---
@@ -98,13 +126,12 @@ class RoomExited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MessageAccepted:
-    """The message is committed under `seq`."""
+class ActDone:
+    """The act is committed under `seq`; without an event all was as it would have it already."""
 
     frame_id: str | None
-    message_id: UUID
-    seq: int
-    at: datetime
+    room_id: UUID
+    event: RoomEvent | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

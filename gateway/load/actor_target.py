@@ -16,6 +16,7 @@ from veza.actors.messages.accounts import Author, RegisterAccount, SignedIn, Sig
 from veza.actors.messages.common import Key
 from veza.actors.messages.load import DriveCommand
 from veza.actors.messages.rooms import (
+    ActInRoom,
     CreateRoom,
     EventKind,
     EventsRead,
@@ -25,6 +26,7 @@ from veza.actors.messages.rooms import (
     ReadEvents,
     RoomDescribed,
     RoomKind,
+    RoomSettings,
     RoomsListed,
 )
 from veza.actors.messages.tracks import (
@@ -200,7 +202,7 @@ class ActorTarget:
             text_bytes=self.run.scenario.text_bytes,
         )
         author = self.authors[arrival.user]
-        post = PostMessage(message_id=message_id, author=author, text=text)
+        post = ActInRoom(by=author, act=PostMessage(message_id=message_id, text=text))
         key = ("room", str(self.room_ids[arrival.room]))
         self._tell(arrival.user, probe, key, post, partial(self._stored, message, probe))
 
@@ -266,9 +268,8 @@ class ActorTarget:
 
     async def _create_room(self, room: int) -> UUID:
         creator = self.authors[self.run.plan.members[room][0]]
-        command = CreateRoom(
-            room_id=uuid7(), creator=creator, name=f"Load {room}", kind=RoomKind.PUBLIC
-        )
+        settings = RoomSettings(name=f"Load {room}", kind=RoomKind.PUBLIC)
+        command = CreateRoom(room_id=uuid7(), creator=creator, settings=settings)
         described = await self._ask(ROOMS, command, RoomDescribed)
         return UUID(str(described.room.id))
 

@@ -1,13 +1,13 @@
 """What clients send over HTTP: bodies and queries, each a model that refuses what it does not know."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field, StrictBool
 
-from veza.actors.messages.rooms import RoomKind
 from veza.actors.messages.tracks import JobState
 from veza.gateway.values import (
+    MAX_ATTACHMENTS,
     Body,
     Email,
     Login,
@@ -18,7 +18,10 @@ from veza.gateway.values import (
     Password,
     QuerySeq,
     Reason,
+    RoomPassword,
+    SlowMode,
     Title,
+    Topic,
     Username,
 )
 
@@ -50,8 +53,13 @@ class Refresh(Body):
 
 
 class NewRoom(Body):
+    """`password` for rooms of that kind, and only for those."""
+
     name: Name
-    kind: RoomKind = RoomKind.PUBLIC
+    kind: Literal["public", "password", "private", "invite_only"] = "public"
+    topic: Topic = ""
+    slow_mode_seconds: SlowMode = 0
+    password: RoomPassword | None = None
 
 
 class NewMessage(Body):
@@ -60,6 +68,10 @@ class NewMessage(Body):
     text: MessageText
     message_id: UUID | None = None
     reply_to: UUID | None = None
+    thread_id: UUID | None = None
+    attachments: Annotated[list[UUID], Field(max_length=MAX_ATTACHMENTS)] = Field(
+        default_factory=list
+    )
 
 
 class TrackForm(Body):

@@ -8,15 +8,39 @@ from uuid import UUID
 import orjson
 from pydantic import Field, StrictBool, ValidationError
 
+from veza.actors.messages.rooms import (
+    AddReaction,
+    DeleteMessage,
+    EditMessage,
+    JoinRoom,
+    PinMessage,
+    PostMessage,
+    RemoveReaction,
+    RoomAct,
+    UnpinMessage,
+)
 from veza.actors.messages.sessions import (
+    DoInRoom,
+    MarkReceipt,
     Position,
     RequestHistory,
-    SendMessage,
+    SetTyping,
     SubscribeRoom,
     UnsubscribeRoom,
 )
 from veza.gateway.errors import ProblemCode, ProblemError
-from veza.gateway.values import Body, MessageText, OpaqueToken, Seq, invalid
+from veza.gateway.values import (
+    MAX_ATTACHMENTS,
+    Body,
+    Emoji,
+    InviteCode,
+    MessageText,
+    OpaqueToken,
+    OptionalReason,
+    Password,
+    Seq,
+    invalid,
+)
 from veza.gateway.wire.bodies import DEFAULT_PAGE, MAX_PAGE
 
 MAX_FRAME_ID_CHARS: Final = 64
@@ -70,12 +94,15 @@ class RoomJoin(Command):
     """`room.join`."""
 
     since: Since | None = None
+    invite: InviteCode | None = None
+    password: Password | None = None
 
     def message(self, frame_id: str | None) -> SubscribeRoom:
         return SubscribeRoom(
             frame_id=frame_id,
             room_id=self.room,
             since=None if self.since is None else self.since.position(),
+            join=JoinRoom(invite=self.invite, password=self.password),
         )
 
 
@@ -86,22 +113,121 @@ class RoomLeave(Command):
         return UnsubscribeRoom(frame_id=frame_id, room_id=self.room)
 
 
-class MessageSend(Command):
+class ActCommand(Command):
+    """A frame that does something in a room."""
+
+    def act(self) -> RoomAct:
+        """Return what is done."""
+        raise NotImplementedError
+
+    def message(self, frame_id: str | None) -> DoInRoom:
+        return DoInRoom(frame_id=frame_id, room_id=self.room, act=self.act())
+
+
+class MessageSend(ActCommand):
     """`message.send`."""
 
     message_id: UUID
     text: MessageText
     reply_to: UUID | None = None
-    attachments: Annotated[list[UUID], Field(max_length=0)] = Field(default_factory=list)
+    thread_id: UUID | None = None
+    attachments: Annotated[list[UUID], Field(max_length=MAX_ATTACHMENTS)] = Field(
+        default_factory=list
+    )
 
-    def message(self, frame_id: str | None) -> SendMessage:
-        return SendMessage(
-            frame_id=frame_id,
-            room_id=self.room,
+    def act(self) -> PostMessage:
+        return PostMessage(
             message_id=self.message_id,
             text=self.text,
             reply_to=self.reply_to,
+            thread_id=self.thread_id,
+            attachments=tuple(self.attachments),
         )
+
+
+class MessageEdit(ActCommand):
+    """`message.edit`."""
+
+    message_id: UUID
+    text: MessageText
+
+    def act(self) -> EditMessage:
+        return EditMessage(message_id=self.message_id, text=self.text)
+
+
+class MessageDelete(ActCommand):
+    """`message.delete`."""
+
+    message_id: UUID
+    reason: OptionalReason = ""
+
+    def act(self) -> DeleteMessage:
+        return DeleteMessage(message_id=self.message_id, reason=self.reason)
+
+
+class MessageReact(ActCommand):
+    """`message.react`."""
+
+    message_id: UUID
+    emoji: Emoji
+
+    def act(self) -> RoomAct:
+        return AddReaction(message_id=self.message_id, emoji=self.emoji)
+
+
+class MessageUnreact(MessageReact):
+    """`message.unreact`."""
+
+    def act(self) -> RoomAct:
+        return RemoveReaction(message_id=self.message_id, emoji=self.emoji)
+
+
+class MessagePin(ActCommand):
+    """`message.pin`."""
+
+    message_id: UUID
+
+    def act(self) -> RoomAct:
+        return PinMessage(message_id=self.message_id)
+
+
+class MessageUnpin(MessagePin):
+    """`message.unpin`."""
+
+    def act(self) -> RoomAct:
+        return UnpinMessage(message_id=self.message_id)
+
+
+class ReceiptRead(Command):
+    """`receipt.read`: everything up to `seq` was read."""
+
+    seq: Seq
+
+    def message(self, frame_id: str | None) -> MarkReceipt:
+        return MarkReceipt(frame_id=frame_id, room_id=self.room, read_seq=self.seq)
+
+
+class ReceiptDelivered(Command):
+    """`receipt.delivered`: everything up to `seq` has arrived."""
+
+    seq: Seq
+
+    def message(self, frame_id: str | None) -> MarkReceipt:
+        return MarkReceipt(frame_id=frame_id, room_id=self.room, delivered_seq=self.seq)
+
+
+class TypingStart(Command):
+    """`typing.start`: say it again every three seconds as long as it lasts."""
+
+    def message(self, frame_id: str | None) -> SetTyping:
+        return SetTyping(frame_id=frame_id, room_id=self.room, is_typing=True)
+
+
+class TypingStop(Command):
+    """`typing.stop`."""
+
+    def message(self, frame_id: str | None) -> SetTyping:
+        return SetTyping(frame_id=frame_id, room_id=self.room, is_typing=False)
 
 
 class RoomHistory(Command):
@@ -125,7 +251,17 @@ CLIENT_FRAMES: Final[Mapping[str, type[FrameBody]]] = {
     "room.join": RoomJoin,
     "room.leave": RoomLeave,
     "message.send": MessageSend,
+    "message.edit": MessageEdit,
+    "message.delete": MessageDelete,
+    "message.react": MessageReact,
+    "message.unreact": MessageUnreact,
+    "message.pin": MessagePin,
+    "message.unpin": MessageUnpin,
     "room.history": RoomHistory,
+    "receipt.read": ReceiptRead,
+    "receipt.delivered": ReceiptDelivered,
+    "typing.start": TypingStart,
+    "typing.stop": TypingStop,
     "ops.watch": OpsWatch,
     "ops.unwatch": OpsUnwatch,
 }

@@ -9,11 +9,11 @@ from uuid import UUID
 import orjson
 
 from veza.actors.messages.accounts import User
-from veza.actors.messages.rooms import EventKind, Membership, RoomEvent
+from veza.actors.messages.rooms import Membership, ReceiptsMoved, RoomEvent, TypingChanged
 from veza.actors.messages.sessions import (
+    ActDone,
     CommandFailed,
     HistoryRead,
-    MessageAccepted,
     RoomEntered,
     RoomExited,
 )
@@ -21,6 +21,7 @@ from veza.actors.messages.tracks import JobChanged, JobState
 from veza.gateway.errors import ProblemError, problem_code
 from veza.gateway.values import time_text
 from veza.gateway.wire.framing import text_frame
+from veza.gateway.wire.room_events import room_event
 from veza.gateway.wire.tree import Json, unix_text
 from veza.gateway.wire.views import API_LEVEL, JobView, LimitsView, TrackView, UserView, problem
 
@@ -90,6 +91,9 @@ class ServerFrame(StrEnum):
     ACK = "ack"
     ERROR = "error"
     PONG = "pong"
+    RECEIPT_READ = "receipt.read"
+    RECEIPT_DELIVERED = "receipt.delivered"
+    TYPING = "typing"
     JOB_PROGRESS = "job.progress"
     JOB_DONE = "job.done"
     SERVER_DRAINING = "server.draining"
@@ -135,32 +139,27 @@ def _membership(membership: Membership) -> Json:
     room = membership.room
     return {
         "room": room.id,
+        "kind": room.kind,
         "name": room.name,
         "epoch": room.epoch,
         "seq": room.seq,
+        "role": membership.role,
         "read_seq": membership.read_seq,
         "unread": membership.unread,
+        "mentions": membership.mentions,
     }
 
 
-def _room_event(event: RoomEvent) -> Json:
-    author = {"id": event.author.id, "name": event.author.name}
-    if event.kind is EventKind.MESSAGE_POSTED:
-        d = {
-            "message_id": event.message_id,
-            "author": author,
-            "text": event.text,
-            "reply_to": event.reply_to,
-        }
-    else:
-        d = {"user": author}
-    return {
-        "t": event.kind,
-        "room": event.room_id,
-        "seq": event.seq,
-        "at": time_text(event.at),
-        "d": d,
-    }
+def _receipts_moved(event: ReceiptsMoved) -> Json:
+    kind = ServerFrame.RECEIPT_READ if event.is_read else ServerFrame.RECEIPT_DELIVERED
+    receipts = [{"user": user_id, "seq": seq} for user_id, seq in event.seqs]
+    return {"t": kind, "room": event.room_id, "d": {"receipts": receipts}}
+
+
+def _typing_changed(event: TypingChanged) -> Json:
+    user = {"id": event.user.id, "name": event.user.name}
+    d = {"user": user, "is_typing": event.is_typing}
+    return {"t": ServerFrame.TYPING, "room": event.room_id, "d": d}
 
 
 def _job_changed(event: JobChanged) -> Json:
@@ -189,13 +188,16 @@ def _room_exited(event: RoomExited) -> Json:
     return _answer(ServerFrame.ACK, event.frame_id, {"room": event.room_id})
 
 
-def _message_accepted(event: MessageAccepted) -> Json:
-    d = {"message_id": event.message_id, "seq": event.seq, "at": time_text(event.at)}
+def _act_done(event: ActDone) -> Json:
+    d: Json = {"room": event.room_id}
+    if event.event is not None:
+        stored = event.event
+        d = {"message_id": stored.message_id, "seq": stored.seq, "at": time_text(stored.at)}
     return _answer(ServerFrame.ACK, event.frame_id, d)
 
 
 def _history_read(event: HistoryRead) -> Json:
-    d = {"room": event.room_id, "events": [_room_event(each) for each in event.history.events]}
+    d = {"room": event.room_id, "events": [room_event(each) for each in event.history.events]}
     return _answer(ServerFrame.ACK, event.frame_id, d)
 
 
@@ -240,11 +242,13 @@ def _tree_told(event: TreeTold) -> Json:
 _SHAPES: Final[Mapping[type, Callable[[Any], Json]]] = {
     Hello: _hello,
     SessionReady: _ready,
-    RoomEvent: _room_event,
+    RoomEvent: room_event,
+    ReceiptsMoved: _receipts_moved,
+    TypingChanged: _typing_changed,
     JobChanged: _job_changed,
     RoomEntered: _room_entered,
     RoomExited: _room_exited,
-    MessageAccepted: _message_accepted,
+    ActDone: _act_done,
     HistoryRead: _history_read,
     CommandFailed: _command_failed,
     FrameRefused: _frame_refused,

@@ -83,9 +83,15 @@ class InstanceView(View):
 
 
 class RoomView(View):
+    """`version` is the event that changed the room itself the last time."""
+
     id: UUID
     kind: RoomKind
     name: str
+    topic: str
+    slow_mode_seconds: int
+    is_archived: bool
+    version: Annotated[int, Field(validation_alias="changed_seq")]
     epoch: UUID
     seq: int
     member_count: int

@@ -9,7 +9,13 @@ import pytest
 
 from veza.actors.fanout import FanOut, FanOutLimits
 from veza.actors.messages.accounts import Author, RegisterAccount, SignedIn
-from veza.actors.messages.rooms import CreateRoom, Room, RoomDescribed, RoomKind
+from veza.actors.messages.rooms import (
+    CreateRoom,
+    Room,
+    RoomDescribed,
+    RoomKind,
+    RoomSettings,
+)
 from veza.actors.messages.sessions import CloseSession, OpenSession, SessionOpened, SubscribeRoom
 from veza.config.ids import uuid7
 from veza.config.settings import Settings
@@ -134,7 +140,11 @@ class World:
         room_id: UUID = uuid7()
         made = await self.node.ask(
             ("rooms", ""),
-            CreateRoom(room_id=room_id, creator=creator, name=name, kind=RoomKind.PUBLIC),
+            CreateRoom(
+                room_id=room_id,
+                creator=creator,
+                settings=RoomSettings(name=name, kind=RoomKind.PUBLIC),
+            ),
         )
         assert isinstance(made, RoomDescribed)
         return made.room
@@ -145,7 +155,7 @@ class World:
 
 @pytest.fixture
 async def world(pool: Pool, tmp_path: Path) -> AsyncIterator[World]:
-    settings = Settings(data=tmp_path, bcrypt_cost=4, message_burst=1000)
+    settings = Settings(data=tmp_path, bcrypt_cost=4, message_burst=1000, act_burst=1000)
     world = World(pool, tmp_path / "media", settings)
     await world.node.start()
     yield world

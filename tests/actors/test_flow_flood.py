@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 
+from veza.actors.chat.room import MAX_PENDING
 from veza.actors.messages.common import Busy, RejectCode, Rejected
-from veza.actors.messages.rooms import EventStored, PostMessage
-from veza.actors.messages.sessions import CommandFailed, MessageAccepted, SendMessage
-from veza.actors.room import MAX_PENDING
+from veza.actors.messages.rooms import ActInRoom, EventStored, PostMessage
+from veza.actors.messages.sessions import ActDone, CommandFailed, DoInRoom
 from veza.config.settings import Settings
 
 QUIET_ROOMS = 4
@@ -31,8 +31,10 @@ PACE_SECONDS = 0.02
 async def accepted(client, room, frame_id, message_id=None):
     message_id = message_id or uuid4()
     client.tell(
-        SendMessage(
-            frame_id=frame_id, room_id=room.id, message_id=message_id, text="salut", reply_to=None
+        DoInRoom(
+            frame_id=frame_id,
+            room_id=room.id,
+            act=PostMessage(message_id=message_id, text="salut"),
         )
     )
     answer = await client.answer(frame_id)
@@ -50,7 +52,7 @@ async def latencies(people, name):
             began = perf_counter()
             answer = await accepted(client, room, f"{name}-{number}")
             took.append(perf_counter() - began)
-            assert isinstance(answer, MessageAccepted), answer
+            assert isinstance(answer, ActDone), answer
 
     await asyncio.gather(*(talk(client, room) for client, room in people))
     return sorted(took)
@@ -81,12 +83,10 @@ class Flood:
                 message_id = uuid4()
                 frame_id = f"{message_id}"
                 client.tell(
-                    SendMessage(
+                    DoInRoom(
                         frame_id=frame_id,
                         room_id=self.room.id,
-                        message_id=message_id,
-                        text="x",
-                        reply_to=None,
+                        act=PostMessage(message_id=message_id, text="x"),
                     )
                 )
             await asyncio.sleep(self.pause_seconds)
@@ -98,7 +98,7 @@ class Flood:
             if isinstance(event, CommandFailed):
                 self.replies[event.code] += 1
                 answers += 1
-            elif isinstance(event, MessageAccepted):
+            elif isinstance(event, ActDone):
                 self.replies["accepted"] += 1
                 answers += 1
         client.events.clear()
@@ -108,7 +108,7 @@ class Flood:
         """By the room's key, as the REST side would, many at once."""
         while self.is_on:
             posts = (
-                PostMessage(message_id=uuid4(), author=author, text="y")
+                ActInRoom(by=author, act=PostMessage(message_id=uuid4(), text="y"))
                 for _ in range(self.unanswered)
             )
             key = ("room", str(self.room.id))
@@ -187,7 +187,7 @@ async def test_a_flooded_room_refuses_politely_and_its_neighbours_hardly_notice(
 
     afterwards = await latencies(people, "after")
     assert afterwards[len(afterwards) // 2] < 0.100 + alone[len(alone) // 2]
-    assert isinstance(await accepted_after_a_while(owner, flooded), MessageAccepted)
+    assert isinstance(await accepted_after_a_while(owner, flooded), ActDone)
     assert len(room_cell.asked or ()) == room_cell.instance.pending == 0
 
 

@@ -7,30 +7,37 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from veza.actors import room as room_module
 from veza.actors.base import SupervisedActor
+from veza.actors.chat import room as room_module
+from veza.actors.chat.bus import Alone
+from veza.actors.chat.room import RoomActor
 from veza.actors.fanout import FanOut, FanOutLimits
 from veza.actors.messages.accounts import Author
 from veza.actors.messages.common import Crashed, RejectCode, Rejected
 from veza.actors.messages.directory import Deliver
 from veza.actors.messages.rooms import (
+    ActInRoom,
     AppendEvent,
+    EventAppended,
     EventsRead,
-    EventStored,
     NewEvent,
     OpenRoom,
     PostMessage,
     ReadEvents,
+    Role,
     Room,
     RoomEvent,
     RoomKind,
     RoomOpened,
+    RoomSettings,
+    RoomSnapshot,
 )
 from veza.actors.rate_limit import Rate
-from veza.actors.room import RoomActor, room_topic
 from veza.actors.runtime import AsyncioSystemBase, Cell
 from veza.actors.runtime.address import Address
 from veza.actors.runtime.wakeup import WakeUp
+from veza.actors.topics import room_topic
+from veza.persistence.room_rows import StoredEvent
 
 ROOM_ID = UUID(int=7)
 ADA = Author(id=UUID(int=1), name="ada")
@@ -61,18 +68,28 @@ class Log:
     def answer(self, message: object) -> object:
         match message:
             case OpenRoom():
-                return RoomOpened(room=self.room(), members=frozenset({ADA.id}))
+                return RoomOpened(snapshot=self.snapshot())
             case AppendEvent(event=event):
                 stored = self.store(event)
                 if self.loses_answers:
                     return Crashed(command="AppendEvent")
-                return EventStored(event=stored, is_new=True)
+                return EventAppended(result=StoredEvent(event=stored, is_new=True))
             case ReadEvents() if self.reads_refused:
                 self.reads_refused -= 1
                 return Rejected(command="", code=RejectCode.UNAVAILABLE, detail="")
             case ReadEvents(after_seq=int() as after, limit=limit):
                 return EventsRead(events=tuple(self.events[after : after + limit]))
         return None
+
+    def snapshot(self) -> RoomSnapshot:
+        return RoomSnapshot(
+            room=self.room(),
+            settings=RoomSettings(name="Kitchen", kind=RoomKind.PUBLIC),
+            fence=0,
+            members={ADA.id: Role.MEMBER},
+            mutes={},
+            bans={},
+        )
 
     def room(self) -> Room:
         return Room(
@@ -139,7 +156,9 @@ class Stage:
             "actor_id": str(ROOM_ID),
             "directory": directory,
             "fan_out": self.fan_out,
+            "bus": Alone(),
             "message_rate": Rate(per_second=1000, burst=1000),
+            "act_rate": Rate(per_second=1000, burst=1000),
         }
         self.room: Cell = runtime.spawn(RoomActor, given, name="room")
         outbox = self.fan_out.open(self.listener)
@@ -148,7 +167,7 @@ class Stage:
 
     async def post(self) -> object:
         return await self.runtime.request(
-            self.room, PostMessage(message_id=uuid4(), author=ADA, text="salut"), 5
+            self.room, ActInRoom(by=ADA, act=PostMessage(message_id=uuid4(), text="salut")), 5
         )
 
 
@@ -193,4 +212,5 @@ async def test_a_log_that_cannot_be_read_for_long_leaves_one_look_at_idleness_be
 
     waiting = [timer.waiting_call for timer in stage.runtime.timers]
 
-    assert sum(isinstance(call, WakeUp) for call in waiting) == 1
+    looks = [call for call in waiting if isinstance(call, WakeUp)]
+    assert sum(isinstance(each.message, room_module.LookIdle) for each in looks) == 1

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from veza.actors.messages.common import Key
-from veza.actors.messages.rooms import EventStored, JoinRoom, PostMessage, ReadEvents
+from veza.actors.messages.rooms import ActInRoom, EventStored, JoinRoom, PostMessage, ReadEvents
 from veza.actors.messages.tracks import PublishUpload, TrackAccepted, WriteChunk
 from veza.codecs.wav import wav_bytes
 from veza.config.ids import uuid7
@@ -60,10 +60,10 @@ async def test_writers_on_two_nodes_share_one_order_without_a_gap(world, other):
     room = await world.room(ada)
     key: Key = ("room", str(room.id))
     for each in (world, other):
-        await each.node.ask(key, JoinRoom(member=ada))
+        await each.node.ask(key, ActInRoom(by=ada, act=JoinRoom()))
 
     async def write(node, number: int):
-        post = PostMessage(message_id=uuid4(), author=ada, text=str(number))
+        post = ActInRoom(by=ada, act=PostMessage(message_id=uuid4(), text=str(number)))
         return await node.ask(key, post)
 
     writing = (write(each.node, n) for n in range(100) for each in (world, other))
@@ -83,9 +83,9 @@ async def test_each_node_tells_its_members_the_whole_log_in_order(world, other):
     listener = await type(await world.client("ben"))(other, ada).open()
     await listener.join(room)
 
-    await world.node.ask(key, JoinRoom(member=ada))
+    await world.node.ask(key, ActInRoom(by=ada, act=JoinRoom()))
     for node in (world.node, world.node, other.node):
-        await node.ask(key, PostMessage(message_id=uuid4(), author=ada, text="salut"))
+        await node.ask(key, ActInRoom(by=ada, act=PostMessage(message_id=uuid4(), text="salut")))
 
     await listener.wait_for(lambda e: getattr(e, "seq", 0) == 4)
     assert [e.seq for e in listener.events if hasattr(e, "seq")] == [2, 3, 4]

@@ -278,8 +278,8 @@ class MemoryActors:
     def on_CreateRoom(self, _: Key, command: rooms.CreateRoom) -> object:
         room = rooms.Room(
             id=command.room_id,
-            kind=command.kind,
-            name=command.name,
+            kind=command.settings.kind,
+            name=command.settings.name,
             epoch=uuid7(),
             seq=0,
             member_count=0,
@@ -298,34 +298,42 @@ class MemoryActors:
         found = tuple(self.rooms[each].room for each in older[: command.limit])
         return rooms.RoomsListed(rooms=found)
 
-    def on_JoinRoom(self, key: Key, command: rooms.JoinRoom) -> object:
+    def on_ActInRoom(self, key: Key, command: rooms.ActInRoom) -> object:
         room = self._room(UUID(key[1]))
-        self._enter(room, command.member)
-        return rooms.RoomJoined(room=room.room)
+        match command.act:
+            case rooms.JoinRoom():
+                self._enter(room, command.by)
+                return rooms.RoomJoined(room=room.room)
+            case rooms.LeaveRoom():
+                if command.by.id in room.members:
+                    room.members.discard(command.by.id)
+                    self.append(room, rooms.EventKind.MEMBER_LEFT, command.by)
+                return rooms.RoomLeft(room_id=room.room.id)
+            case rooms.PostMessage() as post:
+                return self._post(room, command.by, post)
+            case _:
+                raise RefusedError(RejectCode.UNKNOWN_MESSAGE, "No such message.")
 
-    def on_LeaveRoom(self, key: Key, command: rooms.LeaveRoom) -> object:
-        room = self._room(UUID(key[1]))
-        if command.member.id in room.members:
-            room.members.discard(command.member.id)
-            self.append(room, rooms.EventKind.MEMBER_LEFT, command.member)
-        return rooms.RoomLeft(room_id=room.room.id)
-
-    def on_PostMessage(self, key: Key, command: rooms.PostMessage) -> object:
-        room = self._room(UUID(key[1]))
-        if command.author.id not in room.members:
+    def _post(
+        self, room: MemoryRoom, author: accounts.Author, post: rooms.PostMessage
+    ) -> rooms.EventStored:
+        if author.id not in room.members:
             raise RefusedError(RejectCode.NOT_A_MEMBER, "Enter the room first.")
         for event in room.events:
-            if event.message_id == command.message_id:
+            if event.message_id == post.message_id:
                 return rooms.EventStored(event=event, is_new=False)
         event = self.append(
             room,
             rooms.EventKind.MESSAGE_POSTED,
-            command.author,
-            message_id=command.message_id,
-            text=command.text,
-            reply_to=command.reply_to,
+            author,
+            message_id=post.message_id,
+            text=post.text,
+            reply_to=post.reply_to,
         )
         return rooms.EventStored(event=event, is_new=True)
+
+    def on_ReadRoom(self, key: Key, command: rooms.ReadRoom) -> object:
+        return self.on_ReadEvents(key, command.read)
 
     def on_ReadEvents(self, _: Key, command: rooms.ReadEvents) -> object:
         events = self._room(command.room_id).events
@@ -369,7 +377,9 @@ class MemoryActors:
         ended = asyncio.get_running_loop().create_future()
         self.sessions[key[1]] = MemorySession(command.user, command.outbox, ended)
         memberships = tuple(
-            rooms.Membership(room=each.room, read_seq=0, unread=each.room.seq)
+            rooms.Membership(
+                room=each.room, role=rooms.Role.MEMBER, read_seq=0, unread=each.room.seq
+            )
             for each in self.rooms.values()
             if command.user.id in each.members
         )
@@ -409,26 +419,28 @@ class MemoryActors:
         self.fan_out.unsubscribe(f"room:{command.room_id}", session.outbox)
         session.outbox.push(sessions.RoomExited(frame_id=command.frame_id, room_id=command.room_id))
 
-    def on_SendMessage(self, key: Key, command: sessions.SendMessage) -> None:
+    def on_DoInRoom(self, key: Key, command: sessions.DoInRoom) -> None:
         session = self.sessions[key[1]]
-        post = rooms.PostMessage(
-            message_id=command.message_id,
-            author=session.user,
-            text=command.text,
-            reply_to=command.reply_to,
-        )
-        reply = self._answer(("room", str(command.room_id)), post)
+        act = rooms.ActInRoom(by=session.user, act=command.act)
+        reply: object = self._answer(("room", str(command.room_id)), act)
         if isinstance(reply, Rejected):
             self._fail(session, command.frame_id, reply.code)
             return
         assert isinstance(reply, rooms.EventStored)
-        accepted = sessions.MessageAccepted(
-            frame_id=command.frame_id,
-            message_id=command.message_id,
-            seq=reply.event.seq,
-            at=reply.event.at,
+        done = sessions.ActDone(
+            frame_id=command.frame_id, room_id=command.room_id, event=reply.event
         )
-        session.outbox.push(accepted)
+        session.outbox.push(done)
+
+    def on_SetTyping(self, key: Key, command: sessions.SetTyping) -> None:
+        self._done(key, command)
+
+    def on_MarkReceipt(self, key: Key, command: sessions.MarkReceipt) -> None:
+        self._done(key, command)
+
+    def _done(self, key: Key, command: sessions.SetTyping | sessions.MarkReceipt) -> None:
+        done = sessions.ActDone(frame_id=command.frame_id, room_id=command.room_id, event=None)
+        self.sessions[key[1]].outbox.push(done)
 
     def on_RequestHistory(self, key: Key, command: sessions.RequestHistory) -> None:
         session = self.sessions[key[1]]

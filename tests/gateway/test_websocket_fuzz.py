@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from veza.actors.messages.accounts import Author
-from veza.actors.messages.rooms import CreateRoom, RoomKind
+from veza.actors.messages.rooms import CreateRoom, RoomKind, RoomSettings
 from veza.gateway.keys import ACCESS_TOKENS
 from veza.gateway.tokens import AccessClaims
 from veza.gateway.wire import CLIENT_FRAMES
@@ -107,9 +107,8 @@ async def send(ws: ClientWebSocketResponse, number: int, frame: Any) -> str | No
 async def rooms(actors: Any, api: Any, bob: Any) -> None:
     creator = Author(id=bob.user.id, name="bob")
     for room_id in ROOMS:
-        command = CreateRoom(
-            room_id=UUID(room_id), creator=creator, name="Lounge", kind=RoomKind.PUBLIC
-        )
+        lounge = RoomSettings(name="Lounge", kind=RoomKind.PUBLIC)
+        command = CreateRoom(room_id=UUID(room_id), creator=creator, settings=lounge)
         actors.on_CreateRoom(("rooms", ""), command)
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from veza.actors.messages.common import RefusedError, RejectCode
-from veza.actors.messages.rooms import LeaveRoom, ReadEvents
+from veza.actors.messages.rooms import ReadEvents, TypingChanged
 from veza.supervisors.hand_message import hand_message
 
 ID = "01900000-0000-7000-8000-000000000001"
@@ -15,9 +15,11 @@ def test_plain_json_becomes_the_message_it_names() -> None:
     assert hand_message("ReadEvents", {"room_id": ID, "limit": 5}) == ReadEvents(
         room_id=UUID(ID), limit=5
     )
-    made = hand_message("LeaveRoom", {"member": {"id": ID, "name": "ada"}})
-    assert isinstance(made, LeaveRoom)
-    assert made.member.name == "ada"
+    made = hand_message(
+        "TypingChanged", {"room_id": ID, "user": {"id": ID, "name": "ada"}, "is_typing": True}
+    )
+    assert isinstance(made, TypingChanged)
+    assert made.user.name == "ada"
 
 
 @pytest.mark.parametrize(

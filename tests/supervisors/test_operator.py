@@ -42,7 +42,7 @@ from veza.actors.messages.operator import (
     TreeRead,
 )
 from veza.actors.messages.ops import ActorNode, NodeFigures, Unhealthy
-from veza.actors.messages.rooms import LeaveRoom
+from veza.actors.messages.rooms import TypingChanged
 from veza.actors.runtime.address import Address
 from veza.supervisors.child_spec import (
     ChildSpec,
@@ -101,8 +101,8 @@ class Clerk(SupervisedActor):
     def receiveMsg_Fail(self, _message: Fail, _sender: Address) -> None:
         raise LookupError("as asked")
 
-    def receiveMsg_LeaveRoom(self, message: LeaveRoom, _sender: Address) -> str:
-        return message.member.name
+    def receiveMsg_TypingChanged(self, message: TypingChanged, _sender: Address) -> str:
+        return message.user.name
 
 
 class Waiter(ServiceActor):
@@ -636,7 +636,7 @@ async def test_what_is_sent_by_hand_carries_the_operator_s_request_id(served: Se
         await served.node.operate(sent_by_hand())
     read = await served.node.operate(ReadTrace(trace_id=traced.summary.trace_id))
 
-    assert [(m.message_type, m.request_id) for m in read.messages] == [("LeaveRoom", "r-1")]
+    assert [(m.message_type, m.request_id) for m in read.messages] == [("TypingChanged", "r-1")]
     assert served.acts[-1].request_id == "r-1"
 
 
@@ -716,8 +716,12 @@ async def test_crashes_of_one_cause_are_one_group(served: Served) -> None:
 def sent_by_hand(path: str = CLERK, timeout_seconds: float = 5) -> SendToActor:
     return SendToActor(
         path=path,
-        message_type="LeaveRoom",
-        fields={"member": {"id": "01900000-0000-7000-8000-000000000001", "name": "ada"}},
+        message_type="TypingChanged",
+        fields={
+            "room_id": "01900000-0000-7000-8000-000000000002",
+            "user": {"id": "01900000-0000-7000-8000-000000000001", "name": "ada"},
+            "is_typing": True,
+        },
         timeout_seconds=timeout_seconds,
         by=ADA,
         reason="a test",
@@ -740,4 +744,4 @@ async def test_a_message_can_be_sent_by_hand_and_its_reply_read(served: Served) 
     reply = await served.node.operate(sent_by_hand())
 
     assert reply == SentToActor(reply_type="str", reply='"ada"', is_audited=True)
-    assert served.acts[0].action == "actor.send.LeaveRoom"
+    assert served.acts[0].action == "actor.send.TypingChanged"

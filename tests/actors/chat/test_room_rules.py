@@ -12,7 +12,7 @@ from veza.actors.chat.word_list import WordList
 
 def test_what_is_left_out_is_as_by_default() -> None:
     assert RoomRules.from_json({}) == RoomRules()
-    assert RoomRules.from_json({"flood": {}}) == RoomRules()
+    assert RoomRules.from_json({"flood": {}}) == RoomRules(flood=FloodRule())
 
 
 def test_null_is_off() -> None:

@@ -180,7 +180,7 @@ class TestTracks:
         ],
     )
     def test_a_link_to_a_track_is_a_card(self, link, at_ms) -> None:
-        assert read_text(f"hear {link}.", HOST).tracks == (TrackCard(TRACK, at_ms),)
+        assert read_text(f"hear {link}.", HOST).tracks == (TrackCard(track_id=TRACK, at_ms=at_ms),)
 
     @pytest.mark.parametrize(
         "link",

@@ -1,0 +1,155 @@
+"""Around an act in a room: what must be looked up first, what to say when it cannot be, and its pace."""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from veza.actors.chat.rights import Action
+from veza.actors.chat.room_state import NO_SUCH_ROOM, RoomState
+from veza.actors.chat.text import MessageContent, read_text
+from veza.actors.messages.common import (
+    Busy,
+    Crashed,
+    Gone,
+    Key,
+    RefusedError,
+    RejectCode,
+    Rejected,
+    TimedOut,
+)
+from veza.actors.messages.rooms import (
+    ActInRoom,
+    CheckRoomPassword,
+    DeleteMessage,
+    EditMessage,
+    FindMessage,
+    JoinRoom,
+    PostMessage,
+    PreparePost,
+    RoomAct,
+    RoomKind,
+)
+from veza.actors.rate_limit import Rate, RateLimiter
+from veza.persistence.room_rows import Unstored
+
+ROOMS: Final = ("rooms", "")
+ROOM_LOG: Final = ("room_log", "")
+POSTS: Final = ("posts", "")
+
+UNSTORED: Final = {
+    Unstored.UNKNOWN_ROOM: (RejectCode.NOT_FOUND, NO_SUCH_ROOM),
+    Unstored.UNKNOWN_AUTHOR: (RejectCode.FORBIDDEN, "This account is closed."),
+    Unstored.UNKNOWN_MESSAGE: (
+        RejectCode.UNKNOWN_MESSAGE,
+        "There is no such message in this room.",
+    ),
+    Unstored.UNKNOWN_ATTACHMENT: (
+        RejectCode.ATTACHMENT_UNUSABLE,
+        "That file is not yours to send here.",
+    ),
+    Unstored.TOO_MANY_REACTIONS: (
+        RejectCode.TOO_MANY_REACTIONS,
+        "That is enough different reactions to one message.",
+    ),
+    Unstored.INVALID_INVITE: (
+        RejectCode.INVALID_INVITE,
+        "The invitation is not valid, or not any more.",
+    ),
+    Unstored.BLOCKED: (RejectCode.BLOCKED, "One of you has blocked the other."),
+    Unstored.UNSTORABLE_TEXT: (
+        RejectCode.VALIDATION_FAILED,
+        "The text has characters that are none.",
+    ),
+}
+
+
+def lookup(
+    room_id: UUID, state: RoomState, command: ActInRoom, content: MessageContent | None
+) -> tuple[Key, object] | None:
+    """Return what deciding an act needs to know first, and who knows it."""
+    match command.act:
+        case PostMessage(attachments=attachments) if content is not None:
+            if not (attachments or content.mentions or content.tracks):
+                return None
+            return POSTS, PreparePost(
+                room_id=room_id,
+                author_id=command.by.id,
+                names=content.mentions,
+                attachments=attachments,
+                tracks=content.tracks,
+            )
+        case EditMessage(message_id=message_id) | DeleteMessage(message_id=message_id):
+            return ROOM_LOG, FindMessage(room_id=room_id, message_id=message_id)
+        case JoinRoom(invite=None, password=str(password)) if state.room.kind is RoomKind.PASSWORD:
+            return ROOMS, CheckRoomPassword(room_id=room_id, password=password)
+        case _:
+            return None
+
+
+def content_of(command: ActInRoom, own_host: str) -> MessageContent | None:
+    """Read the text of an act that has one. Raises `RefusedError` if there is nothing to see in it."""
+    if not isinstance(command.act, PostMessage | EditMessage):
+        return None
+    content = read_text(command.act.text, own_host)
+    has_files = isinstance(command.act, PostMessage) and command.act.attachments
+    if content.is_empty and not has_files:
+        raise RefusedError(RejectCode.VALIDATION_FAILED, "There is nothing to see in the message.")
+    return content
+
+
+def rejection(act: RoomAct, refused: RefusedError) -> Rejected:
+    """Return the answer to an act that is refused."""
+    return Rejected(
+        command=type(act).__name__,
+        code=refused.code,
+        detail=refused.detail,
+        retry_after_seconds=refused.retry_after_seconds,
+    )
+
+
+def unstored(act: RoomAct, why: Unstored) -> Rejected:
+    """Return the answer to an act whose event cannot be stored."""
+    code, detail = UNSTORED[why]
+    return Rejected(command=type(act).__name__, code=code, detail=detail)
+
+
+def is_failure(found: object) -> bool:
+    """Tell whether a question was not answered: refused, crashed, busy, too late, or nobody there."""
+    return isinstance(found, Rejected | Crashed | Busy | TimedOut | Gone)
+
+
+class Pace:
+    """How fast the members of a room may act: messages and other acts by rate, and slow mode."""
+
+    def __init__(self, message_rate: Rate, act_rate: Rate) -> None:
+        self._messages: RateLimiter[UUID] = RateLimiter(message_rate)
+        self._acts: RateLimiter[UUID] = RateLimiter(act_rate)
+        self._last_posts: dict[UUID, float] = {}
+
+    def spend(
+        self, state: RoomState, command: ActInRoom, now: datetime, clock_seconds: float
+    ) -> None:
+        """Count an act; raises `RefusedError` with the time to wait if it comes too soon."""
+        is_post = isinstance(command.act, PostMessage)
+        limiter = self._messages if is_post else self._acts
+        limiter.spend(command.by.id, clock_seconds)
+        slow_seconds = state.settings.slow_mode_seconds
+        if slow_seconds and is_post and not _is_exempt(state, command, now):
+            self._keep_slow(command.by.id, slow_seconds, clock_seconds)
+
+    def _keep_slow(self, who: UUID, slow_seconds: int, clock_seconds: float) -> None:
+        since = self._last_posts.get(who)
+        if since is not None and since + slow_seconds > clock_seconds:
+            raise RefusedError(
+                RejectCode.SLOW_MODE,
+                f"Slow mode: one message every {slow_seconds} s.",
+                retry_after_seconds=since + slow_seconds - clock_seconds,
+            )
+        self._last_posts = {
+            user: at for user, at in self._last_posts.items() if at + slow_seconds > clock_seconds
+        }
+        self._last_posts[who] = clock_seconds
+
+
+def _is_exempt(state: RoomState, command: ActInRoom, now: datetime) -> bool:
+    return state.is_allowed(command.by.id, Action.MODERATE, now, is_staff=command.is_staff)

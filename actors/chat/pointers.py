@@ -1,0 +1,118 @@
+"""How far members of a room have come: collected, stored many at a time, then told once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+from uuid import UUID
+
+from veza.actors.base import ServiceActor
+from veza.actors.messages.common import Crashed
+from veza.actors.messages.rooms import Pointer, PointersStored, ReceiptsMoved, StorePointers
+from veza.actors.runtime.address import Address
+from veza.persistence import rooms
+from veza.persistence.errors import DatabaseUnavailableError
+from veza.persistence.pool import Pool
+
+
+@dataclass(slots=True)
+class _Move:
+    read_seq: int = 0
+    delivered_seq: int = 0
+    is_told: bool = False
+    waiting: list[Address] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """Pointers to store, those of them to tell, and who waits to hear that they are stored."""
+
+    pointers: tuple[Pointer, ...]
+    told: tuple[Pointer, ...]
+    waiting: tuple[Address, ...]
+
+
+class PointerBook:
+    """What a room has heard and not stored yet: of each member only the furthest."""
+
+    def __init__(self) -> None:
+        self._moves: dict[UUID, _Move] = {}
+
+    def __len__(self) -> int:
+        return len(self._moves)
+
+    def note(
+        self,
+        user_id: UUID,
+        *,
+        read_seq: int = 0,
+        delivered_seq: int = 0,
+        reply_to: Address | None = None,
+    ) -> None:
+        """Note how far somebody has come; what is read was delivered.
+
+        Without anybody to reply to it is one's own message that was read, which needs no telling.
+        """
+        move = self._moves.setdefault(user_id, _Move())
+        move.read_seq = max(move.read_seq, read_seq)
+        move.delivered_seq = max(move.delivered_seq, delivered_seq, read_seq)
+        if reply_to is not None:
+            move.is_told = True
+            move.waiting.append(reply_to)
+
+    def take(self) -> Noted:
+        """Return everything noted; begin anew."""
+        moves, self._moves = self._moves, {}
+        pointers = {
+            user_id: Pointer(
+                user_id=user_id, read_seq=move.read_seq, delivered_seq=move.delivered_seq
+            )
+            for user_id, move in moves.items()
+        }
+        return Noted(
+            pointers=tuple(pointers.values()),
+            told=tuple(pointers[user_id] for user_id, move in moves.items() if move.is_told),
+            waiting=tuple(address for move in moves.values() for address in move.waiting),
+        )
+
+
+def receipts_of(room_id: UUID, pointers: Sequence[Pointer]) -> Iterator[ReceiptsMoved]:
+    """Say who has read how far, and what has reached those who have not read as far."""
+    read = tuple((each.user_id, each.read_seq) for each in pointers if each.read_seq)
+    delivered = tuple(
+        (each.user_id, each.delivered_seq)
+        for each in pointers
+        if each.delivered_seq > each.read_seq
+    )
+    if read:
+        yield ReceiptsMoved(room_id=room_id, is_read=True, seqs=read)
+    if delivered:
+        yield ReceiptsMoved(room_id=room_id, is_read=False, seqs=delivered)
+
+
+class PointersActor(ServiceActor):
+    """Stores how far members have come, of all rooms that wait in one statement. Never backwards."""
+
+    batch_limit: ClassVar[int] = 500
+    mailbox_limit: ClassVar[int] = 5000
+
+    def __init__(self, *, pool: Pool) -> None:
+        super().__init__()
+        self.pool = pool
+
+    async def receive_batch(self, batch: Sequence[tuple[object, Address]]) -> None:
+        stores = [
+            (message, sender) for message, sender in batch if isinstance(message, StorePointers)
+        ]
+        moves: list[rooms.Pointers] = [
+            (message.room_id, each.user_id, each.read_seq, each.delivered_seq)
+            for message, _sender in stores
+            for each in message.pointers
+        ]
+        reply: object = PointersStored()
+        try:
+            async with self.pool.acquire() as conn:
+                await rooms.move_pointers(conn, moves)
+        except DatabaseUnavailableError:
+            reply = Crashed(command=StorePointers.__name__)
+        for _message, sender in stores:
+            self.send(sender, reply)
