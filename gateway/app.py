@@ -12,6 +12,7 @@ from veza.actors.fanout import FanOut
 from veza.config.settings import Settings
 from veza.config.version import version
 from veza.gateway import (
+    asyncapi,
     auth,
     health,
     jobs,
@@ -79,6 +80,7 @@ def make_app(
     app[keys.OPENAPI] = openapi.document(
         (endpoint for area in AREAS for endpoint in area), version()
     )
+    app[keys.ASYNCAPI] = asyncapi.document(settings, version())
     connections = app[keys.CONNECTIONS] = Connections(
         settings.connections_per_user, settings.ws_heartbeat_ms / 1000
     )

@@ -35,13 +35,45 @@ class CloseCode(IntEnum):
     RESTARTING = 4000
     DRAINING = 4001
     SLOW_CONSUMER = 4002
+    RATE_LIMITED = 4003
     NO_PONG = 4005
+    REFRESH_AUTH = 4006
     BAD_TOKEN = 4500
     AUTH_TIMEOUT = 4501
     BAD_FRAME = 4502
+    BANNED = 4503
     TOO_MANY_CONNECTIONS = 4504
     VERSION = 4505
     SIGNED_OUT = 4506
+
+    @property
+    def may_reconnect(self) -> bool:
+        """Whether the client should come back by itself."""
+        return self not in {CloseCode.PROTOCOL_ERROR, CloseCode.FRAME_TOO_BIG} and self < _FINAL
+
+
+_FINAL = 4500
+
+CLOSE_MEANINGS: Mapping[CloseCode, str] = {
+    CloseCode.NORMAL: "Normal",
+    CloseCode.PROTOCOL_ERROR: "The client broke the WebSocket protocol,"
+    " or sent a close code that nobody may send",
+    CloseCode.FRAME_TOO_BIG: "The frame is bigger than `max_frame`",
+    CloseCode.RESTARTING: "The session ended unexpectedly, or could not start",
+    CloseCode.DRAINING: "The server stops",
+    CloseCode.SLOW_CONSUMER: "The client reads too slowly",
+    CloseCode.RATE_LIMITED: "The client went on far beyond its limits",
+    CloseCode.NO_PONG: "No frame for two heartbeats",
+    CloseCode.REFRESH_AUTH: "What the client signed in with has ended: connect with a fresh token",
+    CloseCode.BAD_TOKEN: "The token is not valid, or there is neither token nor cookie",
+    CloseCode.AUTH_TIMEOUT: "Not signed in within 10 s",
+    CloseCode.BAD_FRAME: "Third bad frame within a minute",
+    CloseCode.BANNED: "Banned from this server",
+    CloseCode.TOO_MANY_CONNECTIONS: "The user has too many connections",
+    CloseCode.VERSION: "The server does not speak this `v`",
+    CloseCode.SIGNED_OUT: "Signed out",
+}
+"""As `docs/protocol.md` and the AsyncAPI document have it; the code of a close is for programs."""
 
 
 class FieldCode(StrEnum):

@@ -16,7 +16,15 @@ from veza.gateway import wire
 from veza.gateway.answers import bytes_answer, fresh_answer, json_answer
 from veza.gateway.endpoints import Access, Answer, Endpoints
 from veza.gateway.identity import identify
-from veza.gateway.keys import ACTOR_FIGURES, ACTORS, CONNECTIONS, METRICS, OPENAPI, SETTINGS
+from veza.gateway.keys import (
+    ACTOR_FIGURES,
+    ACTORS,
+    ASYNCAPI,
+    CONNECTIONS,
+    METRICS,
+    OPENAPI,
+    SETTINGS,
+)
 
 instance = Endpoints("instance")
 health = Endpoints("health", prefix="")
@@ -80,7 +88,22 @@ async def show_version(request: web.Request) -> web.Response:
 )
 async def show_openapi(request: web.Request) -> web.Response:
     """Serve the OpenAPI 3.1 document of this server."""
-    body = request.app[OPENAPI]
+    return document_answer(request, request.app[OPENAPI])
+
+
+@health.declare(
+    "GET",
+    "/asyncapi.json",
+    access=Access.PUBLIC,
+    answers={200: Answer(content_type="application/json", text="The document of the WebSocket")},
+)
+async def show_asyncapi(request: web.Request) -> web.Response:
+    """Serve the AsyncAPI 3.0 document of this server's WebSocket."""
+    return document_answer(request, request.app[ASYNCAPI])
+
+
+def document_answer(request: web.Request, body: bytes) -> web.Response:
+    """Answer a document that stays the same as long as the node runs; pages of any origin may read it."""
     return bytes_answer(
         request,
         body,

@@ -53,6 +53,7 @@ TREE_FEED = web.AppKey("TREE_FEED", TreeFeed)
 METRICS = web.AppKey("METRICS", Metrics)
 PAGE = web.AppKey("PAGE", Page)
 OPENAPI = web.AppKey("OPENAPI", bytes)
+ASYNCAPI = web.AppKey("ASYNCAPI", bytes)
 
 REQUEST_ID = web.RequestKey("REQUEST_ID", str)
 IDENTITY = web.RequestKey("IDENTITY", Identified)

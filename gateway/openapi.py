@@ -179,7 +179,7 @@ def _websocket_operation() -> Json:
     return {
         "operationId": "openWebsocket",
         "tags": ["realtime"],
-        "summary": "Open the WebSocket; docs/protocol.md has its frames.",
+        "summary": "Open the WebSocket; /asyncapi.json has its frames.",
         "security": [{}, {"cookie": []}],
         "parameters": [
             {"name": "v", "in": "query", "required": False, "schema": {"const": "1"}},

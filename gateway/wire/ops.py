@@ -41,8 +41,8 @@ class BelowView(View):
     head_age_ms: int
 
 
-class ActorView(View):
-    """One actor; `children` may be the first of `child_count` only, `below` sums all of them."""
+class ActorFieldsView(View):
+    """What is told of one actor wherever actors are shown; `below` sums it and all below it."""
 
     path: str
     name: str
@@ -68,7 +68,18 @@ class ActorView(View):
     process: ProcessView | None
     child_count: int
     below: BelowView
+
+
+class ActorView(ActorFieldsView):
+    """One actor; `children` may be the first of `child_count` only, `below` sums all of them."""
+
     children: "list[ActorView]"
+
+
+class ActorRowView(ActorFieldsView):
+    """One actor of the flat list that `tree.flat_rows` makes; the root has no parent."""
+
+    parent: str | None
 
 
 class TreeView(View):
@@ -235,7 +246,7 @@ class BlockView(View):
     stack: str
 
 
-class NodeView(View):
+class NodeFiguresView(View):
     """One node's figures; what is counted, is counted from its start."""
 
     node_id: str
@@ -263,8 +274,13 @@ class NodeView(View):
     database_connections: int
     database_connections_limit: int
     checks: dict[str, bool]
-    blocks: tuple[BlockView, ...]
     connections: int = 0
+
+
+class NodeView(NodeFiguresView):
+    """One node's figures, and what held up its loop."""
+
+    blocks: tuple[BlockView, ...]
 
     @classmethod
     def at(cls, figures: object, connections: int) -> Self:

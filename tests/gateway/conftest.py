@@ -17,6 +17,7 @@ from uuid import UUID
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
+from jsonschema import Draft7Validator, FormatChecker
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 
 from veza.actors.fanout import FanOut, FanOutLimits, Outbox
@@ -33,6 +34,7 @@ from veza.actors.messages import (
 from veza.actors.messages.common import Key, RefusedError, RejectCode, Rejected
 from veza.config.ids import uuid7
 from veza.config.settings import Settings
+from veza.gateway import asyncapi
 from veza.gateway.app import make_app
 from veza.gateway.keys import ACCESS_TOKENS, OPENAPI
 from veza.gateway.tokens import AccessClaims, SigningKeys
@@ -631,6 +633,57 @@ class MemoryActors:
         return audit.ActsListed(acts=tuple(found[: command.limit]))
 
 
+# --- what its frames are held against ---
+
+
+def closed(schema: Any) -> Any:
+    """The same schema, refusing every field that it does not name."""
+    if isinstance(schema, list):
+        return [closed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inside = {name: closed(each) for name, each in schema.items()}
+    if isinstance(inside.get("properties"), dict):
+        inside.setdefault("additionalProperties", False)
+    return inside
+
+
+class Catalogue:
+    """The frames of the server as the AsyncAPI document declares them, and not a field more."""
+
+    def __init__(self) -> None:
+        components = closed(json.loads(asyncapi.document(Settings(), "0"))["components"])
+        self.validators: dict[str, list[Draft7Validator]] = {}
+        for name, message in components["messages"].items():
+            if name.startswith("fromServer."):
+                schema = {**message["payload"], "components": components}
+                validator = Draft7Validator(schema, format_checker=FormatChecker())
+                self.validators.setdefault(message["name"], []).append(validator)
+
+    def check(self, frame: dict[str, Any]) -> None:
+        declared = self.validators.get(frame["t"], [])
+        assert any(each.is_valid(frame) for each in declared), [
+            (list(error.absolute_path), error.message)
+            for each in declared
+            for error in each.iter_errors(frame)
+        ] or f"no frame of the server is called {frame['t']}"
+
+    def encode(self, event: object) -> bytes:
+        """What `encode_frame` makes, once it is as declared."""
+        frame = encode_frame(event)
+        self.check(self.decode(frame))
+        return frame
+
+    def decode(self, frame: bytes) -> Any:
+        """What is in a finished frame, behind its header (RFC 6455, section 5.2)."""
+        return json.loads(frame[{126: 4, 127: 10}.get(frame[1], 2) :])
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Catalogue:
+    return Catalogue()
+
+
 # --- the gateway over it ---
 
 
@@ -738,15 +791,19 @@ MakeApi = Callable[..., Awaitable[Api]]
 
 @pytest.fixture
 async def make_api(
-    aiohttp_client: Any, actors: MemoryActors, web_root: Path, settings: Settings
+    aiohttp_client: Any,
+    actors: MemoryActors,
+    web_root: Path,
+    settings: Settings,
+    catalogue: Catalogue,
 ) -> MakeApi:
-    """Return what starts a gateway with some settings changed."""
+    """Return what starts a gateway with some settings changed; it makes no frame but declared ones."""
 
     async def start(**changes: Any) -> Api:
         loop = asyncio.get_running_loop()
         changed = Settings(**{**settings.model_dump(exclude_unset=True), **changes})
         limits = FanOutLimits(outbox_bytes=changed.ws_outbox_bytes)
-        actors.fan_out = FanOut(encode_frame, loop.call_soon, limits)
+        actors.fan_out = FanOut(catalogue.encode, loop.call_soon, limits)
         app = make_app(changed, actors, actors.fan_out, SigningKeys.random(), web_root=web_root)
         return Api(await aiohttp_client(app), json.loads(app[OPENAPI]))
 

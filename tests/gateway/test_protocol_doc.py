@@ -9,7 +9,7 @@ from veza.actors.messages.rooms import EventKind
 from veza.config.settings import Settings
 from veza.gateway import wire
 from veza.gateway.app import AREAS
-from veza.gateway.errors import CloseCode, FieldCode, ProblemCode
+from veza.gateway.errors import CLOSE_MEANINGS, CloseCode, FieldCode, ProblemCode
 
 TEXT = (Path(__file__).parents[2] / "docs/protocol.md").read_text()
 Rows = list[list[str]]
@@ -55,8 +55,10 @@ def test_every_problem_is_documented_with_status_and_title() -> None:
     assert {tuple(row) for row in tables("Code")[0]} == declared
 
 
-def test_every_close_code_is_documented_and_says_whether_to_come_back() -> None:
-    assert {int(row[0]) for row in tables("Code")[1]} == {each.value for each in CloseCode}
+def test_every_close_code_is_documented_with_its_meaning() -> None:
+    told = {int(code): meaning for code, meaning in tables("Code")[1]}
+
+    assert told == {each.value: CLOSE_MEANINGS[each].strip("`") for each in CloseCode}
 
 
 def test_every_field_code_is_documented() -> None:

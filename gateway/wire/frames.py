@@ -1,0 +1,235 @@
+"""The catalogue of frames: what each type of the server's says, and what answers each of a client's.
+
+A new frame is one line here beside its view. `asyncapi.py` publishes the catalogue; tests hold every
+frame that `outgoing.py` makes against it, and refuse a type that is missing. Nothing is encoded with
+these models: a frame is made for everybody at once, by functions that are ten times as fast.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+from uuid import UUID
+
+from veza.actors.messages.rooms import EventKind
+from veza.gateway.values import Time, View
+from veza.gateway.wire.ops import ActorRowView, NodeFiguresView
+from veza.gateway.wire.outgoing import ServerFrame
+from veza.gateway.wire.views import (
+    API_LEVEL,
+    AuthorView,
+    FieldErrorView,
+    JobView,
+    LimitsView,
+    TrackView,
+    UserView,
+)
+
+# --- about the connection ---
+
+
+class HelloView(View):
+    """The first frame: how the connection is kept alive, and how much it takes."""
+
+    heartbeat_ms: int
+    max_frame: int
+    api_level: int = API_LEVEL
+
+
+class MembershipView(View):
+    """Where the log of one's room ends, and how far one has read it."""
+
+    room: UUID
+    name: str
+    epoch: UUID
+    seq: int
+    read_seq: int
+    unread: int
+
+
+class ReadyView(View):
+    """Who is signed in, where their rooms stand, and what is allowed."""
+
+    session: UUID
+    user: UserView
+    rooms: list[MembershipView]
+    limits: LimitsView
+
+
+class EmptyView(View):
+    """Nothing more than that it is so."""
+
+
+class FrameProblemView(View):
+    """What went wrong (RFC 9457), as over HTTP. `code` is stable; the texts are not."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    retryable: bool
+    retry_after_ms: int | None
+    errors: list[FieldErrorView]
+
+
+class DrainingView(View):
+    """The server stops: come back after a while. A close with 4001 follows."""
+
+    retry_after_ms: int
+
+
+# --- what happens in rooms ---
+
+
+class PostedView(View):
+    """Somebody said something."""
+
+    message_id: UUID
+    author: AuthorView
+    text: str
+    reply_to: UUID | None
+
+
+class MemberView(View):
+    """Somebody came or went."""
+
+    user: AuthorView
+
+
+class RoomEventView(View):
+    """One durable event, as it was told when it happened."""
+
+    t: EventKind
+    room: UUID
+    seq: int
+    at: Time
+    d: dict[str, Any]
+
+
+# --- what acks tell ---
+
+
+class RoomEnteredView(View):
+    """`recovered`: every event since the position follows; else the client reloads."""
+
+    room: UUID
+    epoch: UUID
+    seq: int
+    recovered: bool
+
+
+class RoomExitedView(View):
+    """The room that tells nothing more."""
+
+    room: UUID
+
+
+class StoredView(View):
+    """The message is committed, at this place of the room's log."""
+
+    message_id: UUID
+    seq: int
+    at: Time
+
+
+class HistoryView(View):
+    """A part of the room's log, in ascending `seq`."""
+
+    room: UUID
+    events: list[RoomEventView]
+
+
+# --- about work and the node ---
+
+
+class JobChangeView(View):
+    """How the work on one's track goes."""
+
+    job: JobView
+    track: TrackView
+
+
+class TreeChangeView(View):
+    """The supervision tree as of `rev`: whole (`full`), or what changed since `rev - 1`."""
+
+    full: bool
+    rev: int
+    at: Time
+    node: NodeFiguresView
+    actors: list[ActorRowView]
+    gone: list[str]
+
+
+# --- the catalogue ---
+
+
+class Envelope(Enum):
+    """What stands beside `t` and `d`."""
+
+    PUSH = "nothing"
+    ANSWER = "the id of the client's frame, if it had one"
+    ROOM_EVENT = "room, seq and at"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameShape:
+    """One type of the server's frames; a volatile one may be dropped."""
+
+    d: type[View]
+    envelope: Envelope = Envelope.PUSH
+    is_volatile: bool = False
+
+
+def _pushed(d: type[View], *, is_volatile: bool = False) -> FrameShape:
+    return FrameShape(d=d, is_volatile=is_volatile)
+
+
+def _answer(d: type[View]) -> FrameShape:
+    return FrameShape(d=d, envelope=Envelope.ANSWER)
+
+
+def _event(d: type[View]) -> FrameShape:
+    return FrameShape(d=d, envelope=Envelope.ROOM_EVENT)
+
+
+SERVER_FRAMES: Final[Mapping[str, FrameShape]] = {
+    ServerFrame.HELLO: _pushed(HelloView),
+    ServerFrame.READY: _answer(ReadyView),
+    ServerFrame.ERROR: _answer(FrameProblemView),
+    ServerFrame.PONG: _answer(EmptyView),
+    EventKind.MESSAGE_POSTED: _event(PostedView),
+    EventKind.MEMBER_JOINED: _event(MemberView),
+    EventKind.MEMBER_LEFT: _event(MemberView),
+    ServerFrame.JOB_PROGRESS: _pushed(JobChangeView, is_volatile=True),
+    ServerFrame.JOB_DONE: _pushed(JobChangeView),
+    ServerFrame.OPS_TREE: _pushed(TreeChangeView, is_volatile=True),
+    ServerFrame.SERVER_DRAINING: _pushed(DrainingView),
+}
+"""Every type but `ack`, which tells something else to each frame it answers (`ANSWERS`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameAnswer:
+    """What answers one type of client's frames, beside `error`: acks, or a frame of another type."""
+
+    acks: tuple[type[View], ...] = ()
+    frame: ServerFrame | None = None
+
+
+def _ack(*views: type[View]) -> FrameAnswer:
+    return FrameAnswer(acks=views)
+
+
+ANSWERS: Final[Mapping[str, FrameAnswer]] = {
+    "auth": FrameAnswer(acks=(EmptyView,), frame=ServerFrame.READY),
+    "ping": FrameAnswer(frame=ServerFrame.PONG),
+    "room.join": _ack(RoomEnteredView),
+    "room.leave": _ack(RoomExitedView),
+    "message.send": _ack(StoredView),
+    "room.history": _ack(HistoryView),
+    "ops.watch": _ack(EmptyView),
+    "ops.unwatch": _ack(EmptyView),
+}
+"""By the type of the client's frame."""
