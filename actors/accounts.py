@@ -8,11 +8,13 @@ from typing import ClassVar
 
 from veza.actors.database import DatabaseActor
 from veza.actors.messages.accounts import (
+    TICKET_PREFIX,
     ClaimSetup,
     Identified,
     IdentifyCookie,
     IdentifySession,
     IssueSetup,
+    IssueTicket,
     RefreshSession,
     RegisterAccount,
     SessionRevoked,
@@ -21,6 +23,8 @@ from veza.actors.messages.accounts import (
     SignedOut,
     SignIn,
     SignOut,
+    SpendTicket,
+    TicketIssued,
     User,
 )
 from veza.actors.messages.common import RefusedError, RejectCode
@@ -39,6 +43,7 @@ from veza.persistence.rows import Identity
 
 ADMIN_ROLES = ("admin", "ops")
 SETUP_LIFETIME = timedelta(hours=1)
+TICKET_LIFETIME = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +156,21 @@ class AccountsActor(DatabaseActor):
         async with self.connection() as conn:
             return identified(await rows.find_session(conn, command.session_id))
 
+    async def receiveMsg_IssueTicket(self, command: IssueTicket, _sender: Address) -> TicketIssued:
+        token = TICKET_PREFIX + new_token()
+        async with self.connection() as conn:
+            expires_at = await rows.store_ticket(
+                conn,
+                token_hash=digest(token),
+                session_id=command.session_id,
+                lifetime=TICKET_LIFETIME,
+            )
+        return TicketIssued(token=token, expires_at=expires_at)
+
+    async def receiveMsg_SpendTicket(self, command: SpendTicket, _sender: Address) -> Identified:
+        async with self.connection() as conn:
+            return identified(await rows.spend_ticket(conn, digest(command.token)))
+
     async def _open_session(self, conn: Connection, user: User, user_agent: str) -> SignedIn:
         signed_in = SignedIn(
             user=user,
@@ -193,7 +213,7 @@ def identified(found: Identity | None) -> Identified:
     """Turn an open session into the reply, and none into the refusal."""
     if found is None:
         raise RefusedError(RejectCode.INVALID_TOKEN, "Sign in again.")
-    return Identified(user=found.user, session_id=found.session_id)
+    return Identified(user=found.user, session_id=found.session_id, expires_at=found.expires_at)
 
 
 def new_token() -> str:

@@ -19,6 +19,7 @@ from veza.gateway import (
     keys,
     media,
     openapi,
+    realtime,
     rooms,
     static,
     tracks,
@@ -45,6 +46,7 @@ OPS_DOORS: Final = (ops_actors.doors, ops_failures.doors, ops_node.doors)
 
 AREAS: Final = (
     auth.routes,
+    realtime.routes,
     rooms.routes,
     tracks.routes,
     uploads.routes,

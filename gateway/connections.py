@@ -36,16 +36,29 @@ class ConnectionSeen:
     queue_bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """How long a connection may live on what it was signed in with, and how it is closed after that.
+
+    `until` is in seconds since 1970: what it stands for does not live longer because the machine slept.
+    """
+
+    until: float
+    code: CloseCode
+    reason: str
+
+
 class Peer(Protocol):
     """What the registry needs of a connection.
 
     `number` is the registry's, `opened_at` and `heard_at` are the event loop's time. `session_id` is
-    the sign-in's session, `session` the id of the session actor.
+    the sign-in's session, `session` the id of the session actor. `lease` is None until it signed in.
     """
 
     number: int
     user: Author | None
     session_id: UUID | None
+    lease: Lease | None
     opened_at: float
     heard_at: float
 
@@ -139,10 +152,12 @@ class Connections:
             if peer.session_id == session_id:
                 peer.close(CloseCode.SIGNED_OUT, "signed out")
 
-    def beat(self, slot: int, now: float) -> None:
-        """Ping one slot's connections, and close those silent for two intervals."""
+    def beat(self, slot: int, now: float, unix_now: float) -> None:
+        """Ping one slot's connections; close those silent for two intervals, or past their lease."""
         for peer in tuple(self._slots[slot]):
-            if now - peer.heard_at >= 2 * self._heartbeat_seconds:
+            if peer.lease is not None and unix_now >= peer.lease.until:
+                peer.close(peer.lease.code, peer.lease.reason)
+            elif now - peer.heard_at >= 2 * self._heartbeat_seconds:
                 peer.close(CloseCode.NO_PONG, "silent for too long")
             else:
                 peer.ping()
@@ -154,7 +169,7 @@ class Connections:
         while True:
             await asyncio.sleep(self._heartbeat_seconds / _SLOTS)
             slot = (slot + 1) % _SLOTS
-            self.beat(slot, loop.time())
+            self.beat(slot, loop.time(), time.time())
 
     async def drain(self, seconds: float) -> None:
         """Take no new connections; end those there are with 4001, spread over `seconds`."""

@@ -130,6 +130,7 @@ class ProblemCode(Enum):
     STORAGE_FULL = "storage_full", 507, "The server has no room left", True
     TIMED_OUT = "timed_out", 504, "No answer in time", True
     TOKEN_REUSED = "token_reused", 401, "The refresh token was used before"
+    TOO_MANY_CONNECTIONS = "too_many_connections", 429, "Too many connections"
     TOO_MANY_REACTIONS = "too_many_reactions", 409, "Too many reactions"
     UNAUTHENTICATED = "unauthenticated", 401, "Sign in first"
     UNAVAILABLE = "unavailable", 503, "Not available right now", True

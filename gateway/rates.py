@@ -119,5 +119,8 @@ WRONG_PASSWORDS = RatePolicy(name="wrong-passwords", quota=10, window_seconds=60
 FRAMES = RatePolicy(name="frames", quota=100, window_seconds=5)
 """By connection: 20 frames a second, 100 at once."""
 
+TICKETS = RatePolicy(name="tickets", quota=60, window_seconds=60)
+"""By account: a client needs one for each connection that it opens."""
+
 OPS_ACTS = RatePolicy(name="ops", quota=60, window_seconds=60)
 """By account, for everything operators do to actors over HTTP."""

@@ -66,6 +66,14 @@ class AccessClaims:
     session_id: UUID
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessGrant:
+    """What an access token says, and until when; `expires_at` is in seconds since 1970."""
+
+    claims: AccessClaims
+    expires_at: int
+
+
 class AccessTokens:
     """Short-lived JWTs for API clients (RFC 7519), HS256 and nothing else."""
 
@@ -88,6 +96,10 @@ class AccessTokens:
 
     def verify(self, token: str, now: float) -> AccessClaims:
         """Return what a token of ours says; any other raises `invalid_token`."""
+        return self.read(token, now).claims
+
+    def read(self, token: str, now: float) -> AccessGrant:
+        """Return what a token of ours says and when it ends; any other raises `invalid_token`."""
         try:
             payload = self._payload(token)
             claims = AccessClaims(user_id=UUID(payload["sub"]), session_id=UUID(payload["sid"]))
@@ -96,7 +108,7 @@ class AccessTokens:
             raise ProblemError(ProblemCode.INVALID_TOKEN) from error
         if now >= expires_at + LEEWAY_SECONDS:
             raise ProblemError(ProblemCode.INVALID_TOKEN, "The access token has expired.")
-        return claims
+        return AccessGrant(claims=claims, expires_at=expires_at)
 
     def _payload(self, token: str) -> dict[str, Any]:
         key = self._keys.derive("access token", _key_id(token))

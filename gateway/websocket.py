@@ -11,21 +11,21 @@ from uuid import UUID
 import structlog
 from aiohttp import WSMsgType, web
 
-from veza.actors.messages.accounts import Author, Identified
+from veza.actors.messages.accounts import Author
 from veza.actors.messages.common import Key
 from veza.actors.messages.sessions import CloseSession, OpenSession, SessionOpened
 from veza.config.ids import uuid7
 from veza.gateway import wire
+from veza.gateway.connections import Lease
 from veza.gateway.endpoints import Access
 from veza.gateway.errors import CloseCode, ProblemCode, ProblemError, expect
 from veza.gateway.identity import (
-    identify_cookie,
     identify_session,
-    identify_token,
     is_own_origin,
     require_role,
 )
 from veza.gateway.keys import ACTORS, CONNECTIONS, FAN_OUT, METRICS, SETTINGS, TREE_FEED
+from veza.gateway.leases import Holder, cookie_holder, token_holder
 from veza.gateway.rates import FRAMES, PolicyBucket, RateState
 from veza.gateway.rooms import author_of, is_staff
 from veza.gateway.sockets import CLOSE_SECONDS, Socket
@@ -54,7 +54,7 @@ async def open_websocket(request: web.Request) -> web.StreamResponse:
         raise ProblemError(ProblemCode.UNAVAILABLE, "Stopping.", retry_after_seconds=1.0)
     origin = request.headers.get("Origin")
     is_trusted = origin is not None and is_own_origin(request, origin)
-    cookie_holder = await identify_cookie(request) if is_trusted else None
+    holder = await cookie_holder(request) if is_trusted else None
     response = web.WebSocketResponse(
         autoclose=False,
         autoping=False,
@@ -65,7 +65,7 @@ async def open_websocket(request: web.Request) -> web.StreamResponse:
     await response.prepare(request)
     if request.transport is not None:
         socket = Socket(response, request.transport, request.app[METRICS].count_close)
-        await Connection(request, response, socket).serve(cookie_holder)
+        await Connection(request, response, socket).serve(holder)
     return response
 
 
@@ -88,6 +88,7 @@ class Connection:
         "_socket",
         "_watch",
         "heard_at",
+        "lease",
         "number",
         "opened_at",
         "session_id",
@@ -117,13 +118,14 @@ class Connection:
         self.number = 0
         self.user: Author | None = None
         self.session_id: UUID | None = None
+        self.lease: Lease | None = None
         self.opened_at = self.heard_at = self._loop.time()
 
-    async def serve(self, cookie_holder: Identified | None) -> None:
+    async def serve(self, holder: Holder | None) -> None:
         """Serve until either side ends it."""
         self._connections.add(self)
         try:
-            await self._greet(cookie_holder)
+            await self._greet(holder)
             await self._read_frames()
         finally:
             self._connections.remove(self)
@@ -167,7 +169,7 @@ class Connection:
 
     # --- who it is ---
 
-    async def _greet(self, cookie_holder: Identified | None) -> None:
+    async def _greet(self, holder: Holder | None) -> None:
         if self._request.query.get("v", VERSION) != VERSION:
             self.close(CloseCode.VERSION, f"this server speaks v={VERSION}")
             return
@@ -176,8 +178,8 @@ class Connection:
             max_frame=self._settings.ws_max_frame_bytes,
         )
         self._outbox.push(hello)
-        if cookie_holder is not None:
-            await self._open_session(cookie_holder, None)
+        if holder is not None:
+            await self._open_session(holder, None)
 
     async def _sign_in(self, frame_id: str | None, token: str | None) -> None:
         if token is None and self.user_id is None:
@@ -185,26 +187,42 @@ class Connection:
             self.close(CloseCode.BAD_TOKEN, "no token and no session cookie")
             return
         try:
-            who = token and await identify_token(self._request, token)
+            holder = await token_holder(self._request, token) if token else None
         except ProblemError as error:
             self._refuse(frame_id, error)
             if error.code is ProblemCode.INVALID_TOKEN:
                 self.close(CloseCode.BAD_TOKEN, "the token is not valid")
             return
-        if self.user_id is None and who:
-            await self._open_session(who, frame_id)
-        elif not who or who.user.id == self.user_id:
+        if self.user_id is None and holder:
+            await self._open_session(holder, frame_id)
+        elif not holder or holder.who.user.id == self.user_id:
             self._outbox.push(wire.Acknowledged(frame_id=frame_id))
         else:
-            detail = "This connection is somebody else's."
-            self._refuse(frame_id, ProblemError(ProblemCode.INVALID_STATE, detail))
+            self._refuse(frame_id, somebody_elses())
 
-    async def _open_session(self, who: Identified, frame_id: str | None) -> None:
+    async def _refresh(self, frame_id: str | None, token: str) -> None:
+        """Live on, from now on on the word of another token, and as a part of its session."""
+        if self._session is None:
+            self._refuse(frame_id, ProblemError(ProblemCode.UNAUTHENTICATED))
+            return
+        try:
+            holder = await token_holder(self._request, token)
+            if holder.who.user.id != self.user_id:
+                raise somebody_elses()
+        except ProblemError as error:
+            self._refuse(frame_id, error)
+            return
+        self.session_id, self.lease = holder.who.session_id, holder.lease
+        self._outbox.push(wire.Acknowledged(frame_id=frame_id))
+
+    async def _open_session(self, holder: Holder, frame_id: str | None) -> None:
+        who = holder.who
         if not self._connections.admit(self, who.user.id):
+            self._refuse(frame_id, ProblemError(ProblemCode.TOO_MANY_CONNECTIONS))
             self.close(CloseCode.TOO_MANY_CONNECTIONS, "too many connections")
             return
         user = self.user = author_of(who)
-        self.session_id = who.session_id
+        self.session_id, self.lease = who.session_id, holder.lease
         key = self._session = ("session", str(uuid7()))
         command = OpenSession(user=user, outbox=self._outbox, is_staff=is_staff(who))
         try:
@@ -293,6 +311,8 @@ class Connection:
             self._outbox.push(wire.Pong(frame_id=frame.frame_id))
         elif isinstance(body, wire.Auth):
             await self._sign_in(frame.frame_id, body.token)
+        elif isinstance(body, wire.AuthRefresh):
+            await self._refresh(frame.frame_id, body.token)
         elif isinstance(body, wire.Command) and self._session is not None:
             self._actors.tell(self._session, body.message(frame.frame_id))
         elif isinstance(body, wire.OpsWatch | wire.OpsUnwatch) and self.session_id is not None:
@@ -327,3 +347,8 @@ class Connection:
 
     def _refuse(self, frame_id: str | None, error: ProblemError) -> None:
         self._outbox.push(wire.FrameRefused(frame_id=frame_id, problem=error))
+
+
+def somebody_elses() -> ProblemError:
+    """Return the problem of a token that is not its connection's user's."""
+    return ProblemError(ProblemCode.INVALID_STATE, "This connection is somebody else's.")

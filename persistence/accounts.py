@@ -4,7 +4,7 @@ Functions take the connection first, so that the caller owns the transaction; th
 their own open it, as a savepoint inside the caller's.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -70,13 +70,34 @@ _CHANGE_COOKIE = f"""
 _CLOSE_SESSION = "UPDATE auth_sessions SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL"
 
 _FIND_SESSION = f"""
-    SELECT {_USER}, s.id AS session_id FROM auth_sessions s JOIN users u ON u.id = s.user_id
+    SELECT {_USER}, s.id AS session_id, s.expires_at FROM auth_sessions s JOIN users u ON u.id = s.user_id
     WHERE s.id = $1 AND s.revoked_at IS NULL AND s.expires_at > now()
 """
 
 _FIND_COOKIE = f"""
-    SELECT {_USER}, s.id AS session_id FROM auth_sessions s JOIN users u ON u.id = s.user_id
+    SELECT {_USER}, s.id AS session_id, s.expires_at FROM auth_sessions s JOIN users u ON u.id = s.user_id
     WHERE s.cookie_hash = $1 AND s.revoked_at IS NULL AND s.expires_at > now()
+"""
+
+# Those that were never used go with the next: few at a time, and none that somebody else has in hand.
+_FORGET_TICKETS = """
+    DELETE FROM realtime_tickets WHERE token_hash IN (
+        SELECT token_hash FROM realtime_tickets WHERE expires_at <= now()
+        ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED
+    )
+"""
+
+_INSERT_TICKET = """
+    INSERT INTO realtime_tickets (token_hash, session_id, expires_at) VALUES ($1, $2, now() + $3)
+    RETURNING expires_at
+"""
+
+# The delete is what decides between two who come at once: the second waits, then finds nothing.
+_SPEND_TICKET = f"""
+    WITH spent AS (DELETE FROM realtime_tickets WHERE token_hash = $1 RETURNING *)
+    SELECT {_USER}, s.id AS session_id, s.expires_at
+    FROM spent t JOIN auth_sessions s ON s.id = t.session_id JOIN users u ON u.id = s.user_id
+    WHERE t.expires_at > now() AND s.revoked_at IS NULL AND s.expires_at > now()
 """
 
 # A new link takes the place of all earlier ones.
@@ -186,6 +207,22 @@ async def find_cookie(conn: Connection, cookie_hash: bytes) -> Identity | None:
     return _identity(await conn.fetchrow(_FIND_COOKIE, cookie_hash))
 
 
+async def store_ticket(
+    conn: Connection, *, token_hash: bytes, session_id: UUID, lifetime: timedelta
+) -> datetime:
+    """Keep a ticket of a session for a while, and forget those whose time is over; until when."""
+    async with conn.transaction():
+        await conn.execute(_FORGET_TICKETS)
+        row = await fetch_one(conn, _INSERT_TICKET, token_hash, session_id, lifetime)
+    expires_at: datetime = row["expires_at"]
+    return expires_at
+
+
+async def spend_ticket(conn: Connection, token_hash: bytes) -> Identity | None:
+    """Take a ticket; return whose it was, if it was still good and their session is open."""
+    return _identity(await conn.fetchrow(_SPEND_TICKET, token_hash))
+
+
 async def store_setup_token(conn: Connection, *, token_hash: bytes, expires_at: datetime) -> None:
     """Keep a one-time token that makes the first administrator; it replaces all before it."""
     await conn.execute(_INSERT_SETUP, token_hash, expires_at)
@@ -209,4 +246,4 @@ def _user(row: asyncpg.Record) -> User:
 def _identity(row: asyncpg.Record | None) -> Identity | None:
     if row is None:
         return None
-    return Identity(user=_user(row), session_id=row["session_id"])
+    return Identity(user=_user(row), session_id=row["session_id"], expires_at=row["expires_at"])

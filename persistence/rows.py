@@ -87,10 +87,11 @@ class Track:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who holds a credential, and the session it opens."""
+    """Who holds a credential, and the session it opens, which ends at `expires_at`."""
 
     user: User
     session_id: UUID
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

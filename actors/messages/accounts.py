@@ -9,6 +9,9 @@ from uuid import UUID
 
 from veza.persistence.rows import Author, User
 
+TICKET_PREFIX = "ticket_"
+"""What tickets begin with: an access token never does."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterAccount:
@@ -103,6 +106,28 @@ class IdentifySession:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IssueTicket:
+    """Make a ticket that signs one WebSocket in as the holder of a session. Reply: `TicketIssued`."""
+
+    session_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketIssued:
+    """The ticket, told here once; only its hash is stored."""
+
+    token: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendTicket:
+    """Ask whose ticket it is, and use it up. Reply: `Identified` or `Rejected` (`invalid_token`)."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn:
     """A session is open. The two tokens are told here once; only their hashes are stored."""
 
@@ -120,7 +145,8 @@ class SignedOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identified:
-    """The holder of a credential and the session it belongs to."""
+    """The holder of a credential and the session it belongs to, which ends at `expires_at`."""
 
     user: User
     session_id: UUID
+    expires_at: datetime

@@ -224,6 +224,7 @@ def _ack(*views: type[View]) -> FrameAnswer:
 
 ANSWERS: Final[Mapping[str, FrameAnswer]] = {
     "auth": FrameAnswer(acks=(EmptyView,), frame=ServerFrame.READY),
+    "auth.refresh": _ack(EmptyView),
     "ping": FrameAnswer(frame=ServerFrame.PONG),
     "room.join": _ack(RoomEnteredView),
     "room.leave": _ack(RoomExitedView),

@@ -60,6 +60,12 @@ class Auth(FrameBody):
     batch: StrictBool = False
 
 
+class AuthRefresh(FrameBody):
+    """`auth.refresh`: the connection lives on, as long as this token does."""
+
+    token: OpaqueToken
+
+
 class Ping(FrameBody):
     """`ping`."""
 
@@ -247,6 +253,7 @@ class RoomHistory(Command):
 
 CLIENT_FRAMES: Final[Mapping[str, type[FrameBody]]] = {
     "auth": Auth,
+    "auth.refresh": AuthRefresh,
     "ping": Ping,
     "room.join": RoomJoin,
     "room.leave": RoomLeave,

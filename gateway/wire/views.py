@@ -62,6 +62,13 @@ class SignedInView(View):
     user: UserView
 
 
+class TicketView(View):
+    """A ticket signs one WebSocket in, once, as the `token` of its first frame."""
+
+    ticket: Annotated[str, Field(validation_alias="token")]
+    expires_at: Time
+
+
 class LimitsView(View):
     message_chars: int = MAX_MESSAGE_CHARS
     room_name_chars: int = MAX_ROOM_NAME_CHARS

@@ -6,13 +6,15 @@ from time import perf_counter
 
 import pytest
 
-from veza.actors.accounts import AccountPolicy, AccountsActor
+from veza.actors.accounts import AccountPolicy, AccountsActor, digest
 from veza.actors.messages.accounts import (
+    TICKET_PREFIX,
     ClaimSetup,
     Identified,
     IdentifyCookie,
     IdentifySession,
     IssueSetup,
+    IssueTicket,
     RefreshSession,
     RegisterAccount,
     SessionRevoked,
@@ -20,6 +22,7 @@ from veza.actors.messages.accounts import (
     SignedIn,
     SignIn,
     SignOut,
+    SpendTicket,
 )
 from veza.actors.messages.common import RejectCode, Rejected
 from veza.actors.passwords import condensed, hash_password, is_password
@@ -154,6 +157,39 @@ async def test_a_cookie_names_its_holder_until_sign_out(ask):
 
     gone = await ask(IdentifyCookie(cookie_token=signed_in.cookie_token))
     assert code_of(gone) is RejectCode.INVALID_TOKEN
+
+
+async def test_a_ticket_names_its_holder_once(ask):
+    signed_in = await ask(register())
+
+    issued = await ask(IssueTicket(session_id=signed_in.session_id))
+    assert issued.token.startswith(TICKET_PREFIX)
+    identified = await ask(SpendTicket(token=issued.token))
+    again = await ask(SpendTicket(token=issued.token))
+
+    assert isinstance(identified, Identified)
+    assert (identified.user, identified.session_id) == (signed_in.user, signed_in.session_id)
+    assert identified.expires_at == signed_in.expires_at
+    assert code_of(again) is RejectCode.INVALID_TOKEN
+
+
+async def test_signing_out_takes_the_tickets_along(ask):
+    signed_in = await ask(register())
+    issued = await ask(IssueTicket(session_id=signed_in.session_id))
+
+    await ask(SignOut(session_id=signed_in.session_id))
+
+    assert code_of(await ask(SpendTicket(token=issued.token))) is RejectCode.INVALID_TOKEN
+
+
+async def test_of_a_ticket_only_the_hash_is_stored(ask, pool):
+    signed_in = await ask(register())
+    issued = await ask(IssueTicket(session_id=signed_in.session_id))
+
+    async with pool.acquire() as conn:
+        stored = await conn.fetchval("SELECT token_hash FROM realtime_tickets")
+
+    assert stored == digest(issued.token)
 
 
 async def test_the_setup_link_makes_one_administrator_once(ask):

@@ -151,6 +151,8 @@ class MemoryActors:
         self.open_sessions: dict[UUID, UUID] = {}
         self.cookies: dict[str, UUID] = {}
         self.refresh_tokens: dict[str, UUID] = {}
+        self.session_ends: dict[UUID, datetime] = {}
+        self.tickets: dict[str, UUID] = {}
         self.spent: set[str] = set()
         self.rooms: dict[UUID, MemoryRoom] = {}
         self.sessions: dict[str, MemorySession] = {}
@@ -273,7 +275,19 @@ class MemoryActors:
         user_id = self.open_sessions.get(session_id) if session_id else None
         if user_id is None or session_id is None:
             raise RefusedError(RejectCode.INVALID_TOKEN, "Signed out.")
-        return accounts.Identified(user=self.users[user_id][0], session_id=session_id)
+        return accounts.Identified(
+            user=self.users[user_id][0],
+            session_id=session_id,
+            expires_at=self.session_ends.get(session_id, now() + timedelta(days=30)),
+        )
+
+    def on_IssueTicket(self, _: Key, command: accounts.IssueTicket) -> object:
+        token = accounts.TICKET_PREFIX + secrets.token_urlsafe(32)
+        self.tickets[token] = command.session_id
+        return accounts.TicketIssued(token=token, expires_at=now() + timedelta(seconds=30))
+
+    def on_SpendTicket(self, _: Key, command: accounts.SpendTicket) -> object:
+        return self._identified(self.tickets.pop(command.token, None))
 
     # --- rooms ---
 

@@ -278,6 +278,7 @@ def test_a_frame_that_is_not_as_declared_is_noticed(catalogue: Any) -> None:
 
 SAID: dict[str, list[dict[str, Any]]] = {
     "auth": [{}, {"token": "t", "batch": True}],
+    "auth.refresh": [{"token": "t"}],
     "ping": [{}],
     "room.join": [
         {"room": str(ID)},

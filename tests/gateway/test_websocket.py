@@ -7,6 +7,7 @@ import struct
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -18,7 +19,7 @@ from veza.actors.messages.sessions import CommandFailed
 from veza.actors.messages.tracks import JobChanged, JobState
 from veza.gateway import sockets, websocket
 from veza.gateway.app import drain
-from veza.gateway.keys import ACCESS_TOKENS
+from veza.gateway.keys import ACCESS_TOKENS, CONNECTIONS
 from veza.gateway.tokens import AccessClaims
 
 PATH = "/api/v1/ws?v=1"
@@ -207,7 +208,9 @@ async def test_the_sixth_connection_of_a_user_is_closed_with_4504(
         await line.__aenter__()
 
     async with dial() as sixth:
-        await sixth.say("auth", {"token": token_of(api, ada)})
+        await sixth.get("hello")
+        refused = await sixth.ask("auth", {"token": token_of(api, ada)})
+        assert (refused["t"], refused["d"]["code"]) == ("error", "too_many_connections")
         assert await sixth.closed() == 4504
     async with dial(bob):
         pass
@@ -229,6 +232,169 @@ async def test_without_an_upgrade_the_answer_is_426(api: Any) -> None:
 
     assert answered.body["code"] == "upgrade_required"
     assert answered.headers["Upgrade"] == "websocket"
+
+
+async def ticket_of(api: Any, who: Any) -> str:
+    answered = await api("POST", "/api/v1/realtime/ticket", who=who, status=201)
+    ticket: str = answered.body["ticket"]
+    return ticket
+
+
+async def test_a_ticket_signs_one_connection_in(api: Any, dial: Dial, ada: Any) -> None:
+    ticket = await ticket_of(api, ada)
+
+    async with dial() as line, dial() as replayed:
+        await line.get("hello")
+        ready = await line.ask("auth", {"token": ticket})
+        await replayed.get("hello")
+        refused = await replayed.ask("auth", {"token": ticket})
+
+        assert (ready["t"], ready["d"]["user"]["username"]) == ("ready", "ada")
+        assert (refused["t"], refused["d"]["code"]) == ("error", "invalid_token")
+        assert await replayed.closed() == 4500
+        assert (await line.ask("ping"))["t"] == "pong"
+
+
+async def test_a_ticket_is_no_access_token(api: Any, ada: Any) -> None:
+    ticket = await ticket_of(api, ada)
+
+    await api("GET", "/api/v1/me", headers={"Authorization": f"Bearer {ticket}"}, status=401)
+
+
+async def test_tickets_are_for_those_who_signed_in_and_not_without_end(
+    api: Any, ada: Any, bob: Any
+) -> None:
+    await api("POST", "/api/v1/realtime/ticket", status=401)
+    for _ in range(60):
+        await ticket_of(api, ada)
+
+    limited = await api("POST", "/api/v1/realtime/ticket", who=ada, status=429)
+
+    assert limited.body["code"] == "rate_limited"
+    assert limited.headers["RateLimit-Policy"] == '"tickets";q=60;w=60'
+    await ticket_of(api, bob)
+
+
+def pass_time(api: Any, seconds: float) -> None:
+    """Let the sweep over all connections happen as if it were that much later."""
+    connections = api.client.server.app[CONNECTIONS]
+    for slot in range(len(connections._slots)):
+        connections.beat(slot, asyncio.get_running_loop().time(), time.time() + seconds)
+
+
+TOKEN_ENDS = 900 + 60
+"""Seconds an access token is good for, and the grace after it."""
+
+
+async def test_past_the_end_of_the_access_token_a_connection_is_closed_with_4006(
+    api: Any, dial: Dial, ada: Any
+) -> None:
+    async with dial(ada) as line, dial() as nobody:
+        pass_time(api, TOKEN_ENDS - 5)
+        assert (await line.ask("ping"))["t"] == "pong"
+
+        pass_time(api, TOKEN_ENDS + 5)
+
+        assert await line.closed() == 4006
+        assert (await nobody.ask("ping"))["t"] == "pong"
+
+
+async def test_a_ticket_is_as_good_as_an_access_token_of_the_moment_of_its_use(
+    api: Any, dial: Dial, ada: Any
+) -> None:
+    async with dial() as line:
+        await line.get("hello")
+        await line.ask("auth", {"token": await ticket_of(api, ada)})
+        pass_time(api, TOKEN_ENDS - 5)
+        assert (await line.ask("ping"))["t"] == "pong"
+
+        pass_time(api, TOKEN_ENDS + 5)
+
+        assert await line.closed() == 4006
+
+
+async def test_a_fresh_token_keeps_the_connection(api: Any, dial: Dial, ada: Any) -> None:
+    claims = AccessClaims(user_id=ada.user.id, session_id=ada.session_id)
+    tokens = api.client.server.app[ACCESS_TOKENS]
+
+    async with dial() as line:
+        await line.get("hello")
+        old = tokens.issue(claims, time.time() - 600)
+        assert (await line.ask("auth", {"token": old}))["t"] == "ready"
+
+        answer = await line.ask("auth.refresh", {"token": token_of(api, ada)})
+
+        assert (answer["t"], answer["d"]) == ("ack", {})
+        pass_time(api, TOKEN_ENDS - 5)
+        assert (await line.ask("ping"))["t"] == "pong"
+        pass_time(api, TOKEN_ENDS + 5)
+        assert await line.closed() == 4006
+
+
+async def test_a_refreshed_connection_ends_with_the_session_of_its_token(
+    api: Any, dial: Dial, actors: Any, ada: Any
+) -> None:
+    later = actors.sign_in(ada.user)
+    async with dial(ada) as line:
+        await line.ask("auth.refresh", {"token": token_of(api, later)})
+        await api("POST", "/api/v1/auth/logout", who=ada, status=204)
+        assert (await line.ask("ping"))["t"] == "pong"
+
+        await api("POST", "/api/v1/auth/logout", who=later, status=204)
+
+        assert await line.closed() == 4506
+
+
+async def test_a_token_that_does_not_refresh_changes_nothing(
+    api: Any, dial: Dial, actors: Any, ada: Any, bob: Any
+) -> None:
+    signed_out = actors.sign_in(ada.user)
+    await api("POST", "/api/v1/auth/logout", who=signed_out, status=204)
+    tokens = {
+        "made.up.token": "invalid_token",
+        token_of(api, signed_out): "invalid_token",
+        token_of(api, bob): "invalid_state",
+    }
+    async with dial(ada) as line, dial() as nobody:
+        for token, code in tokens.items():
+            refused = await line.ask("auth.refresh", {"token": token})
+            assert (refused["t"], refused["d"]["code"]) == ("error", code)
+        early = await nobody.ask("auth.refresh", {"token": token_of(api, ada)})
+
+        assert early["d"]["code"] == "unauthenticated"
+        await api("POST", "/api/v1/auth/logout", who=bob, status=204)
+        assert (await line.ask("ping"))["t"] == "pong"
+        assert (await line.ask("auth.refresh"))["d"]["code"] == "validation_failed"
+
+
+async def test_a_connection_does_not_outlive_the_session_whatever_it_was_opened_with(
+    api: Any, dial: Dial, actors: Any, ada: Any
+) -> None:
+    await api("POST", "/api/v1/auth/login", json=LOGIN)
+    own = {"Origin": str(api.client.make_url("/")).rstrip("/")}
+    soon = datetime.now(UTC) + timedelta(seconds=600)
+    actors.session_ends = dict.fromkeys(actors.open_sessions, soon)
+
+    async with dial(headers=own) as by_cookie, dial(ada) as by_token:
+        await by_cookie.get("ready")
+        pass_time(api, 590)
+        assert (await by_cookie.ask("ping"))["t"] == "pong"
+
+        pass_time(api, 610)
+
+        assert await by_cookie.closed() == 4506
+        assert await by_token.closed() == 4506
+
+
+async def test_a_browsers_connection_needs_no_refresh(api: Any, dial: Dial, ada: Any) -> None:
+    await api("POST", "/api/v1/auth/login", json=LOGIN)
+    own = {"Origin": str(api.client.make_url("/")).rstrip("/")}
+
+    async with dial(headers=own) as line:
+        await line.get("ready")
+        pass_time(api, 20 * TOKEN_ENDS)
+
+        assert (await line.ask("ping"))["t"] == "pong"
 
 
 async def test_signing_out_closes_that_sessions_connections_with_4506(

@@ -126,11 +126,70 @@ async def test_roles_are_granted_once_and_seen_everywhere(conn: Connection) -> N
 async def test_an_open_session_is_found_by_its_id_and_its_cookie(conn: Connection) -> None:
     user = await add_user(conn)
     session_id = await open_session(conn, user)
-    expected = Identity(user=user, session_id=session_id)
+    expected = Identity(user=user, session_id=session_id, expires_at=LATER)
     assert await accounts.find_session(conn, session_id) == expected
     assert await accounts.find_cookie(conn, b"cookie 1") == expected
     assert await accounts.find_session(conn, uuid4()) is None
     assert await accounts.find_cookie(conn, b"another") is None
+
+
+async def issue(
+    conn: Connection, session_id: UUID, name: bytes, lifetime: timedelta = timedelta(seconds=30)
+) -> datetime:
+    return await accounts.store_ticket(
+        conn, token_hash=name, session_id=session_id, lifetime=lifetime
+    )
+
+
+async def test_a_ticket_is_good_once(conn: Connection) -> None:
+    user = await add_user(conn)
+    session_id = await open_session(conn, user)
+    expires_at = await issue(conn, session_id, b"ticket")
+    assert timedelta(seconds=20) < expires_at - datetime.now(UTC) < timedelta(seconds=40)
+
+    expected = Identity(user=user, session_id=session_id, expires_at=LATER)
+    assert await accounts.spend_ticket(conn, b"another") is None
+    assert await accounts.spend_ticket(conn, b"ticket") == expected
+    assert await accounts.spend_ticket(conn, b"ticket") is None
+
+
+async def test_of_many_who_come_with_one_ticket_at_once_one_gets_in(pool: Pool) -> None:
+    async with pool.acquire() as conn:
+        session_id = await open_session(conn, await add_user(conn))
+        await issue(conn, session_id, b"ticket")
+
+    async def spend() -> Identity | None:
+        async with pool.acquire() as conn:
+            return await accounts.spend_ticket(conn, b"ticket")
+
+    found = await asyncio.gather(*(spend() for _ in range(8)))
+
+    assert len([each for each in found if each is not None]) == 1
+
+
+async def test_a_ticket_is_worth_nothing_past_its_time_or_its_session(conn: Connection) -> None:
+    user = await add_user(conn)
+    session_id = await open_session(conn, user)
+    over = await open_session(conn, user, name="2", expires_at=EARLIER)
+    await issue(conn, session_id, b"late", timedelta(seconds=-1))
+    await issue(conn, over, b"over")
+    await issue(conn, session_id, b"closed")
+    await accounts.close_session(conn, session_id)
+
+    for name in (b"late", b"over", b"closed"):
+        assert await accounts.spend_ticket(conn, name) is None
+
+
+async def test_a_new_ticket_sweeps_out_those_whose_time_is_over(conn: Connection) -> None:
+    session_id = await open_session(conn, await add_user(conn))
+    for n in range(3):
+        await issue(conn, session_id, b"old %d" % n, timedelta(seconds=-1))
+    await issue(conn, session_id, b"good")
+    await issue(conn, session_id, b"new")
+
+    left = await conn.fetch("SELECT token_hash FROM realtime_tickets")
+
+    assert {row["token_hash"] for row in left} == {b"good", b"new"}
 
 
 async def test_a_closed_session_has_neither_cookie_nor_refresh_token(conn: Connection) -> None:
