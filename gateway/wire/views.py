@@ -156,10 +156,14 @@ class TrackAcceptedView(View):
     job: JobView
 
 
+# Said without `prefixItems`, which not every generator of clients knows.
+Pair = Annotated[tuple[int, ...], Field(min_length=2, max_length=2)]
+
+
 class WaveformView(View):
     """The lowest and the highest sample of each stretch of the track, -128 to 127, in time order."""
 
-    buckets: tuple[tuple[int, int], ...]
+    buckets: tuple[Pair, ...]
 
 
 class PlaybackView(View):

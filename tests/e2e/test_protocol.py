@@ -185,6 +185,24 @@ async def test_a_wrong_token_ends_the_connection_for_good(ada):
     assert await wire.closed() == 4500
 
 
+async def test_a_ticket_signs_in_once_and_neither_it_nor_a_token_is_logged(ada, server):
+    ticket = (await ada.post("/realtime/ticket"))["ticket"]
+    wire, replayed = await ada.open(), await ada.open()
+
+    ready = await wire.ask("auth", token=ticket)
+    refused = await replayed.ask("auth", token=ticket)
+    refreshed = await wire.ask("auth.refresh", token=ada.token)
+
+    assert ready["d"]["user"]["id"] == ada.id
+    assert refused["d"]["code"] == "invalid_token"
+    assert await replayed.closed() == 4500
+    assert (refreshed["t"], refreshed["d"]) == ("ack", {})
+    log = server.errors.read_text()
+    assert "/api/v1/realtime/ticket" in log
+    assert ticket not in log
+    assert ada.token not in log
+
+
 async def test_signing_out_ends_the_connections_of_that_session_only(ada, server, person):
     wire = await ada.connect()
     elsewhere = await (await person(server, ada.name)).sign_in()
