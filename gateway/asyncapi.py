@@ -35,6 +35,7 @@ _FRAME_ID: Final[Json] = {"type": "string", "minLength": 1, "maxLength": MAX_FRA
 _BESIDE: Final[dict[Envelope, Json]] = {
     Envelope.PUSH: {},
     Envelope.ANSWER: {"id": _FRAME_ID},
+    Envelope.ROOM: {"room": {"type": "string", "format": "uuid"}},
     Envelope.ROOM_EVENT: {
         "room": {"type": "string", "format": "uuid"},
         "seq": {"type": "integer", "minimum": 1},

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
-from veza.actors.messages.rooms import EventKind
+from veza.actors.messages.rooms import EventKind, Measure, Role, RoomKind
 from veza.gateway.values import Time, View
 from veza.gateway.wire.ops import ActorRowView, NodeFiguresView
 from veza.gateway.wire.outgoing import ServerFrame
@@ -40,11 +40,14 @@ class MembershipView(View):
     """Where the log of one's room ends, and how far one has read it."""
 
     room: UUID
+    kind: RoomKind
     name: str
     epoch: UUID
     seq: int
+    role: Role
     read_seq: int
     unread: int
+    mentions: int
 
 
 class ReadyView(View):
@@ -83,19 +86,141 @@ class DrainingView(View):
 # --- what happens in rooms ---
 
 
-class PostedView(View):
-    """Somebody said something."""
+class SentFileView(View):
+    """A file sent with a message."""
+
+    id: UUID
+    filename: str
+    content_type: str
+    size_bytes: int
+    width: int | None
+    height: int | None
+
+
+class TrackCardView(View):
+    """A track that a message names, and where to play it from."""
+
+    track_id: UUID
+    at_ms: int
+
+
+class ReactionView(View):
+    """How many reacted so, and whether the reader did."""
+
+    emoji: str
+    count: int
+    mine: bool
+
+
+class PostView(View):
+    """What a message has beside its text; what it has not is left out."""
+
+    attachments: tuple[SentFileView, ...] = ()
+    tracks: tuple[TrackCardView, ...] = ()
+    mentions: tuple[UUID, ...] = ()
+    mentions_room: bool = False
+
+
+class PostedView(PostView):
+    """Somebody said something. In history, with what became of it since."""
 
     message_id: UUID
     author: AuthorView
     text: str
     reply_to: UUID | None
+    thread_id: UUID | None = None
+    edited_at: Time | None = None
+    deleted_at: Time | None = None
+    pinned_at: Time | None = None
+    replies: int = 0
+    reactions: tuple[ReactionView, ...] = ()
 
 
-class MemberView(View):
-    """Somebody came or went."""
+class EditedView(PostView):
+    """What a message says now."""
+
+    message_id: UUID
+    user: AuthorView
+    text: str
+
+
+class DeletedView(View):
+    """A message is gone."""
+
+    message_id: UUID
+    user: AuthorView
+    reason: str
+
+
+class PinnedView(View):
+    """A message was pinned or unpinned."""
+
+    message_id: UUID
+    user: AuthorView
+
+
+class ReactedView(View):
+    """Somebody reacted to a message, or took it back."""
+
+    message_id: UUID
+    user: AuthorView
+    emoji: str
+
+
+class JoinedView(View):
+    """Somebody came; `by` whom, if not by themselves."""
 
     user: AuthorView
+    by: AuthorView | None = None
+    role: Role | None = None
+
+
+class LeftView(View):
+    """Somebody went."""
+
+    user: AuthorView
+
+
+class ModeratedView(View):
+    """Something was done about a member."""
+
+    user: AuthorView
+    by: AuthorView
+    reason: str
+    measure: Measure
+    until: Time | None
+    role: Role | None = None
+
+
+class RoomChangedView(View):
+    """The room itself is as told here from now on."""
+
+    by: AuthorView
+    name: str
+    kind: RoomKind
+    topic: str
+    slow_mode_seconds: int
+    is_archived: bool
+
+
+class ReceiptView(View):
+    """How far somebody has come."""
+
+    user: UUID
+    seq: int
+
+
+class ReceiptsView(View):
+    """How far members have come; the newest of each only."""
+
+    receipts: list[ReceiptView]
+
+
+class TypingView(View):
+    """Somebody writes, or stopped."""
+
+    user: AuthorView
+    is_typing: bool
 
 
 class RoomEventView(View):
@@ -120,8 +245,8 @@ class RoomEnteredView(View):
     recovered: bool
 
 
-class RoomExitedView(View):
-    """The room that tells nothing more."""
+class RoomOnlyView(View):
+    """It is done in this room; there is no more to tell."""
 
     room: UUID
 
@@ -169,6 +294,7 @@ class Envelope(Enum):
     """What stands beside `t` and `d`."""
 
     PUSH = "nothing"
+    ROOM = "room"
     ANSWER = "the id of the client's frame, if it had one"
     ROOM_EVENT = "room, seq and at"
 
@@ -190,6 +316,10 @@ def _answer(d: type[View]) -> FrameShape:
     return FrameShape(d=d, envelope=Envelope.ANSWER)
 
 
+def _volatile(d: type[View]) -> FrameShape:
+    return FrameShape(d=d, envelope=Envelope.ROOM, is_volatile=True)
+
+
 def _event(d: type[View]) -> FrameShape:
     return FrameShape(d=d, envelope=Envelope.ROOM_EVENT)
 
@@ -200,8 +330,19 @@ SERVER_FRAMES: Final[Mapping[str, FrameShape]] = {
     ServerFrame.ERROR: _answer(FrameProblemView),
     ServerFrame.PONG: _answer(EmptyView),
     EventKind.MESSAGE_POSTED: _event(PostedView),
-    EventKind.MEMBER_JOINED: _event(MemberView),
-    EventKind.MEMBER_LEFT: _event(MemberView),
+    EventKind.MESSAGE_EDITED: _event(EditedView),
+    EventKind.MESSAGE_DELETED: _event(DeletedView),
+    EventKind.MESSAGE_PINNED: _event(PinnedView),
+    EventKind.MESSAGE_UNPINNED: _event(PinnedView),
+    EventKind.REACTION_ADDED: _event(ReactedView),
+    EventKind.REACTION_REMOVED: _event(ReactedView),
+    EventKind.MEMBER_JOINED: _event(JoinedView),
+    EventKind.MEMBER_LEFT: _event(LeftView),
+    EventKind.MEMBER_MODERATED: _event(ModeratedView),
+    EventKind.ROOM_UPDATED: _event(RoomChangedView),
+    ServerFrame.RECEIPT_READ: _volatile(ReceiptsView),
+    ServerFrame.RECEIPT_DELIVERED: _volatile(ReceiptsView),
+    ServerFrame.TYPING: _volatile(TypingView),
     ServerFrame.JOB_PROGRESS: _pushed(JobChangeView, is_volatile=True),
     ServerFrame.JOB_DONE: _pushed(JobChangeView),
     ServerFrame.OPS_TREE: _pushed(TreeChangeView, is_volatile=True),
@@ -227,8 +368,13 @@ ANSWERS: Final[Mapping[str, FrameAnswer]] = {
     "auth.refresh": _ack(EmptyView),
     "ping": FrameAnswer(frame=ServerFrame.PONG),
     "room.join": _ack(RoomEnteredView),
-    "room.leave": _ack(RoomExitedView),
+    "room.leave": _ack(RoomOnlyView),
     "message.send": _ack(StoredView),
+    **dict.fromkeys(("message.edit", "message.delete"), _ack(StoredView, RoomOnlyView)),
+    **dict.fromkeys(("message.react", "message.unreact"), _ack(StoredView, RoomOnlyView)),
+    **dict.fromkeys(("message.pin", "message.unpin"), _ack(StoredView, RoomOnlyView)),
+    **dict.fromkeys(("receipt.read", "receipt.delivered"), _ack(RoomOnlyView)),
+    **dict.fromkeys(("typing.start", "typing.stop"), _ack(RoomOnlyView)),
     "room.history": _ack(HistoryView),
     "ops.watch": _ack(EmptyView),
     "ops.unwatch": _ack(EmptyView),

@@ -1,6 +1,7 @@
 """The AsyncAPI document is valid, complete, and true of every frame that the server makes."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -162,6 +163,32 @@ LEFT_OUT = ProblemError(
 )
 
 
+FILE = rooms.Attachment(id=ID, filename="a.png", content_type="image/png", size_bytes=1, width=2)
+POST = rooms.Post(
+    attachments=(FILE,),
+    tracks=(rooms.TrackCard(track_id=ID, at_ms=5),),
+    mentions=(ID,),
+    mentions_room=True,
+)
+STATE = rooms.MessageState(
+    edited_at=NOON,
+    deleted_at=NOON,
+    pinned_at=NOON,
+    replies=1,
+    reactions=(rooms.Reaction(emoji="+", count=1),),
+)
+DETAILS: dict[EventKind, Any] = {
+    EventKind.MESSAGE_POSTED: POST,
+    EventKind.MESSAGE_EDITED: POST,
+    EventKind.MEMBER_JOINED: rooms.Entry(),
+    EventKind.MEMBER_MODERATED: rooms.Moderation(
+        measure=rooms.Measure.BAN, until=NOON, role=rooms.Role.MEMBER
+    ),
+    EventKind.ROOM_UPDATED: rooms.RoomSettings(name="Kitchen", kind=rooms.RoomKind.PUBLIC),
+}
+"""What an event has beside its text, all of it."""
+
+
 def room_event(kind: EventKind) -> rooms.RoomEvent:
     is_message = kind is EventKind.MESSAGE_POSTED
     return rooms.RoomEvent(
@@ -170,9 +197,21 @@ def room_event(kind: EventKind) -> rooms.RoomEvent:
         kind=kind,
         at=NOON,
         author=ADA,
-        message_id=ID if is_message else None,
-        text="salut" if is_message else "",
+        message_id=ID,
+        text="salut",
+        thread_id=ID if is_message else None,
+        subject=ADA,
+        details=DETAILS.get(kind),
+        state=STATE if is_message else None,
     )
+
+
+def bare(kind: EventKind) -> rooms.RoomEvent:
+    """The same with nothing that may be left out."""
+    details = DETAILS[kind] if kind is EventKind.ROOM_UPDATED else None
+    if kind is EventKind.MEMBER_MODERATED:
+        details = rooms.Moderation(measure=rooms.Measure.WARN)
+    return replace(room_event(kind), thread_id=None, subject=None, state=None, details=details)
 
 
 def job_changed(state: tracks.JobState) -> tracks.JobChanged:
@@ -216,7 +255,7 @@ def tree_told(node: Any) -> outgoing.TreeTold:
 def samples(actors: Any) -> list[Any]:
     """At least one of every event that becomes a frame."""
     named: dict[str, Any] = {"frame_id": "1", "room_id": ID}
-    membership = rooms.Membership(room=ROOM, read_seq=3, unread=4)
+    membership = rooms.Membership(room=ROOM, role=rooms.Role.MEMBER, read_seq=3, unread=4)
     history = rooms.EventsRead(events=tuple(room_event(kind) for kind in EventKind))
     return [
         wire.Hello(heartbeat_ms=25_000, max_frame=65_536),
@@ -228,10 +267,15 @@ def samples(actors: Any) -> list[Any]:
             limits=wire.limits(Settings()),
         ),
         *(room_event(kind) for kind in EventKind),
+        *(bare(kind) for kind in EventKind),
+        rooms.ReceiptsMoved(room_id=ID, is_read=True, seqs=((ID, 4),)),
+        rooms.ReceiptsMoved(room_id=ID, is_read=False, seqs=((ID, 4),)),
+        rooms.TypingChanged(room_id=ID, user=ADA, is_typing=True),
         *(job_changed(state) for state in tracks.JobState),
         sessions.RoomEntered(frame_id="1", room=ROOM, recovered=True),
         sessions.RoomExited(**named),
-        sessions.MessageAccepted(frame_id="1", message_id=ID, seq=7, at=NOON),
+        sessions.ActDone(**named, event=room_event(EventKind.MESSAGE_POSTED)),
+        sessions.ActDone(**named, event=None),
         sessions.HistoryRead(**named, history=history),
         sessions.CommandFailed(frame_id="1", code=RejectCode.NOT_A_MEMBER, detail="Enter first."),
         sessions.CommandFailed(frame_id="1", code=None, detail="Nobody knows."),
@@ -295,6 +339,16 @@ SAID: dict[str, list[dict[str, Any]]] = {
             "text": "salut",
         }
     ],
+    "message.edit": [{"room": str(ID), "message_id": str(ID), "text": "salut"}],
+    "message.delete": [{"room": str(ID), "message_id": str(ID), "reason": "spam"}],
+    "message.react": [{"room": str(ID), "message_id": str(ID), "emoji": "\N{SPARKLES}"}],
+    "message.unreact": [{"room": str(ID), "message_id": str(ID), "emoji": "\N{SPARKLES}"}],
+    "message.pin": [{"room": str(ID), "message_id": str(ID)}],
+    "message.unpin": [{"room": str(ID), "message_id": str(ID)}],
+    "receipt.read": [{"room": str(ID), "seq": 4}],
+    "receipt.delivered": [{"room": str(ID), "seq": 4}],
+    "typing.start": [{"room": str(ID)}],
+    "typing.stop": [{"room": str(ID)}],
     "room.history": [{"room": str(ID), "limit": 7}],
     "ops.watch": [{}],
     "ops.unwatch": [{}],
