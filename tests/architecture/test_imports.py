@@ -16,6 +16,7 @@ HOMES = {
     "asyncpg": ("persistence/",),
     "redis": ("persistence/",),
     "av": ("codecs/", "actors/encoding/worker.py"),
+    "PIL": ("codecs/",),
     "soundfile": ("codecs/",),
     "soxr": ("codecs/",),
     "prometheus_client": ("gateway/metrics.py",),
