@@ -43,6 +43,15 @@ class StartFrame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StartThumbnailFrame:
+    """To a worker for pictures, first: make a small one within these limits."""
+
+    max_edge_px: int = 480
+    max_cpu_seconds: int = 30
+    max_memory_bytes: int = 1024**3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreditFrame:
     """To the worker: so many more segments may be sent."""
 
@@ -128,8 +137,19 @@ class FinishedFrame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThumbnailFrame:
+    """From a worker for pictures, last: the small picture, as in `veza.codecs.thumbnail.Thumbnail`."""
+
+    picture_width_px: int
+    picture_height_px: int
+    width_px: int
+    height_px: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FailedFrame:
-    """From the worker, last: the file is at fault (see `Fault`); do not try again."""
+    """From the worker, last: the file is at fault (`Fault`, `PictureFault`); do not try again."""
 
     fault: str
     detail: str
@@ -144,6 +164,7 @@ class BrokenFrame:
 
 Frame = (
     StartFrame
+    | StartThumbnailFrame
     | CreditFrame
     | ReadyFrame
     | ProbedFrame
@@ -152,6 +173,7 @@ Frame = (
     | ProgressFrame
     | PeaksFrame
     | FinishedFrame
+    | ThumbnailFrame
     | FailedFrame
     | BrokenFrame
 )

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,11 +26,19 @@ from veza.actors.encoding.frames import (
     FrameReader,
     SegmentFrame,
     StartFrame,
+    StartThumbnailFrame,
     encode_frame,
 )
 
 RECEIVE_BYTES = 256 * 1024
 CLOSING_GRACE_SECONDS = 2.0  # between the end of the stream and the end of the process
+
+Start = StartFrame | StartThumbnailFrame
+WORKERS: Mapping[type[Start], str] = {
+    StartFrame: "veza.actors.encoding.worker",
+    StartThumbnailFrame: "veza.actors.encoding.picture_worker",
+}
+"""The module that does what each first frame asks for."""
 
 OnFrame = Callable[[Frame], None]
 OnExit = Callable[[int, int | None], None]
@@ -46,14 +54,12 @@ class EncoderProcess:
     (`protocol_error` says why). Raises `OSError` if no process can be started.
     """
 
-    def __init__(
-        self, source_fd: int, start: StartFrame, *, on_frame: OnFrame, on_exit: OnExit
-    ) -> None:
+    def __init__(self, source_fd: int, start: Start, *, on_frame: OnFrame, on_exit: OnExit) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_frame, self._on_exit = on_frame, on_exit
         self._reader = FrameReader()
         self._frames: deque[Frame] = deque()
-        self._credit = start.window
+        self._credit = start.window if isinstance(start, StartFrame) else 0
         self._outgoing = bytearray()
         self._paused = self._stream_ended = False
         self._closed: asyncio.Future[None] = self._loop.create_future()
@@ -62,7 +68,7 @@ class EncoderProcess:
         self._socket.setblocking(False)
         try:
             with theirs:
-                self._process = _spawn(theirs.fileno(), source_fd)
+                self._process = _spawn(WORKERS[type(start)], theirs.fileno(), source_fd)
         except OSError:
             self._socket.close()
             raise
@@ -218,12 +224,12 @@ class EncoderProcess:
         self._on_exit(code, -code if code < 0 else None)
 
 
-def _spawn(socket_fd: int, source_fd: int) -> subprocess.Popen[bytes]:
-    # No pipe for its errors: it is silent from the moment it reads the file (see `worker`), and
+def _spawn(module: str, socket_fd: int, source_fd: int) -> subprocess.Popen[bytes]:
+    # No pipe for its errors: it is silent from the moment it reads the file (see `child`), and
     # what it says before that (a broken installation) belongs in the node's own log.
     numbers = (str(number) for number in (socket_fd, source_fd, os.getpid()))
     return subprocess.Popen(  # noqa: S603  # our own interpreter and module
-        [sys.executable, "-m", "veza.actors.encoding.worker", *numbers],
+        [sys.executable, "-m", module, *numbers],
         stdin=subprocess.DEVNULL,
         pass_fds=(socket_fd, source_fd),
         env=_environment(),

@@ -5,11 +5,7 @@ deterministic, so a resumed worker encodes from the start and leaves out what is
 packets behind a cut depend on what the encoder saw before it, and this way they are the same bytes.
 """
 
-import os
-import socket
 import sys
-import traceback
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -20,14 +16,11 @@ import av.subtitles.codeccontext  # what av would import at the first file, behi
 import av.subtitles.stream
 
 from veza.actors.encoding import sandbox
+from veza.actors.encoding.child import Channel, fall_silent, run_worker
 from veza.actors.encoding.frames import (
-    BrokenFrame,
-    CreditFrame,
     FailedFrame,
     FinishedFrame,
-    Frame,
     FrameError,
-    FrameReader,
     InitFrame,
     PeaksFrame,
     ProbedFrame,
@@ -36,7 +29,6 @@ from veza.actors.encoding.frames import (
     RenditionField,
     SegmentFrame,
     StartFrame,
-    encode_frame,
 )
 from veza.codecs.pipeline import (
     Event,
@@ -48,49 +40,6 @@ from veza.codecs.pipeline import (
     encode,
 )
 from veza.codecs.source import Fault, Limits, MediaError
-
-RECEIVE_BYTES = 4_096
-SOURCE_BUFFER_BYTES = 256 * 1024
-MAX_TRACEBACK = 8_000
-
-
-class ParentGoneError(Exception):
-    """Nobody listens any more."""
-
-
-class Channel:
-    """The worker's end: blocking, one frame at a time, segments only against credit."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self._reader = FrameReader()
-        self._received: deque[Frame] = deque()
-        self._credit = 0
-
-    def receive(self) -> Frame:
-        while not self._received:
-            data = self._connection.recv(RECEIVE_BYTES)
-            if not data:
-                raise ParentGoneError
-            self._received.extend(self._reader.feed(data))
-        return self._received.popleft()
-
-    def send(self, frame: Frame) -> None:
-        try:
-            self._connection.sendall(encode_frame(frame))
-        except (BrokenPipeError, ConnectionResetError) as error:
-            raise ParentGoneError from error
-
-    def grant(self, segments: int) -> None:
-        self._credit += segments
-
-    def send_segment(self, frame: SegmentFrame) -> None:
-        """Send when the parent has room: encoding waits with us, and nothing piles up."""
-        while not self._credit:
-            if isinstance(granted := self.receive(), CreditFrame):
-                self.grant(granted.segments)
-        self._credit -= 1
-        self.send(frame)
 
 
 class EncoderThreads:
@@ -108,25 +57,7 @@ class EncoderThreads:
             future.result()
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run one job; the exit code is 0 if the parent was told how it ended."""
-    socket_fd, source_fd, parent_pid = map(int, arguments)
-    channel = Channel(socket.socket(fileno=socket_fd))
-    source = os.fdopen(source_fd, "rb", SOURCE_BUFFER_BYTES)
-    try:
-        try:
-            _serve(channel, source, parent_pid)
-        except ParentGoneError:
-            raise
-        except Exception:  # noqa: BLE001  # this process has no log: the node reports it
-            channel.send(BrokenFrame(traceback=traceback.format_exc()[-MAX_TRACEBACK:]))
-            return os.EX_SOFTWARE
-    except ParentGoneError:
-        return os.EX_TEMPFAIL
-    return os.EX_OK
-
-
-def _serve(channel: Channel, source: BinaryIO, parent_pid: int) -> None:
+def serve(channel: Channel, source: BinaryIO, parent_pid: int) -> None:
     start = channel.receive()
     if not isinstance(start, StartFrame):
         raise FrameError("the first frame starts a job")
@@ -143,11 +74,7 @@ def _serve(channel: Channel, source: BinaryIO, parent_pid: int) -> None:
 
 
 def _shut_in(start: StartFrame, parent_pid: int) -> tuple[EncoderThreads, tuple[str, ...]]:
-    # What a decoder prints about a stranger's file is not for the node's log.
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, sys.stdout.fileno())
-    os.dup2(silence, sys.stderr.fileno())
-    os.close(silence)
+    fall_silent()
     notes = sandbox.enter(
         cpu_seconds=start.max_cpu_seconds,
         memory_bytes=start.max_memory_bytes,
@@ -237,4 +164,4 @@ def _finish(event: Finished, channel: Channel) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_worker(sys.argv[1:], serve))

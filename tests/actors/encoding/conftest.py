@@ -37,13 +37,13 @@ def source_of():
 class Run:
     """One worker under way, its frames and its end."""
 
-    def __init__(self, source_fd, on_frame=None, **start):
-        start.setdefault("stored", {})
-        start.setdefault("segment_seconds", 2)
+    def __init__(self, source_fd, on_frame=None, start=None, **options):
+        if start is None:
+            start = StartFrame(**{"stored": {}, "segment_seconds": 2, **options})
         self.frames, self.exits, self._then = [], [], on_frame
         self.process = EncoderProcess(
             source_fd,
-            StartFrame(**start),
+            start,
             on_frame=self._on_frame,
             on_exit=lambda code, signal: self.exits.append((code, signal)),
         )
