@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -86,7 +87,8 @@ class JobsActor(DatabaseActor):
                 raise RefusedError(
                     RejectCode.INVALID_STATE, "Only a failed or cancelled job can be retried."
                 ) from error
-            await tracks.delete_renditions(conn, ended.track_id)
+            if ended.track_id is not None:
+                await tracks.delete_renditions(conn, ended.track_id)
         self._tell_dispatcher(JobQueued())
         return JobDescribed(job=job)
 
@@ -101,12 +103,15 @@ class JobsActor(DatabaseActor):
 
     # --- for the node's own actors ---
 
-    async def receiveMsg_ClaimJob(self, _command: ClaimJob, _sender: Address) -> JobClaimed:
+    async def receiveMsg_ClaimJob(self, command: ClaimJob, _sender: Address) -> JobClaimed:
         async with self.connection() as conn:
             claimed = await jobs.claim_job(
-                conn, node_id=self.node_id, lease_seconds=self.lease_seconds
+                conn,
+                node_id=self.node_id,
+                lease_seconds=self.lease_seconds,
+                types=command.types,
             )
-        return JobClaimed(job_id=claimed.job.id if claimed else None)
+        return JobClaimed(job=claimed.job if claimed else None)
 
     async def receiveMsg_LoadAssignment(
         self, command: LoadAssignment, _sender: Address
@@ -136,8 +141,8 @@ class JobsActor(DatabaseActor):
                 state=command.state,
                 progress=command.progress,
             )
-            job, track = await job_and_track(conn, command.job_id)
-        return JobAdvanced(job=job, track=track, is_cancel_requested=is_cancel_requested)
+            stands = await advanced(conn, command.job_id)
+        return replace(stands, is_cancel_requested=is_cancel_requested)
 
     async def receiveMsg_FailJob(self, command: FailJob, _sender: Address) -> JobAdvanced:
         async with self._holding(command.job_id) as conn:
@@ -183,17 +188,19 @@ async def holding(conn: Connection, job_id: UUID, node_id: UUID) -> AsyncIterato
 
 
 async def job_and_track(conn: Connection, job_id: UUID) -> tuple[Job, Track]:
-    """Read a job that exists, and its track."""
-    job = await jobs.get_job(conn, job_id)
-    track = await tracks.get_track(conn, job.track_id) if job else None
-    if job is None or track is None:
-        raise LookupError(f"job {job_id} is not there")
-    return job, track
+    """Read a job that exists and is about a track, and that."""
+    stands = await advanced(conn, job_id)
+    if stands.track is None:
+        raise LookupError(f"job {job_id} is not about a track")
+    return stands.job, stands.track
 
 
 async def advanced(conn: Connection, job_id: UUID) -> JobAdvanced:
     """Say how a job stands after a change that nobody can cancel any more."""
-    job, track = await job_and_track(conn, job_id)
+    job = await jobs.get_job(conn, job_id)
+    if job is None:
+        raise LookupError(f"job {job_id} is not there")
+    track = None if job.track_id is None else await tracks.get_track(conn, job.track_id)
     return JobAdvanced(job=job, track=track, is_cancel_requested=False)
 
 

@@ -46,7 +46,7 @@ from veza.actors.messages.jobs import (
     StoreProbe,
     StoreSegment,
 )
-from veza.actors.messages.tracks import Failure, Job, JobChanged, JobState, Track
+from veza.actors.messages.tracks import Failure, Job, JobChanged, JobState, JobType, Track
 from veza.actors.runtime.address import Address
 from veza.actors.topics import user_topic
 from veza.config.ids import uuid7
@@ -251,7 +251,7 @@ class StreamJobActor(SupervisedActor):
         """Start; `on_start` did."""
 
     def receiveMsg_RenewLease(self, _message: RenewLease, _sender: Address) -> None:
-        self._deliver(DISPATCHER, JobRunning(job_id=self.job_id))
+        self._deliver(DISPATCHER, JobRunning(job_id=self.job_id, type=JobType.TRANSCODE))
         advance = AdvanceJob(job_id=self.job_id, state=self.state, progress=self.progress)
         self._ask(JOBS, advance, _Renewing())
         self.wakeup_after(self.lease_seconds / 3, RenewLease())
@@ -390,7 +390,7 @@ class StreamJobActor(SupervisedActor):
             self.is_ending_sent = True
             self._ask(keeper_of(self.ending), self.ending, _EndingJob(self.ending))
 
-    def _on_ended(self, ending: Ending, job: Job, track: Track) -> None:
+    def _on_ended(self, ending: Ending, job: Job, track: Track | None) -> None:
         self._move(type(ending))
         self.job, self.track, self.progress = job, track, job.progress
         self.told_progress = -1.0

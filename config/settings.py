@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     playback_url_seconds: Annotated[int, Field(ge=60)] = 6 * 3600
 
     max_upload_bytes: Annotated[int, Field(ge=1024)] = 1024 * MEBIBYTE
+    max_attachment_bytes: Annotated[int, Field(ge=1024)] = 25 * MEBIBYTE
     max_track_seconds: Annotated[int, Field(ge=1)] = 6 * 3600
     ladder_kbps: tuple[int, ...] = (64, 128, 256)
     segment_seconds: Annotated[int, Field(ge=1, le=30)] = 6

@@ -1,13 +1,15 @@
 """The durable job queue in SQL: any node may take a job, and takes over that of a node that died.
 
-A job and its track change state together. Where one statement cannot do both (finishing needs
-`tracks.finish_track`) the caller puts the two into one transaction.
+A job and its subject, a track or an attachment, change state together. Where one statement cannot do both
+(finishing needs `tracks.finish_track` or `attachments.set_thumbnail`) the caller puts the two into one
+transaction.
 
 `node_id` is whoever holds the lease; a fresh id for each claim fences two pipelines of one node from
-each other as well. Before a holder writes anything else about the track it calls `hold_lease` in the same
+each other as well. Before a holder writes anything else about the subject it calls `hold_lease` in the same
 transaction: then a job taken over cannot be written to by the node that lost it.
 """
 
+from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
@@ -15,18 +17,20 @@ import asyncpg
 
 from veza.persistence.errors import JobStateError, LeaseLostError
 from veza.persistence.pool import Connection, fetch_one
-from veza.persistence.rows import Author, ClaimedJob, Failure, Job, JobState, QueuedJob
+from veza.persistence.rows import Author, ClaimedJob, Failure, Job, JobState, JobType, QueuedJob
 
 RUNNING: Final = frozenset({JobState.PROBING, JobState.ENCODING, JobState.PACKAGING})
 TOO_MANY_ATTEMPTS: Final = Failure(
     code="too_many_attempts", detail="The encoder stopped unexpectedly each time it tried."
 )
+THUMBNAIL_ATTEMPTS: Final = 3
+"""Fewer than for a track: what takes a decoder down three times would do so a fourth time."""
 FIRST_BACKOFF_SECONDS: Final = 2.0
 LONGEST_BACKOFF_SECONDS: Final = 300.0
 
 _JOB = """
-    j.id, j.type, j.state, j.progress, j.error_code, j.error_detail, j.track_id, j.owner_id,
-    j.created_at, j.updated_at
+    j.id, j.type, j.state, j.progress, j.error_code, j.error_detail, j.track_id, j.attachment_id,
+    j.owner_id, j.created_at, j.updated_at
 """
 _IS_OPEN = "j.state NOT IN ('published', 'failed', 'cancelled')"
 _IS_FREE = "(j.lease_until IS NULL OR j.lease_until < now())"
@@ -36,15 +40,24 @@ _INSERT_JOB = """
     VALUES ($1, 'transcode', 'queued', $2, $3, $4) ON CONFLICT (id) DO NOTHING
 """
 
+_INSERT_THUMBNAIL_JOB = """
+    INSERT INTO jobs (id, type, state, owner_id, attachment_id, max_attempts)
+    VALUES ($1, 'thumbnail', 'queued', $2, $3, $4) ON CONFLICT (id) DO NOTHING
+"""
+
 _GET_JOB = f"SELECT {_JOB} FROM jobs j WHERE j.id = $1"
 
 _NEWEST_JOB_OF_TRACK = f"""
     SELECT {_JOB} FROM jobs j WHERE j.track_id = $1 ORDER BY j.id DESC LIMIT 1
 """
 
+_NEWEST_JOB_OF_ATTACHMENT = f"""
+    SELECT {_JOB} FROM jobs j WHERE j.attachment_id = $1 ORDER BY j.id DESC LIMIT 1
+"""
+
 _LOCK_DUE = f"""
     SELECT j.id, j.attempts, j.max_attempts, j.cancel_requested FROM jobs j
-    WHERE {_IS_OPEN} AND j.run_at <= now() AND {_IS_FREE}
+    WHERE {_IS_OPEN} AND j.run_at <= now() AND {_IS_FREE} AND j.type = ANY ($1::text[])
     ORDER BY j.priority DESC, j.run_at, j.id LIMIT 1
     FOR UPDATE SKIP LOCKED
 """
@@ -52,8 +65,11 @@ _LOCK_DUE = f"""
 _CLAIM = f"""
     UPDATE jobs j SET state = 'queued', progress = 0, attempts = j.attempts + 1, leased_by = $2,
         lease_until = now() + make_interval(secs => $3), updated_at = now()
-    FROM tracks t WHERE j.id = $1 AND t.id = j.track_id
-    RETURNING {_JOB}, j.attempts, j.lease_until, t.source_key, t.filename
+    FROM jobs k LEFT JOIN tracks t ON t.id = k.track_id
+        LEFT JOIN attachments a ON a.id = k.attachment_id
+    WHERE j.id = $1 AND k.id = j.id
+    RETURNING {_JOB}, j.attempts, j.lease_until, coalesce(t.source_key, a.key) AS source_key,
+        coalesce(t.filename, a.filename) AS filename
 """
 
 _RENEW_LEASE = """
@@ -74,7 +90,7 @@ _PUBLISH = f"""
     WHERE j.id = $1 AND j.leased_by = $2 RETURNING {_JOB}
 """
 
-# 'failed' and 'cancelled' are states of tracks too.
+# 'failed' and 'cancelled' are states of tracks too; an attachment without a thumbnail is 'failed'.
 _END = f"""
     WITH ended AS (
         UPDATE jobs j SET state = $3, error_code = $4, error_detail = $5,
@@ -82,6 +98,9 @@ _END = f"""
         WHERE j.id = $1 AND ($2::uuid IS NULL OR j.leased_by = $2) AND {_IS_OPEN} RETURNING *
     ), moved AS (
         UPDATE tracks SET state = $3 WHERE id IN (SELECT track_id FROM ended)
+    ), given_up AS (
+        UPDATE attachments SET state = 'failed'
+        WHERE state = 'processing' AND id IN (SELECT attachment_id FROM ended)
     )
     SELECT {_JOB} FROM ended j
 """
@@ -114,9 +133,14 @@ _RETRY = f"""
     WITH queued AS (
         UPDATE jobs j SET state = 'queued', progress = 0, attempts = 0, error_code = NULL,
             error_detail = NULL, cancel_requested = false, run_at = now(), updated_at = now()
-        WHERE j.id = $1 AND j.state IN ('failed', 'cancelled') RETURNING *
+        WHERE j.id = $1 AND j.state IN ('failed', 'cancelled') AND NOT EXISTS (
+            SELECT FROM attachments a WHERE a.id = j.attachment_id AND a.state = 'expired'
+        ) RETURNING *
     ), moved AS (
         UPDATE tracks SET state = 'processing' WHERE id IN (SELECT track_id FROM queued)
+    ), taken_up AS (
+        UPDATE attachments SET state = 'processing'
+        WHERE id IN (SELECT attachment_id FROM queued)
     )
     SELECT {_JOB} FROM queued j
 """
@@ -124,8 +148,11 @@ _RETRY = f"""
 # Two statements: the primary key orders all states, `jobs_state_idx` one, whatever plan is kept.
 _LIST = f"""
     SELECT {_JOB}, j.priority, j.attempts, j.max_attempts, j.run_at, j.leased_by, j.lease_until,
-        j.cancel_requested, u.username, t.title
-    FROM jobs j JOIN users u ON u.id = j.owner_id JOIN tracks t ON t.id = j.track_id
+        j.cancel_requested, u.username, coalesce(
+            (SELECT t.title FROM tracks t WHERE t.id = j.track_id),
+            (SELECT a.filename FROM attachments a WHERE a.id = j.attachment_id)
+        ) AS title
+    FROM jobs j JOIN users u ON u.id = j.owner_id
     WHERE j.id < $2 AND {{of_state}} ORDER BY j.id DESC LIMIT $1
 """
 _LIST_ALL = _LIST.format(of_state="true")
@@ -148,6 +175,14 @@ async def insert_job(
     return _job(await fetch_one(conn, _GET_JOB, job_id))
 
 
+async def insert_thumbnail_job(
+    conn: Connection, *, job_id: UUID, owner_id: UUID, attachment_id: UUID
+) -> Job:
+    """Queue the thumbnail of an attachment that has no job; the same id again returns the job there is."""
+    await conn.execute(_INSERT_THUMBNAIL_JOB, job_id, owner_id, attachment_id, THUMBNAIL_ATTEMPTS)
+    return _job(await fetch_one(conn, _GET_JOB, job_id))
+
+
 async def get_job(conn: Connection, job_id: UUID) -> Job | None:
     """Return a job, or None."""
     row = await conn.fetchrow(_GET_JOB, job_id)
@@ -157,6 +192,12 @@ async def get_job(conn: Connection, job_id: UUID) -> Job | None:
 async def newest_job_of_track(conn: Connection, track_id: UUID) -> Job | None:
     """Return the track's newest job, or None."""
     row = await conn.fetchrow(_NEWEST_JOB_OF_TRACK, track_id)
+    return None if row is None else _job(row)
+
+
+async def newest_job_of_attachment(conn: Connection, attachment_id: UUID) -> Job | None:
+    """Return the attachment's newest job, or None."""
+    row = await conn.fetchrow(_NEWEST_JOB_OF_ATTACHMENT, attachment_id)
     return None if row is None else _job(row)
 
 
@@ -172,14 +213,22 @@ async def list_jobs(
     return tuple(_queued(row) for row in rows)
 
 
-async def claim_job(conn: Connection, *, node_id: UUID, lease_seconds: float) -> ClaimedJob | None:
+async def claim_job(
+    conn: Connection,
+    *,
+    node_id: UUID,
+    lease_seconds: float,
+    types: Collection[JobType] = tuple(JobType),
+) -> ClaimedJob | None:
     """Take the most urgent job that is due, or whose holder let its lease run out; None if there is none.
+
+    Only jobs of the given types are looked at.
 
     On the way it ends jobs that nobody holds: those to be cancelled, and those that took a node down as
     often as they may. A claimed job is `queued` again, whatever its last holder had come to.
     """
     async with conn.transaction():
-        while (due := await conn.fetchrow(_LOCK_DUE)) is not None:
+        while (due := await conn.fetchrow(_LOCK_DUE, list(types))) is not None:
             if due["cancel_requested"]:
                 await _end(conn, due["id"], None, JobState.CANCELLED, None)
             elif due["attempts"] >= due["max_attempts"]:
@@ -216,17 +265,17 @@ async def set_state(
 
 
 async def finish_job(conn: Connection, job_id: UUID, *, node_id: UUID) -> Job:
-    """End a held job well, in one transaction with `tracks.finish_track`. Raises `LeaseLostError`."""
+    """End a held job well, in one transaction with what it made. Raises `LeaseLostError`."""
     return _held(await conn.fetchrow(_PUBLISH, job_id, node_id), job_id)
 
 
 async def fail_job(conn: Connection, job_id: UUID, *, node_id: UUID, failure: Failure) -> Job:
-    """End a held job, and its track, for a reason that another attempt would not change."""
+    """End a held job, and its subject, for a reason that another attempt would not change."""
     return _held(await _end(conn, job_id, node_id, JobState.FAILED, failure), job_id)
 
 
 async def cancel_job(conn: Connection, job_id: UUID, *, node_id: UUID) -> Job:
-    """End a held job, and its track, as `request_cancel` asked. Raises `LeaseLostError`."""
+    """End a held job, and its subject, as `request_cancel` asked. Raises `LeaseLostError`."""
     return _held(await _end(conn, job_id, node_id, JobState.CANCELLED, None), job_id)
 
 
@@ -276,7 +325,7 @@ async def retry_job(conn: Connection, job_id: UUID) -> Job:
         async with conn.transaction():
             row = await conn.fetchrow(_RETRY, job_id)
     except asyncpg.UniqueViolationError as error:
-        raise JobStateError("the track has another job that is not finished") from error
+        raise JobStateError("its subject has another job that is not finished") from error
     if row is None:
         raise JobStateError(f"job {job_id} has neither failed nor been cancelled")
     return _job(row)
@@ -331,11 +380,12 @@ def _job(row: asyncpg.Record) -> Job:
         failure = Failure(code=row["error_code"], detail=row["error_detail"])
     return Job(
         id=row["id"],
-        type=row["type"],
+        type=JobType(row["type"]),
         state=state,
         progress=row["progress"],
         error=failure,
         track_id=row["track_id"],
+        attachment_id=row["attachment_id"],
         owner_id=row["owner_id"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],

@@ -1,16 +1,17 @@
 """Where bytes of media live: an object is there whole or not at all, and so it stays after a power cut.
 
 All functions block: call them from threads. Keys: `sources/<name>` for what was uploaded,
-`media/<track>/<rendition>/<name>` for what was made of it.
+`media/<track>/<rendition>/<name>` for what was made of it, `attachments/<id>/<name>` for files of messages.
 """
 
 import errno
 import hashlib
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Protocol
 from uuid import UUID, uuid4
@@ -24,7 +25,7 @@ from veza.persistence.errors import (
 )
 
 # No part begins with a dot: no way up, and nothing hidden.
-_KEY: Final = re.compile(r"(sources|media)(/[a-z0-9][a-z0-9._-]{0,99}){1,4}")
+_KEY: Final = re.compile(r"(sources|media|attachments)(/[a-z0-9][a-z0-9._-]{0,99}){1,4}")
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _READ_BYTES: Final = 1024 * 1024
 _INTERRUPTED_SECONDS: Final = 3600.0
@@ -38,6 +39,9 @@ class MediaStore(Protocol):
 
     def read(self, key: str) -> bytes:
         """Return an object. Raises `MediaNotFoundError`."""
+
+    def delete_below(self, key: str) -> None:
+        """Delete every object whose key begins with this one and a slash; harmless if there is none."""
 
     def open_source(self, key: str) -> int:
         """Return a descriptor of an object, for a decoder to seek in; the caller closes it."""
@@ -93,6 +97,11 @@ class LocalMediaStore:
             return self._path(key).read_bytes()
         except FileNotFoundError as error:
             raise MediaNotFoundError(key) from error
+
+    def delete_below(self, key: str) -> None:
+        """See `MediaStore`."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self._path(key))
 
     def open_source(self, key: str) -> int:
         """See `MediaStore`."""

@@ -35,8 +35,18 @@ class TrackState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class JobType(StrEnum):
+    """What a job does: publish a track, or make the thumbnail of an attachment."""
+
+    TRANSCODE = "transcode"
+    THUMBNAIL = "thumbnail"
+
+
 class JobState(StrEnum):
-    """Where a transcode job is; `actors/stream_job.py` holds the table of transitions."""
+    """Where a job is; `actors/stream_job.py` holds the table of transitions.
+
+    One for a thumbnail goes from `queued` by `encoding` to `published`.
+    """
 
     QUEUED = "queued"
     PROBING = "probing"
@@ -57,14 +67,18 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One job as its owner sees it. `progress` runs from 0 to 1."""
+    """One job as its owner sees it. `progress` runs from 0 to 1.
+
+    What it is about is named by the one of `track_id` and `attachment_id` that is not None.
+    """
 
     id: UUID
-    type: str
+    type: JobType
     state: JobState
     progress: float
     error: Failure | None
-    track_id: UUID
+    track_id: UUID | None
+    attachment_id: UUID | None
     owner_id: UUID
     created_at: datetime
     updated_at: datetime
@@ -116,7 +130,10 @@ class ClaimedJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedJob:
-    """One job as operators see it, whatever its state. `leased_by` holds it until `lease_until`."""
+    """One job as operators see it, whatever its state. `leased_by` holds it until `lease_until`.
+
+    `title` is that of the track, or the name of the attached file.
+    """
 
     job: Job
     owner: Author
@@ -128,6 +145,50 @@ class QueuedJob:
     leased_by: UUID | None
     lease_until: datetime | None
     is_cancel_requested: bool
+
+
+class AttachmentState(StrEnum):
+    """How far an attachment is. `processing`: its thumbnail is being made; `failed`: it gets none."""
+
+    PROCESSING = "processing"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file uploaded for a room. `message_id` is None until a message uses it.
+
+    `key` and `thumbnail_key` name its objects in the media store. Sizes in pixels are those of a picture
+    that was decoded, the right way up; with them comes the thumbnail.
+    """
+
+    id: UUID
+    owner_id: UUID
+    room_id: UUID
+    message_id: UUID | None
+    filename: str
+    content_type: str
+    size_bytes: int
+    sha256: bytes
+    key: str
+    state: AttachmentState
+    width_px: int | None
+    height_px: int | None
+    thumbnail_key: str | None
+    thumbnail_width_px: int | None
+    thumbnail_height_px: int | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """The wish of a message to have an attachment for its own."""
+
+    attachment_id: UUID
+    owner_id: UUID
+    room_id: UUID
+    message_id: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,13 @@
 
 root (rest_for_one)
 ├── directory        (family, id) -> address; everything below is lost with it
-├── services         accounts, rooms, room log and writer, media, catalogue, jobs, segments, audit
+├── services         accounts, rooms, room log and writer, media, catalogue, jobs, segments, attachments,
+│                    audit
 ├── rooms            a RoomActor for each room in use
 ├── sessions         a SessionActor for each signed-in connection
 ├── pipelines        an EncodingPipelineActor, with its process, for each encoding
-├── stream_jobs      a StreamJobActor for each job this node holds
+├── stream_jobs      a StreamJobActor for each track's job this node holds
+├── thumbnail_jobs   a ThumbnailJobActor, with its process, for each picture's job this node holds
 └── dispatcher       claims jobs; last, so that nothing is claimed before it can run
 """
 
@@ -17,6 +19,7 @@ from typing import Final
 from uuid import UUID
 
 from veza.actors.accounts import AccountPolicy, AccountsActor
+from veza.actors.attachments import AttachmentsActor
 from veza.actors.audit import AuditActor
 from veza.actors.base import ServiceActor
 from veza.actors.catalogue import CatalogueActor
@@ -26,16 +29,18 @@ from veza.actors.chat.posts import PostsActor
 from veza.actors.chat.room import Bus, RoomActor
 from veza.actors.chat.rooms import RoomLogActor, RoomsActor, RoomWriterActor
 from veza.actors.dispatcher import DispatcherActor
+from veza.actors.encoding.frames import StartThumbnailFrame
 from veza.actors.fanout import FanOut
 from veza.actors.jobs import JobsActor
 from veza.actors.media import MediaActor
-from veza.actors.messages.jobs import StartEncoding, StartJob
+from veza.actors.messages.jobs import JobType, StartEncoding, StartJob
 from veza.actors.messages.sessions import OpenSession
 from veza.actors.pipeline import EncoderLimits, EncodingPipelineActor
 from veza.actors.rate_limit import Rate
 from veza.actors.segments import SegmentsActor
 from veza.actors.session import SessionActor
 from veza.actors.stream_job import StreamJobActor
+from veza.actors.thumbnail_job import ThumbnailJobActor
 from veza.config.settings import Settings
 from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Pool
@@ -51,6 +56,9 @@ from veza.supervisors.child_spec import (
 from veza.supervisors.directory import Directory
 
 DIRECTORY: Final = Ref("directory")
+THUMBNAILERS: Final = 2
+"""How many pictures are made small at once: each takes a process and less than a second."""
+THUMBNAIL_CPU_SECONDS: Final = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,10 +140,25 @@ def build_tree(given: Resources) -> SupervisorSpec:
                 max_children=4 * settings.encoders,
                 starts_with=frozenset({StartJob}),
             ),
+            FamilySpec(
+                name="thumbnail_jobs",
+                family="thumbnail_job",
+                actor=ThumbnailJobActor,
+                kwargs={
+                    "directory": DIRECTORY,
+                    "fan_out": given.fan_out,
+                    "store": given.store,
+                    "start": thumbnail_limits(settings),
+                    "lease_seconds": settings.job_lease_seconds,
+                },
+                restart=Restart.TEMPORARY,
+                max_children=4 * THUMBNAILERS,
+                starts_with=frozenset({StartJob}),
+            ),
             ChildSpec(
                 name="dispatcher",
                 actor=DispatcherActor,
-                kwargs={"directory": DIRECTORY, "slots": settings.encoders},
+                kwargs={"directory": DIRECTORY, "slots": slots(settings)},
                 key=("dispatcher", ""),
             ),
         ),
@@ -170,6 +193,15 @@ def services(given: Resources) -> tuple[ChildSpec, ...]:
             pool | store | directory | {"segment_seconds": settings.segment_seconds},
         ),
         service(
+            "attachments",
+            AttachmentsActor,
+            pool
+            | store
+            | directory
+            | node
+            | {"max_attachment_bytes": settings.max_attachment_bytes},
+        ),
+        service(
             "jobs",
             JobsActor,
             pool | directory | node | {"lease_seconds": settings.job_lease_seconds},
@@ -193,6 +225,11 @@ def own_host(settings: Settings) -> str:
     return url.host if is_usual else f"{url.host}:{url.port}"
 
 
+def slots(settings: Settings) -> Mapping[JobType, int]:
+    """Say how many jobs of each type run at once."""
+    return {JobType.TRANSCODE: settings.encoders, JobType.THUMBNAIL: THUMBNAILERS}
+
+
 def encoder_limits(settings: Settings) -> EncoderLimits:
     """Say what an encoder process makes and what it may use."""
     return EncoderLimits(
@@ -200,5 +237,13 @@ def encoder_limits(settings: Settings) -> EncoderLimits:
         segment_seconds=settings.segment_seconds,
         max_track_seconds=settings.max_track_seconds,
         max_cpu_seconds=settings.encoder_cpu_seconds,
+        max_memory_bytes=settings.encoder_memory_bytes,
+    )
+
+
+def thumbnail_limits(settings: Settings) -> StartThumbnailFrame:
+    """Say what a process that makes a picture small may use: a picture is not a song."""
+    return StartThumbnailFrame(
+        max_cpu_seconds=min(settings.encoder_cpu_seconds, THUMBNAIL_CPU_SECONDS),
         max_memory_bytes=settings.encoder_memory_bytes,
     )

@@ -1,13 +1,14 @@
 """The protocol inside a node between jobs, the actors that carry them out, and their store.
 
-Keys: `("dispatcher", "")` starts jobs, `("stream_job", <job id>)` carries one out,
+Keys: `("dispatcher", "")` starts jobs, `("stream_job", <job id>)` carries out one for a track,
 `("pipeline", <job id>)` encodes for it, `("segments", "")` publishes what was encoded.
+`("thumbnail_job", <job id>)` carries out one for an attachment.
 """
 
 from dataclasses import dataclass
 from uuid import UUID
 
-from veza.persistence.rows import Failure, Job, JobState, QueuedJob, Track
+from veza.persistence.rows import Failure, Job, JobState, JobType, QueuedJob, Track
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,14 +25,15 @@ class CancelRunning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartJob:
-    """Nothing more than a reason to start the stream job it is delivered to."""
+    """Nothing more than a reason to start the actor of the job that it is delivered to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRunning:
-    """A stream job lives on this node and takes one of its slots."""
+    """The actor of a job lives on this node and takes one of its slots."""
 
     job_id: UUID
+    type: JobType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +91,16 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimJob:
-    """Lease the most urgent job that is due. Reply: `JobClaimed`."""
+    """Lease the most urgent job of these types that is due. Reply: `JobClaimed`."""
+
+    types: tuple[JobType, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobClaimed:
-    """`job_id` is None when nothing is due."""
+    """`job` is None when nothing is due."""
 
-    job_id: UUID | None
+    job: Job | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +129,10 @@ class AdvanceJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobAdvanced:
+    """`track` is None if the job is not about one."""
+
     job: Job
-    track: Track
+    track: Track | None
     is_cancel_requested: bool
 
 

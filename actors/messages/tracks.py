@@ -6,7 +6,7 @@ Keys: `("media", "")` stores bytes; `("catalogue", "")` knows tracks; `("jobs", 
 from dataclasses import dataclass
 from uuid import UUID
 
-from veza.persistence.rows import Author, Failure, Job, JobState, Track, TrackState
+from veza.persistence.rows import Author, Failure, Job, JobState, JobType, Track, TrackState
 
 # --- media: bytes in and out of the store ---
 
@@ -192,7 +192,7 @@ class JobDescribed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobChanged:
-    """Volatile news for the owner of a job, by way of the fan-out hub."""
+    """Volatile news for the owner of a track's job, by way of the fan-out hub."""
 
     job: Job
     track: Track

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,7 +11,15 @@ import pytest
 from veza.actors.base import SupervisedActor
 from veza.actors.dispatcher import POLL_SECONDS, DispatcherActor
 from veza.actors.messages.directory import AwaitEnd, Deliver, Ended
-from veza.actors.messages.jobs import ClaimJob, DrainJobs, JobClaimed, JobQueued, JobsDrained
+from veza.actors.messages.jobs import (
+    ClaimJob,
+    DrainJobs,
+    JobClaimed,
+    JobQueued,
+    JobsDrained,
+    StartJob,
+)
+from veza.actors.messages.tracks import Job, JobState, JobType
 from veza.actors.runtime import AsyncioSystemBase, Cell
 from veza.actors.runtime.address import Address
 
@@ -21,6 +30,8 @@ class Queue:
 
     due: list[UUID] = field(default_factory=list)
     claims: list[Address] = field(default_factory=list)
+    types: tuple[JobType, ...] = ()
+    started: list[tuple[str, str]] = field(default_factory=list)
     mourners: dict[str, Address] = field(default_factory=dict)
 
 
@@ -34,13 +45,32 @@ class Surroundings(SupervisedActor):
     def receiveMsg_Deliver(self, message: Deliver, sender: Address) -> None:
         if isinstance(message.message, ClaimJob):
             self.queue.claims.append(sender)
+            self.queue.types = message.message.types
+        elif isinstance(message.message, StartJob):
+            self.queue.started.append(message.key)
 
     def receiveMsg_AwaitEnd(self, message: AwaitEnd, sender: Address) -> None:
         self.queue.mourners[message.key[1]] = sender
 
 
+def job_of(job_id: UUID, kind: JobType) -> Job:
+    moment = datetime.now(UTC)
+    return Job(
+        id=job_id,
+        type=kind,
+        state=JobState.QUEUED,
+        progress=0.0,
+        error=None,
+        track_id=job_id,
+        attachment_id=None,
+        owner_id=job_id,
+        created_at=moment,
+        updated_at=moment,
+    )
+
+
 class World:
-    def __init__(self, runtime: AsyncioSystemBase, slots: int) -> None:
+    def __init__(self, runtime: AsyncioSystemBase, slots: dict[JobType, int]) -> None:
         self.runtime = runtime
         self.queue = Queue()
         self.around = runtime.spawn(Surroundings, {"queue": self.queue})
@@ -52,9 +82,10 @@ class World:
             while not self.queue.claims:
                 await asyncio.sleep(0)
 
-    def answer_claim(self, job_id: UUID | None) -> None:
+    def answer_claim(self, job_id: UUID | None, kind: JobType = JobType.TRANSCODE) -> None:
         asker = self.queue.claims.pop()
-        self.runtime.send_as(self.around, asker, JobClaimed(job_id=job_id))
+        job = None if job_id is None else job_of(job_id, kind)
+        self.runtime.send_as(self.around, asker, JobClaimed(job=job))
 
     async def settle(self) -> None:
         for _ in range(20):
@@ -64,7 +95,7 @@ class World:
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     runtime = AsyncioSystemBase()
-    yield World(runtime, slots=2)
+    yield World(runtime, slots={JobType.TRANSCODE: 2})
     await runtime.shutdown_async(5)
 
 
@@ -109,3 +140,25 @@ async def test_a_drain_is_over_when_the_last_job_has_ended(world: World) -> None
     world.runtime.send_as(world.around, world.queue.mourners[str(job_id)], ended)
 
     assert await draining == JobsDrained()
+
+
+async def test_a_job_of_one_type_takes_no_slot_of_another() -> None:
+    runtime = AsyncioSystemBase()
+    world = World(runtime, {JobType.TRANSCODE: 1, JobType.THUMBNAIL: 1})
+    music, picture = uuid4(), uuid4()
+    await world.claim_asked()
+    assert world.queue.types == (JobType.TRANSCODE, JobType.THUMBNAIL)
+
+    world.answer_claim(music, JobType.TRANSCODE)
+    await world.claim_asked()
+    assert world.queue.types == (JobType.THUMBNAIL,)
+    world.answer_claim(picture, JobType.THUMBNAIL)
+    await world.settle()
+
+    assert world.queue.claims == []
+    assert world.queue.started == [("stream_job", str(music)), ("thumbnail_job", str(picture))]
+    ended = Ended(key=("thumbnail_job", str(picture)), reason="done")
+    runtime.send_as(world.around, world.queue.mourners[str(picture)], ended)
+    await world.claim_asked()
+    assert world.queue.types == (JobType.THUMBNAIL,)
+    await runtime.shutdown_async(5)

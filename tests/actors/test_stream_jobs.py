@@ -26,6 +26,7 @@ from veza.actors.messages.tracks import (
     DescribeTrack,
     JobChanged,
     JobState,
+    JobType,
     MediaRead,
     PublishUpload,
     ReadMaster,
@@ -293,28 +294,28 @@ async def test_a_job_that_waits_for_room_on_the_disk_goes_on_when_there_is_some(
 async def test_a_job_that_is_given_back_at_once_starts_no_encoder(world, alice):
     await world.node.ask(("dispatcher", ""), DrainJobs())
     accepted = await upload(world, alice.author, tone(2))
-    claimed = await world.node.ask(("jobs", ""), ClaimJob())
-    assert claimed.job_id == accepted.job.id
+    claimed = await world.node.ask(("jobs", ""), ClaimJob(types=tuple(JobType)))
+    assert claimed.job.id == accepted.job.id
     pipelines_asked = world.cell("pipelines").messages_in
 
-    key = ("stream_job", str(claimed.job_id))
+    key = ("stream_job", str(claimed.job.id))
     world.node.tell(key, StartJob())
     world.node.tell(key, LeaveJob())
     await world.node.ended(key)
 
     assert world.cell("pipelines").messages_in == pipelines_asked
-    while (await world.node.ask(("jobs", ""), ClaimJob())).job_id is None:
+    while (await world.node.ask(("jobs", ""), ClaimJob(types=tuple(JobType)))).job is None:
         await asyncio.sleep(0.005)  # its row was locked just then
 
 
 async def test_a_job_that_is_cancelled_before_it_has_begun_is_told_as_cancelled(world, alice):
     await world.node.ask(("dispatcher", ""), DrainJobs())
     accepted = await upload(world, alice.author, tone(2))
-    claimed = await world.node.ask(("jobs", ""), ClaimJob())
+    claimed = await world.node.ask(("jobs", ""), ClaimJob(types=tuple(JobType)))
 
-    key = ("stream_job", str(claimed.job_id))
+    key = ("stream_job", str(claimed.job.id))
     world.node.tell(key, StartJob())
-    world.node.tell(key, CancelRunning(job_id=claimed.job_id))
+    world.node.tell(key, CancelRunning(job_id=claimed.job.id))
 
     await news(alice, accepted.track.id, JobState.CANCELLED)
 
