@@ -13,6 +13,7 @@ from veza.config.settings import Settings
 from veza.config.version import version
 from veza.gateway import (
     asyncapi,
+    attachments,
     auth,
     health,
     jobs,
@@ -50,6 +51,7 @@ AREAS: Final = (
     rooms.routes,
     tracks.routes,
     uploads.routes,
+    attachments.routes,
     jobs.routes,
     media.routes,
     health.instance,

@@ -153,8 +153,8 @@ def _form(endpoint: Endpoint) -> Json:
     return {
         "type": "object",
         "description": "The fields come in this order; the file is last.",
-        "properties": {**schema["properties"], "file": file},
-        "required": [*schema["required"], "file"],
+        "properties": {**schema.get("properties", {}), "file": file},
+        "required": [*schema.get("required", ()), "file"],
     }
 
 

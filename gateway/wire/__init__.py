@@ -5,6 +5,12 @@ from the actors' values by name (`of`); events become finished WebSocket frames 
 `openapi.py` reads the same models.
 """
 
+from veza.gateway.wire.attachments import (
+    THUMBNAIL,
+    AttachmentAcceptedView,
+    AttachmentForm,
+    AttachmentView,
+)
 from veza.gateway.wire.bodies import (
     Credentials,
     MessagesQuery,
@@ -66,8 +72,12 @@ from veza.gateway.wire.views import (
 
 __all__ = [
     "CLIENT_FRAMES",
+    "THUMBNAIL",
     "WEBSOCKET_PATH",
     "Acknowledged",
+    "AttachmentAcceptedView",
+    "AttachmentForm",
+    "AttachmentView",
     "Auth",
     "AuthRefresh",
     "ClientFrame",

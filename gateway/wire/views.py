@@ -5,8 +5,9 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field
 
+from veza.actors.messages.attachments import MAX_MESSAGE_ATTACHMENTS
 from veza.actors.messages.rooms import RoomKind
-from veza.actors.messages.tracks import JobState, TrackState
+from veza.actors.messages.tracks import JobState, JobType, TrackState
 from veza.config.settings import Settings
 from veza.gateway.errors import FieldCode, ProblemError
 from veza.gateway.values import (
@@ -79,6 +80,8 @@ class LimitsView(View):
     message_burst: int
     max_upload_bytes: int
     max_track_ms: int
+    max_attachment_bytes: int
+    message_attachments: int = MAX_MESSAGE_ATTACHMENTS
 
 
 class InstanceView(View):
@@ -141,12 +144,15 @@ class TrackView(View):
 
 
 class JobView(View):
+    """What it is about has its id here; the other one is null."""
+
     id: UUID
-    type: str
+    type: JobType
     state: JobState
     progress: float
     error: FailureView | None
-    track_id: UUID
+    track_id: UUID | None
+    attachment_id: UUID | None
     created_at: Time
     updated_at: Time
 
@@ -213,6 +219,7 @@ def limits(settings: Settings) -> LimitsView:
         message_burst=settings.message_burst,
         max_upload_bytes=settings.max_upload_bytes,
         max_track_ms=settings.max_track_seconds * 1000,
+        max_attachment_bytes=settings.max_attachment_bytes,
     )
 
 

@@ -498,11 +498,12 @@ class MemoryActors:
     def add_job(self, track: tracks.Track, state: tracks.JobState) -> tracks.Job:
         job = tracks.Job(
             id=uuid7(),
-            type="transcode",
+            type=tracks.JobType.TRANSCODE,
             state=state,
             progress=0.25,
             error=None,
             track_id=track.id,
+            attachment_id=None,
             owner_id=track.owner.id,
             created_at=now(),
             updated_at=now(),

@@ -9,7 +9,7 @@ from aiohttp import FormData
 
 from veza.actors.messages.common import RejectCode, Rejected, TimedOut
 from veza.actors.messages.tracks import JobState, TrackState
-from veza.gateway.uploads import CHUNK_BYTES
+from veza.gateway.forms import CHUNK_BYTES
 
 UPLOAD = "/api/v1/tracks"
 
