@@ -10,6 +10,7 @@ import orjson
 
 from veza.actors.messages.accounts import User
 from veza.actors.messages.rooms import Membership, ReceiptsMoved, RoomEvent, TypingChanged
+from veza.actors.messages.attachments import AttachmentReady
 from veza.actors.messages.sessions import (
     ActDone,
     CommandFailed,
@@ -20,6 +21,7 @@ from veza.actors.messages.sessions import (
 from veza.actors.messages.tracks import JobChanged, JobState
 from veza.gateway.errors import ProblemError, problem_code
 from veza.gateway.values import time_text
+from veza.gateway.wire.attachments import attachment_ready
 from veza.gateway.wire.framing import text_frame
 from veza.gateway.wire.room_events import room_event
 from veza.gateway.wire.tree import Json, unix_text
@@ -94,6 +96,7 @@ class ServerFrame(StrEnum):
     RECEIPT_READ = "receipt.read"
     RECEIPT_DELIVERED = "receipt.delivered"
     TYPING = "typing"
+    ATTACHMENT_READY = "attachment.ready"
     JOB_PROGRESS = "job.progress"
     JOB_DONE = "job.done"
     SERVER_DRAINING = "server.draining"
@@ -246,6 +249,7 @@ _SHAPES: Final[Mapping[type, Callable[[Any], Json]]] = {
     ReceiptsMoved: _receipts_moved,
     TypingChanged: _typing_changed,
     JobChanged: _job_changed,
+    AttachmentReady: attachment_ready,
     RoomEntered: _room_entered,
     RoomExited: _room_exited,
     ActDone: _act_done,

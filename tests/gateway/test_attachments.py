@@ -1,5 +1,6 @@
 """Files of messages over HTTP: taken in chunks, named safely, and served without any right on a page."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -17,6 +18,7 @@ from veza.actors.messages.rooms import CreateRoom, RoomKind
 from veza.config.ids import uuid7
 from veza.gateway.attachments import safe_name
 from veza.gateway.forms import CHUNK_BYTES
+from veza.gateway.wire import ServerFrame, encode_frame
 
 PREFIX = "/api/v1/attachments"
 
@@ -373,6 +375,31 @@ async def test_a_thumbnail_is_shown_when_it_is_there(
 def test_a_name_is_one_that_a_file_may_have_anywhere(given: str, kept: str) -> None:
     assert safe_name(given) == kept
     assert safe_name(kept) == kept
+
+
+@pytest.mark.parametrize("state", [AttachmentState.READY, AttachmentState.FAILED])
+def test_the_frame_of_a_thumbnail_says_where_it_is(state: AttachmentState) -> None:
+    is_ready = state is AttachmentState.READY
+    event = AttachmentReady(
+        room_id=UUID(int=1),
+        attachment_id=UUID(int=2),
+        state=state,
+        width_px=900 if is_ready else None,
+        height_px=600 if is_ready else None,
+        thumbnail_width_px=480 if is_ready else None,
+        thumbnail_height_px=320 if is_ready else None,
+    )
+
+    frame = encode_frame(event)
+
+    told = json.loads(frame[frame.index(b"{") :])
+    assert (told["t"], told["room"]) == (ServerFrame.ATTACHMENT_READY, str(UUID(int=1)))
+    assert (told["d"]["id"], told["d"]["state"]) == (str(UUID(int=2)), state)
+    assert (told["d"]["width"], told["d"]["thumbnail_height"]) == (
+        (900, 320) if is_ready else (None, None)
+    )
+    url = f"{PREFIX}/{UUID(int=2)}/thumbnail"
+    assert told["d"]["thumbnail_url"] == (url if is_ready else None)
 
 
 def test_news_of_a_thumbnail_tell_neither_name_nor_content() -> None:
