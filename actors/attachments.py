@@ -41,6 +41,8 @@ from veza.persistence.pool import Connection, Pool
 DISPATCHER: Final = ("dispatcher", "")
 PICTURES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"})
 """Types that get a thumbnail."""
+MAX_UNUSED: Final = 50
+"""How many files of one account may wait for a message: five messages full of them."""
 SWEEP_SECONDS: Final = 3600.0
 UNUSED_SECONDS: Final = 24 * 3600.0
 SWEEP_ROWS: Final = 200
@@ -79,6 +81,7 @@ class AttachmentsActor(DatabaseActor):
     async def receiveMsg_StoreAttachment(
         self, command: StoreAttachment, _sender: Address
     ) -> AttachmentStored:
+        await self._refuse_hoarding(command.owner.id)
         key = f"{folder_of(command.attachment_id)}/original"
         try:
             size_bytes, digest = await asyncio.to_thread(self.store.finish, command.upload_id, key)
@@ -97,6 +100,12 @@ class AttachmentsActor(DatabaseActor):
         if stored.job is not None:
             self.send(self.directory, Deliver(key=DISPATCHER, message=JobQueued()))
         return stored
+
+    async def _refuse_hoarding(self, owner_id: UUID) -> None:
+        async with self.connection() as conn:
+            if await attachments.count_unused(conn, owner_id) >= MAX_UNUSED:
+                detail = f"{MAX_UNUSED} files wait for a message already."
+                raise RefusedError(RejectCode.RATE_LIMITED, detail)
 
     async def _insert(
         self, command: StoreAttachment, key: str, size_bytes: int, digest: bytes, content_type: str

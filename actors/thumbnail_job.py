@@ -109,6 +109,7 @@ class ThumbnailJobActor(SupervisedActor):
         self.attachment: Attachment | None = None
         self.process: EncoderProcess | None = None
         self.ending: Ending | None = None
+        self.breaking_off: HandBackJob | ConfirmCancel | None = None
         self.is_ending_sent = False
         self.is_leaving = False
         self.sandbox_notes: tuple[str, ...] = ()
@@ -200,8 +201,9 @@ class ThumbnailJobActor(SupervisedActor):
                 self._leave()
             case Answer(tag=_Loading() as tag):
                 self._retry(ATTACHMENTS, LoadThumbnail(job_id=self.job_id), tag)
-            case Answer(tag=_EndingJob(ending=ending) as tag):
-                self._retry(keeper_of(ending), ending, tag)
+            case Answer(tag=_EndingJob(ending=ending)):
+                ending = self.breaking_off or ending
+                self._retry(keeper_of(ending), ending, _EndingJob(ending))
 
     # --- how it is done ---
 
@@ -243,7 +245,8 @@ class ThumbnailJobActor(SupervisedActor):
         self.ending = self.ending or ending
 
     def _break_off(self, ending: HandBackJob | ConfirmCancel) -> None:
-        """End before there is a thumbnail, unless there is one just now."""
+        """End before there is a thumbnail, unless there is one just now that can be stored."""
+        self.breaking_off = self.breaking_off or ending
         self._decide(ending)
         if self.process is not None:
             self.process.kill()  # `WorkerExited` follows when it is gone and reaped

@@ -42,6 +42,11 @@ _SET_THUMBNAIL: Final = f"""
     WHERE a.id = $1 AND a.state = 'processing' RETURNING {_ATTACHMENT}
 """
 
+_COUNT_UNUSED: Final = """
+    SELECT count(*) FROM attachments a
+    WHERE a.owner_id = $1 AND a.message_id IS NULL AND a.state <> 'expired'
+"""
+
 # In one order for everybody, so that no two wait for each other.
 _LOCK: Final = f"{_GET_SOME} ORDER BY a.id FOR UPDATE"
 
@@ -110,6 +115,11 @@ async def insert_attachment(
         if attachment.owner_id != owner_id:
             raise AlreadyExistsError(f"attachment {attachment_id} belongs to another account")
         return attachment, await newest_job_of_attachment(conn, attachment_id)
+
+
+async def count_unused(conn: Connection, owner_id: UUID) -> int:
+    """Return how many attachments of an account wait for a message."""
+    return int(await conn.fetchval(_COUNT_UNUSED, owner_id))
 
 
 async def get_attachment(conn: Connection, attachment_id: UUID) -> Attachment | None:

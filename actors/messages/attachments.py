@@ -19,7 +19,7 @@ class StoreAttachment:
 
     Reply: `AttachmentStored` or `Rejected`.
     `attachment_id` is chosen by the sender: the same command again is harmless. Codes: `not_found`,
-    `payload_too_large`, `storage_full`.
+    `payload_too_large`, `rate_limited` (too many wait for a message), `storage_full`.
     """
 
     attachment_id: UUID

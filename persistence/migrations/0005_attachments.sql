@@ -24,6 +24,7 @@ CREATE TABLE attachments (
     CHECK (num_nulls(width_px, height_px, thumbnail_key, thumbnail_width_px, thumbnail_height_px) IN (0, 5))
 );
 CREATE INDEX attachments_message_idx ON attachments (message_id) WHERE message_id IS NOT NULL;
+CREATE INDEX attachments_owner_unused_idx ON attachments (owner_id) WHERE message_id IS NULL;
 CREATE INDEX attachments_unused_idx ON attachments (created_at) WHERE message_id IS NULL;
 CREATE INDEX attachments_expired_idx ON attachments (id) WHERE state = 'expired';
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 from collections.abc import AsyncIterator
 from io import BytesIO
@@ -11,7 +12,7 @@ from uuid import uuid4
 import pytest
 from PIL import Image
 
-from veza.actors.attachments import SweepAttachments
+from veza.actors.attachments import MAX_UNUSED, SweepAttachments
 from veza.actors.messages.attachments import (
     AttachmentRead,
     AttachmentReady,
@@ -308,6 +309,28 @@ async def test_a_job_that_is_broken_off_at_once_starts_no_process(
     assert files_of(world, done.attachment) == ["original"]
 
 
+async def test_a_job_that_waits_for_room_on_the_disk_can_be_cancelled(world, alice, room):
+    await world.node.ask(("dispatcher", ""), DrainJobs())
+    done = await stored(world, alice.author, room, PICTURE)
+    await world.node.ask(("jobs", ""), ClaimJob(types=(JobType.THUMBNAIL,)))
+    key = ("thumbnail_job", str(done.job.id))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # to this process: a full disk
+    try:
+        world.node.tell(key, StartJob())
+        _pid, cell = await process_of(world, done.job)
+        async with asyncio.timeout(30):
+            while cell.instance.inspect()["ending"] != "StoreThumbnail":
+                await asyncio.sleep(0.005)
+        world.node.tell(key, CancelRunning(job_id=done.job.id))
+        await world.node.ended(key)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    job = await described_job(world, done.job, alice.author)
+    assert job.state is JobState.CANCELLED
+
+
 async def test_who_lost_the_lease_changes_nothing(world, alice, room):
     done = await stored(world, alice.author, room, PICTURE)
     await news(alice, done.attachment)
@@ -381,6 +404,27 @@ async def test_what_cannot_be_an_attachment_leaves_no_file(world, alice, room):
 
     folder: Path = world.store._root / "attachments"
     assert not folder.exists() or list(folder.iterdir()) == []
+
+
+async def test_nobody_hoards_files_that_no_message_uses(world, alice, room, pool):
+    bob = await world.person("bob")
+    async with pool.acquire() as conn:
+        await conn.execute(
+            """INSERT INTO attachments
+                   (id, owner_id, room_id, filename, content_type, size_bytes, sha256, key, state)
+               SELECT gen_random_uuid(), $1, $2, 'x', 'text/plain', 1, '', '', 'ready'
+               FROM generate_series(1, $3)""",
+            alice.author.id,
+            room.id,
+            MAX_UNUSED,
+        )
+
+    refused = await upload(world, alice.author, room, b"one more")
+    assert refused.code is RejectCode.RATE_LIMITED
+    await stored(world, bob, room, b"one of another")
+    async with pool.acquire() as conn:
+        await conn.execute("UPDATE attachments SET message_id = gen_random_uuid()")
+    await stored(world, alice.author, room, b"one more")
 
 
 @pytest.fixture

@@ -182,3 +182,18 @@ def test_uploads_survive_a_restart_and_interrupted_writes_do_not(tmp_path: Path)
     again = LocalMediaStore(tmp_path)
     assert files(tmp_path) == [KEY, "partial/young", f"uploads/{upload_id}"]
     assert again.write_chunk(upload_id, 3, b"def") == 6
+
+
+def test_all_objects_below_a_key_are_deleted_and_no_other(store: MediaStore) -> None:
+    for key in ("attachments/0190/original", "attachments/0190/small.webp", "attachments/01901/x"):
+        store.put(key, b"bytes")
+
+    store.delete_below("attachments/0190")
+    store.delete_below("attachments/0190")
+
+    for name in ("original", "small.webp"):
+        with pytest.raises(MediaNotFoundError):
+            store.read(f"attachments/0190/{name}")
+    assert store.read("attachments/01901/x") == b"bytes"
+    with pytest.raises(InvalidKeyError):
+        store.delete_below("attachments")
