@@ -217,6 +217,12 @@ class FanOut:
             outbox.topics.discard(topic)
             self.discard(topic, outbox)
 
+    def hand_out(self, name: str) -> int:
+        """Give subscribers now what waits for the end of this turn; return the event they have come to."""
+        topic = self._topics[name]
+        self._spread(topic)
+        return topic.told_seq
+
     def expel(self, name: str, owner: UUID) -> None:
         """Deliver no more of the topic to anybody of one owner; what was told until now still is."""
         topic = self._topics.get(name)

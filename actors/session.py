@@ -329,9 +329,11 @@ class SessionActor(SupervisedActor):
         if tag.frame_id is not None:
             greeting = RoomEntered(frame_id=tag.frame_id, room=room, recovered=recovered)
         if self.fan_out.is_subscribed(room_topic(room.id), self._opened()[1]):
-            # What was missed was delivered already; a client that lost it has to reload.
+            # What was missed was delivered already; a client that lost it has to reload, up to where the
+            # stream it gets stands at this very frame.
             if greeting is not None:
-                self._opened()[1].push(replace(greeting, recovered=False))
+                told = replace(room, seq=self.fan_out.hand_out(room_topic(room.id)))
+                self._opened()[1].push(replace(greeting, room=told, recovered=False))
             self._changed(room.id)
         else:
             self._deliver_from(room, after_seq, greeting)

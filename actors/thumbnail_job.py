@@ -45,10 +45,9 @@ from veza.actors.messages.jobs import (
 )
 from veza.actors.messages.tracks import Failure, JobState, JobType
 from veza.actors.pipeline import LookStalled, WorkerBrokenError, WorkerExited, WorkerSpoke
-from veza.actors.room import room_topic
 from veza.actors.runtime.address import Address
-from veza.actors.session import user_topic
 from veza.actors.stream_job import RETRY_SECONDS, AskAgain, RenewLease
+from veza.actors.topics import room_topic, user_topic
 from veza.codecs.thumbnail import PictureFault
 from veza.persistence.media_store import MediaStore
 

@@ -27,7 +27,6 @@ from veza.actors.messages.attachments import (
     StoreAttachment,
 )
 from veza.actors.messages.common import Key, Rejected
-from veza.actors.messages.rooms import DescribeRoom, RoomDescribed
 from veza.config.ids import uuid7
 from veza.gateway import wire
 from veza.gateway.answers import bytes_answer, is_known, json_answer, ranged_answer
@@ -36,7 +35,7 @@ from veza.gateway.errors import ProblemCode, ProblemError, expect
 from veza.gateway.forms import check_form, drop, receive
 from veza.gateway.keys import ACTORS, SETTINGS
 from veza.gateway.rates import RatePolicy
-from veza.gateway.rooms import ROOMS, author_of
+from veza.gateway.rooms import author_of, require
 from veza.gateway.uploads import PUBLISH_SECONDS
 from veza.gateway.values import printable
 
@@ -71,7 +70,7 @@ async def upload_attachment(request: web.Request, room_id: UUID, who: Identified
     """Take a file for a message to this room: form field `file`. Unused, it goes after a day."""
     limit_bytes = request.app[SETTINGS].max_attachment_bytes
     check_form(request, limit_bytes)
-    await require_room_reader(request, room_id, who)
+    await require(request, room_id, who, "POST")
     upload_id = uuid7()
     _, filename = await receive(request, upload_id, wire.AttachmentForm, limit_bytes)
     command = StoreAttachment(
@@ -166,18 +165,8 @@ async def visible_attachment(
     attachment = expect(reply, AttachmentShown).attachment
     if attachment.message_id is None and attachment.owner_id != who.user.id:
         raise ProblemError(ProblemCode.NOT_FOUND)
-    await require_room_reader(request, attachment.room_id, who)
+    await require(request, attachment.room_id, who, "READ")
     return attachment
-
-
-async def require_room_reader(
-    request: web.Request,
-    room_id: UUID,
-    who: Identified,  # noqa: ARG001  # rooms are public as yet: whoever is signed in may read them
-) -> None:
-    """Refuse whoever may not read a room; raises `ProblemError`."""
-    reply = await request.app[ACTORS].ask(ROOMS, DescribeRoom(room_id=room_id))
-    expect(reply, RoomDescribed)
 
 
 def opens_in_browsers(attachment: Attachment) -> bool:

@@ -55,7 +55,12 @@ _BIND: Final = """
     FROM unnest($1::uuid[], $2::uuid[]) AS wanted (id, message_id) WHERE a.id = wanted.id
 """
 
-_EXPIRE_OF_MESSAGES: Final = "UPDATE attachments SET state = 'expired' WHERE message_id = ANY ($1)"
+# With their rooms: another room may have a message of the same id.
+_EXPIRE_OF_MESSAGES: Final = """
+    UPDATE attachments a SET state = 'expired'
+    FROM unnest($1::uuid[], $2::uuid[]) AS w (room, message)
+    WHERE a.room_id = w.room AND a.message_id = w.message
+"""
 
 # One whose thumbnail is being made waits, here and below: its job would store a file that nobody knows of.
 _EXPIRE_UNUSED: Final = """
@@ -199,9 +204,10 @@ def _is_free(
     )
 
 
-async def expire_attachments_of(conn: Connection, message_ids: Collection[UUID]) -> None:
-    """Make the attachments of deleted messages nobody's, in the transaction that deletes these."""
-    await conn.execute(_EXPIRE_OF_MESSAGES, list(message_ids))
+async def expire_attachments_of(conn: Connection, messages: Collection[tuple[UUID, UUID]]) -> None:
+    """Make the attachments of deleted messages, (room, message), nobody's, in the same transaction."""
+    rooms, ids = [room for room, _ in messages], [message for _, message in messages]
+    await conn.execute(_EXPIRE_OF_MESSAGES, rooms, ids)
 
 
 async def expire_unused(conn: Connection, *, older_than_seconds: float, limit: int) -> None:

@@ -13,7 +13,6 @@ from uuid import UUID
 from veza.persistence.room_changes import (
     Act,
     Ban,
-    Binding,
     Changes,
     Head,
     Key,
@@ -40,7 +39,7 @@ from veza.persistence.room_rows import (
     Unstored,
     takes_rights,
 )
-from veza.persistence.rows import Author
+from veza.persistence.rows import Author, Binding
 
 MAX_EMOJI_EACH: Final = 20
 """How many different emoji one user may put on one message."""
@@ -92,7 +91,15 @@ class Batch:
             return []
         if self._refusal(event, head) is not None or self._post_refusal(event) is not None:
             return []
-        return [(each.id, event.author.id, event.room_id, key) for each in post.attachments]
+        return [
+            Binding(
+                attachment_id=each.id,
+                owner_id=event.author.id,
+                room_id=event.room_id,
+                message_id=key,
+            )
+            for each in post.attachments
+        ]
 
     def _refusal(self, event: NewEvent, head: Head) -> Appended | None:
         if event.author.id not in self.users:

@@ -9,9 +9,6 @@ from veza.persistence.room_rows import Post, Role, RoomEvent
 Key = tuple[UUID, UUID]
 """A room and one of its messages or users."""
 
-Binding = tuple[UUID, UUID, UUID, UUID]
-"""An attachment, its owner, and the room and message it is to hang on."""
-
 
 @dataclass(slots=True)
 class Head:

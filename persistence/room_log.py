@@ -4,15 +4,15 @@ The row of a room in `room_heads` is locked from before its `seq` is read until 
 of a room is total whoever writes, on any number of nodes (docs/adr/0003-who-hands-out-seq.md).
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
 import asyncpg
 
+from veza.persistence.attachments import bind_attachments
 from veza.persistence.pool import Connection
-from veza.persistence.room_changes import Binding
 from veza.persistence.room_events import EVENT_COLUMNS, EVENT_TABLES, current_of, event_of
 from veza.persistence.room_loading import load_batch
 from veza.persistence.room_rows import (
@@ -26,9 +26,6 @@ from veza.persistence.room_rows import (
 from veza.persistence.room_store import store_batch
 
 LAST_SEQ: Final = 2**63 - 1
-
-BindAttachments = Callable[[Connection, Sequence[Binding]], Awaitable[Sequence[UUID]]]
-"""Makes attachments those of a message about to be stored; returns the ids of those it could not bind."""
 
 _READ_FORWARD = f"""
     SELECT {EVENT_COLUMNS} FROM {EVENT_TABLES}
@@ -50,16 +47,7 @@ _COUNT_REACTIONS = """
 """
 
 
-async def _bind_none(_conn: Connection, wanted: Sequence[Binding]) -> Sequence[UUID]:
-    return [binding[0] for binding in wanted]
-
-
-async def append_events(
-    conn: Connection,
-    events: Sequence[NewEvent],
-    *,
-    bind_attachments: BindAttachments = _bind_none,
-) -> list[Appended]:
+async def append_events(conn: Connection, events: Sequence[NewEvent]) -> list[Appended]:
     """Store a batch in one transaction and say, in the same order, what became of each event.
 
     A message whose id its room has already, or that is in the batch twice, is answered with the first
@@ -78,7 +66,7 @@ async def append_events(
         results: list[Appended] = []
         for event in events:
             bindings = () if event.details is None else batch.bindings(event)
-            if bindings and not await _bind(conn, bindings, bind_attachments):
+            if bindings and await bind_attachments(conn, bindings):
                 results.append(Unstored.UNKNOWN_ATTACHMENT)
             else:
                 results.append(batch.place(event))
@@ -135,16 +123,3 @@ def _reacted(event: RoomEvent, reactions: dict[UUID, list[Reaction]]) -> RoomEve
         return event
     state = replace(event.state, reactions=tuple(reactions[event.message_id]))
     return replace(event, state=state)
-
-
-async def _bind(
-    conn: Connection, bindings: Sequence[Binding], bind_attachments: BindAttachments
-) -> bool:
-    """Bind all of a message's attachments or none."""
-    savepoint = conn.transaction()
-    await savepoint.start()
-    if await bind_attachments(conn, bindings):
-        await savepoint.rollback()
-        return False
-    await savepoint.commit()
-    return True

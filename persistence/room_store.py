@@ -6,6 +6,7 @@ All of it is guarded by the locks on `room_heads` that loading the batch took.
 from collections.abc import Sequence
 from uuid import UUID, uuid5
 
+from veza.persistence.attachments import expire_attachments_of
 from veza.persistence.audit import insert_act
 from veza.persistence.pool import Connection
 from veza.persistence.room_batch import Batch
@@ -167,6 +168,8 @@ async def store_batch(conn: Connection, batch: Batch) -> None:
         await _store_fates(conn, {key: batch.fates[key] for key in changes.fates})
     if batch.reacted or changes.unreacted:
         await _store_reactions(conn, batch)
+    if changes.unreacted:
+        await expire_attachments_of(conn, changes.unreacted)
     if changes.unmentioned:
         await conn.execute(_DELETE_MENTIONS, *columns(2, changes.unmentioned))
     if changes.mentions:

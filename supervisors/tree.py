@@ -183,7 +183,7 @@ def services(given: Resources) -> tuple[ChildSpec, ...]:
         service("room_log", RoomLogActor, pool),
         service("room_writer", RoomWriterActor, pool),
         service("pointers", PointersActor, pool),
-        service("posts", PostsActor, pool),
+        service("posts", PostsActor, pool | directory),
         service(
             "media", MediaActor, pool | store | {"max_upload_bytes": settings.max_upload_bytes}
         ),

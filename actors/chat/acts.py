@@ -68,11 +68,12 @@ def lookup(
 ) -> tuple[Key, object] | None:
     """Return what deciding an act needs to know first, and who knows it."""
     match command.act:
-        case PostMessage(attachments=attachments) if content is not None:
+        case PostMessage(message_id=message_id, attachments=attachments) if content is not None:
             if not (attachments or content.mentions or content.tracks):
                 return None
             return POSTS, PreparePost(
                 room_id=room_id,
+                message_id=message_id,
                 author_id=command.by.id,
                 names=content.mentions,
                 attachments=attachments,

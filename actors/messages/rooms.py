@@ -441,6 +441,7 @@ class PreparePost:
     """
 
     room_id: UUID
+    message_id: UUID
     author_id: UUID
     names: frozenset[str] = frozenset()
     attachments: tuple[UUID, ...] = ()

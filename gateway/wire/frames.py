@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
+from veza.actors.messages.attachments import AttachmentState
 from veza.actors.messages.rooms import EventKind, Measure, Role, RoomKind
 from veza.gateway.values import Time, View
 from veza.gateway.wire.ops import ActorRowView, NodeFiguresView
@@ -223,6 +224,18 @@ class TypingView(View):
     is_typing: bool
 
 
+class AttachmentReadyView(View):
+    """A file's picture was decoded, or could not be."""
+
+    id: UUID
+    state: AttachmentState
+    width: int | None
+    height: int | None
+    thumbnail_url: str | None
+    thumbnail_width: int | None
+    thumbnail_height: int | None
+
+
 class RoomEventView(View):
     """One durable event, as it was told when it happened."""
 
@@ -343,6 +356,7 @@ SERVER_FRAMES: Final[Mapping[str, FrameShape]] = {
     ServerFrame.RECEIPT_READ: _volatile(ReceiptsView),
     ServerFrame.RECEIPT_DELIVERED: _volatile(ReceiptsView),
     ServerFrame.TYPING: _volatile(TypingView),
+    ServerFrame.ATTACHMENT_READY: _volatile(AttachmentReadyView),
     ServerFrame.JOB_PROGRESS: _pushed(JobChangeView, is_volatile=True),
     ServerFrame.JOB_DONE: _pushed(JobChangeView),
     ServerFrame.OPS_TREE: _pushed(TreeChangeView, is_volatile=True),

@@ -9,8 +9,8 @@ from uuid import UUID
 import orjson
 
 from veza.actors.messages.accounts import User
-from veza.actors.messages.rooms import Membership, ReceiptsMoved, RoomEvent, TypingChanged
 from veza.actors.messages.attachments import AttachmentReady
+from veza.actors.messages.rooms import Membership, ReceiptsMoved, RoomEvent, TypingChanged
 from veza.actors.messages.sessions import (
     ActDone,
     CommandFailed,

@@ -348,6 +348,12 @@ class MemoryActors:
         )
         return rooms.EventStored(event=event, is_new=True)
 
+    def on_RequireRight(self, key: Key, command: rooms.RequireRight) -> object:
+        room = self._room(UUID(key[1]))
+        if command.action != "READ" and command.by not in room.members:
+            raise RefusedError(RejectCode.NOT_A_MEMBER, "Enter the room first.")
+        return rooms.RightGranted(room=room.room, role=None)
+
     def on_ReadRoom(self, key: Key, command: rooms.ReadRoom) -> object:
         return self.on_ReadEvents(key, command.read)
 

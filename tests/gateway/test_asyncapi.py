@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import best_match
 
-from veza.actors.messages import rooms, sessions, tracks
+from veza.actors.messages import attachments, rooms, sessions, tracks
 from veza.actors.messages.accounts import Author, User
 from veza.actors.messages.common import RejectCode
 from veza.actors.messages.rooms import EventKind
@@ -40,6 +40,19 @@ FETCHED = "d4571a420e6ffb7fcc7066c95a6db1202f299a3c51daa103d0706bf30f95e626"
 async def document(api: Any) -> dict[str, Any]:
     body: dict[str, Any] = (await api("GET", "/asyncapi.json")).body
     return body
+
+
+def attachment_ready(state: attachments.AttachmentState) -> attachments.AttachmentReady:
+    has_picture = state is attachments.AttachmentState.READY
+    return attachments.AttachmentReady(
+        room_id=ID,
+        attachment_id=ID,
+        state=state,
+        width_px=640 if has_picture else None,
+        height_px=480 if has_picture else None,
+        thumbnail_width_px=480 if has_picture else None,
+        thumbnail_height_px=360 if has_picture else None,
+    )
 
 
 def errors_of(document: Any) -> list[str]:
@@ -217,11 +230,12 @@ def bare(kind: EventKind) -> rooms.RoomEvent:
 def job_changed(state: tracks.JobState) -> tracks.JobChanged:
     job = tracks.Job(
         id=ID,
-        type="transcode",
+        type=tracks.JobType.TRANSCODE,
         state=state,
         progress=0.5,
         error=tracks.Failure(code="unreadable", detail="No sound in it."),
         track_id=ID,
+        attachment_id=None,
         owner_id=ID,
         created_at=NOON,
         updated_at=NOON,
@@ -271,6 +285,7 @@ def samples(actors: Any) -> list[Any]:
         rooms.ReceiptsMoved(room_id=ID, is_read=True, seqs=((ID, 4),)),
         rooms.ReceiptsMoved(room_id=ID, is_read=False, seqs=((ID, 4),)),
         rooms.TypingChanged(room_id=ID, user=ADA, is_typing=True),
+        *(attachment_ready(state) for state in attachments.AttachmentState),
         *(job_changed(state) for state in tracks.JobState),
         sessions.RoomEntered(frame_id="1", room=ROOM, recovered=True),
         sessions.RoomExited(**named),

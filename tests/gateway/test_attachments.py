@@ -15,7 +15,7 @@ from aiohttp import FormData
 from veza.actors.messages import attachments, tracks
 from veza.actors.messages.attachments import AttachmentReady, AttachmentState
 from veza.actors.messages.common import RefusedError, RejectCode, Rejected, TimedOut
-from veza.actors.messages.rooms import CreateRoom, RoomKind
+from veza.actors.messages.rooms import CreateRoom, RoomKind, RoomSettings
 from veza.config.ids import uuid7
 from veza.gateway.attachments import safe_name
 from veza.gateway.forms import CHUNK_BYTES
@@ -115,7 +115,8 @@ def files(actors: Any) -> MemoryAttachments:
 
 @pytest.fixture
 def room_id(api: Any, actors: Any, ada: Any) -> UUID:
-    command = CreateRoom(room_id=uuid7(), creator=author(ada), name="Kitchen", kind=RoomKind.PUBLIC)
+    settings = RoomSettings(name="Kitchen", kind=RoomKind.PUBLIC)
+    command = CreateRoom(room_id=uuid7(), creator=author(ada), settings=settings)
     actors.on_CreateRoom(("rooms", ""), command)
     return command.room_id
 
@@ -246,8 +247,8 @@ async def test_who_may_not_read_the_room_may_not_read_its_files(
     api: Any, actors: Any, files: Any, ada: Any, room_id: UUID
 ) -> None:
     row = files.add_picture(ada, room_id, message_id=uuid4())
-    actors.faults["rooms"] = Rejected(
-        command="DescribeRoom", code=RejectCode.NOT_A_MEMBER, detail="Members only."
+    actors.faults["room"] = Rejected(
+        command="RequireRight", code=RejectCode.NOT_A_MEMBER, detail="Members only."
     )
 
     for address in (f"{PREFIX}/{row.id}", f"{PREFIX}/{row.id}/thumbnail", url_of(row)):

@@ -11,6 +11,7 @@ import pytest
 from veza.persistence import attachments, jobs
 from veza.persistence.errors import AlreadyExistsError
 from veza.persistence.pool import Connection, Pool
+from veza.persistence.room_rows import Room
 from veza.persistence.rows import (
     Attachment,
     AttachmentState,
@@ -20,7 +21,6 @@ from veza.persistence.rows import (
     Job,
     JobState,
     JobType,
-    Room,
 )
 
 DAY = 24 * 3600
@@ -246,7 +246,9 @@ async def test_the_attachments_of_a_deleted_message_are_nobodys(
     message = uuid4()
     await attachments.bind_attachments(conn, [wish(picture, message)])
 
-    await attachments.expire_attachments_of(conn, [message])
+    await attachments.expire_attachments_of(conn, [(uuid4(), message)])  # another room's message
+    assert await attachments.get_attachment(conn, picture.id) is not None
+    await attachments.expire_attachments_of(conn, [(picture.room_id, message)])
 
     assert await attachments.get_attachment(conn, picture.id) is None
     assert await attachments.list_expired(conn, limit=9) == ()  # its job is under way

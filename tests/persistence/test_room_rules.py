@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from veza.persistence import audit, memberships, messages, rooms
+from veza.persistence.attachments import get_attachment, insert_attachment
 from veza.persistence.pool import Connection, Pool
 from veza.persistence.room_batch import MAX_EMOJI_EACH
 from veza.persistence.room_log import LAST_SEQ, append_events, read_events
@@ -374,35 +375,53 @@ async def test_one_user_puts_only_so_many_emoji_on_a_message(log: Log, other: Au
     )
 
 
+async def upload(log: Log) -> Attachment:
+    """A file of the author's that waits for a message in the room."""
+    inserted = await insert_attachment(
+        log.conn,
+        attachment_id=uuid4(),
+        owner_id=log.author.id,
+        room_id=log.room_id,
+        filename="a.png",
+        content_type="image/png",
+        size_bytes=9,
+        sha256=b"",
+        key="a",
+        job_id=None,
+    )
+    assert inserted is not None
+    row, _ = inserted
+    return Attachment(id=row.id, filename="a.png", content_type="image/png", size_bytes=9)
+
+
 async def test_attachments_are_bound_all_or_none_with_the_message(log: Log) -> None:
-    files = [
-        Attachment(id=uuid4(), filename="a.png", content_type="image/png", size_bytes=9, width=1)
-        for _ in range(2)
-    ]
-    bound: list[tuple[UUID, UUID, UUID, UUID]] = []
+    mine, taken = await upload(log), await upload(log)
 
-    async def bind(conn: Connection, wanted: Sequence[tuple[UUID, UUID, UUID, UUID]]) -> list[UUID]:
-        await conn.execute("SELECT 1")
-        bound.extend(wanted)
-        return [each[0] for each in wanted if each[0] == files[1].id]
+    def post(*files: Attachment) -> NewEvent:
+        details = Post(attachments=files)
+        return log.event(EventKind.MESSAGE_POSTED, message_id=uuid4(), details=details)
 
-    good = log.event(
-        EventKind.MESSAGE_POSTED, message_id=uuid4(), details=Post(attachments=(files[0],))
-    )
-    bad = log.event(
-        EventKind.MESSAGE_POSTED, message_id=uuid4(), details=Post(attachments=tuple(files))
-    )
-    results = await append_events(log.conn, [bad, good, good], bind_attachments=bind)
+    assert is_new(*await append_events(log.conn, [post(taken)]))
+    bad, good = post(mine, taken), post(mine)
+    results = await append_events(log.conn, [bad, good, good])
     assert results[0] is Unstored.UNKNOWN_ATTACHMENT
     assert [is_new(result) for result in results] == [False, True, False]
-    assert [each[0] for each in bound] == [files[0].id, files[1].id, files[0].id]
-    assert bound[2] == (files[0].id, log.author.id, log.room_id, good.message_id)
     assert (await log.read(good.message_id)).details == good.details
-    unbound = {"message_id": uuid4(), "details": Post(attachments=(files[0],))}
-    assert await log.add(EventKind.MESSAGE_POSTED, **unbound) is Unstored.UNKNOWN_ATTACHMENT
-    more = {"message_id": good.message_id, "details": Post(attachments=tuple(files))}
+    foreign = Attachment(id=uuid4(), filename="b", content_type="text/plain", size_bytes=1)
+    assert await append_events(log.conn, [post(foreign)]) == [Unstored.UNKNOWN_ATTACHMENT]
+    more = {"message_id": good.message_id, "details": Post(attachments=(mine, taken))}
     assert await log.add(EventKind.MESSAGE_EDITED, **more) is Unstored.UNKNOWN_ATTACHMENT
     assert is_new(await log.add(EventKind.MESSAGE_EDITED, message_id=good.message_id, text="-"))
+
+
+async def test_a_deleted_message_gives_its_files_up(log: Log) -> None:
+    file, message_id = await upload(log), uuid4()
+    details = Post(attachments=(file,))
+    await log.add(EventKind.MESSAGE_POSTED, message_id=message_id, details=details)
+
+    await log.add(EventKind.MESSAGE_DELETED, message_id=message_id)
+
+    assert await get_attachment(log.conn, file.id) is None
 
 
 async def test_a_block_in_either_direction_keeps_messages_from_a_peer(
