@@ -1,0 +1,97 @@
+"""J and L: read pointers and edits go forward only, and unread is what counting gives."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from soak.findings import Violation
+from soak.records import (
+    Counted,
+    History,
+    MarkedRead,
+    Pointer,
+    PointerShown,
+    Row,
+    Shown,
+)
+
+DELETED: Final = "message.deleted"
+EDITED: Final = "message.edited"
+POSTED: Final = "message.posted"
+
+
+def check_pointers(history: History) -> Iterator[Violation]:
+    """J: nobody sees a pointer go back, and none stands before a place that was acked."""
+    users = history.users()
+    shown: dict[tuple[int, str, str], int] = {}
+    marked: dict[tuple[str, str], int] = {}
+    for record in history.of(MarkedRead, Counted, PointerShown):
+        if isinstance(record, PointerShown):
+            yield from went_back(shown, record)
+            continue
+        key = (record.room, users[record.client])
+        if isinstance(record, MarkedRead):
+            marked[key] = max(marked.get(key, 0), record.seq)
+        elif record.read_seq < marked.get(key, 0):
+            text = f"ready tells client {record.client} that it read {record.room} to {record.read_seq}"
+            yield Violation("J", f"{text}; {marked[key]} was acked before")
+    stored = {(each.room, each.user): each.seq for each in history.of(Pointer)}
+    for key, seq in marked.items():
+        if stored.get(key, 0) < seq:
+            text = f"user {key[1]} read {key[0]} to {seq}, which was acked"
+            yield Violation("J", f"{text}; {stored.get(key, 0)} is stored")
+
+
+def went_back(shown: dict[tuple[int, str, str], int], told: PointerShown) -> Iterator[Violation]:
+    """Hold a pointer against the last one that the client was told of the same user."""
+    key = (told.client, told.room, told.user)
+    before = shown.get(key, 0)
+    if told.seq < before:
+        text = f"client {told.client} sees user {told.user} in {told.room} at {told.seq}"
+        yield Violation("J", f"{text}, after {before}")
+    shown[key] = max(before, told.seq)
+
+
+def check_bodies(history: History) -> Iterator[Violation]:
+    """J: in the log nothing is edited past its deletion, and who displayed that shows no text again."""
+    for room, log in history.logs().items():
+        yield from check_log(room, log)
+    gone: set[tuple[int, str, str | None]] = set()
+    for shown in history.of(Shown):
+        key = (shown.client, shown.room, shown.message_id)
+        if shown.kind == DELETED:
+            gone.add(key)
+        elif shown.kind in {POSTED, EDITED} and key in gone and shown.text:
+            text = f"client {shown.client} displays the text of message {shown.message_id}"
+            yield Violation("J", f"{text} of {shown.room} again, at {shown.at:.2f} s")
+
+
+def check_log(room: str, log: Sequence[Row]) -> Iterator[Violation]:
+    """Hold the edits of one room against its messages."""
+    posted: set[str | None] = set()
+    deleted: set[str | None] = set()
+    for row in log:
+        if row.kind == POSTED:
+            posted.add(row.message_id)
+        elif row.kind in {EDITED, DELETED}:
+            where = f"at seq {row.seq} of {room} message {row.message_id}"
+            if row.message_id not in posted:
+                yield Violation("J", f"{where} is changed, and was not posted before")
+            if row.message_id in deleted:
+                yield Violation("J", f"{where} is changed after its deletion")
+            if row.kind == DELETED:
+                deleted.add(row.message_id)
+
+
+def check_unread(history: History) -> Iterator[Violation]:
+    """L: the unread events that `ready` counts are those of the log between the two places it names."""
+    logs = history.logs()
+    for told in history.of(Counted):
+        counted = unread(logs.get(told.room, ()), told.read_seq, told.seq)
+        if told.unread != counted:
+            text = f"ready tells client {told.client} of {told.unread} unread events in {told.room}"
+            yield Violation("L", f"{text} from {told.read_seq} to {told.seq}; there are {counted}")
+
+
+def unread(log: Sequence[Row], read_seq: int, seq: int) -> int:
+    """Count the events past one place of a log, up to another."""
+    return sum(read_seq < row.seq <= seq for row in log)

@@ -1,0 +1,225 @@
+"""One run: people on a node of their own, faults while they write, quiet, and the judgement.
+
+The seed decides who writes what, who leaves, and which fault strikes in which order and after which
+pause; when a frame arrives is up to the machine.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from time import monotonic
+from typing import Final
+
+import aiohttp
+from soak.acts import Moderator
+from soak.database import AWAY, heads, read_logs
+from soak.faults import FAULTS, Schedule
+from soak.findings import Violation
+from soak.judge import judge
+from soak.members import Account, Habits, Member
+from soak.records import Acked, Connected, Ended, Entered, History, Planned, Seated, Sent, Struck
+from soak.world import Node, own_node
+
+POLL_SECONDS: Final = 0.2
+EXTRA_SECONDS: Final = 120.0
+"""How long faults that have not struck yet may take beyond the time of a run."""
+PASSWORD: Final = "correct horse battery"
+ROOMS: Final = 3
+ROOMS_EACH: Final = 2
+PEOPLE: Final = 8
+MEMBERS: Final = 12
+"""More than people: some have two devices."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a run is. `settle_seconds`: how long after the last fault everything may take to be well."""
+
+    mix: str
+    seed: int
+    seconds: float
+    settle_seconds: float
+    habits: Habits = field(default_factory=Habits)
+
+    @property
+    def name(self) -> str:
+        return f"{self.mix}-{self.seed}"
+
+    def dice(self, what: object) -> Random:
+        return Random(f"{self.mix}/{self.seed}/{what}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    plan: Plan
+    history: History
+    violations: list[Violation]
+
+    def figures(self) -> dict[str, int]:
+        """Count what happened."""
+        history = self.history
+        acked = {(ack.room, ack.message_id) for ack in history.of(Acked)}
+        return {
+            "sends": len(history.all(Sent)),
+            "acks": len(acked),
+            "faults": len(history.all(Struck)),
+            "reconnects": len(history.all(Connected)) - len(history.all(Seated)),
+            "resumed": sum(each.is_recovered for each in history.of(Entered)),
+            "violations": len(self.violations),
+        }
+
+
+async def perform(plan: Plan, data: Path) -> Outcome:
+    """Carry out a run on a data folder of its own."""
+    history, started = History(), monotonic()
+
+    def clock() -> float:
+        return monotonic() - started
+
+    async with own_node(data) as node, aiohttp.ClientSession() as session:
+        world = World(plan, node, session, history, clock)
+        accounts = await sign_up(session, node)
+        rooms = await make_rooms(session, node, accounts[0])
+        members = world.members(accounts, rooms)
+        living = [asyncio.create_task(member.live()) for member in members]
+        try:
+            async with world.moderated(accounts, rooms):
+                await strike(plan, node, history, clock)
+            for member in members:
+                member.is_writing = False
+            quiet_at = clock()
+            await settle(node, members, rooms, plan.settle_seconds)
+            history.add(Ended(quiet_at=quiet_at, at=clock()))
+        finally:
+            await end(living)
+        for record in await read_logs(node, rooms):
+            history.add(record)
+    return Outcome(plan=plan, history=history, violations=judge(history))
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the people of a run share."""
+
+    plan: Plan
+    node: Node
+    session: aiohttp.ClientSession
+    history: History
+    clock: Callable[[], float]
+
+    def address(self) -> str:
+        return self.node.url
+
+    def members(self, accounts: Sequence[Account], rooms: Sequence[str]) -> list[Member]:
+        """Seat the members; some people have two."""
+        return [
+            Member(
+                number,
+                accounts[number % len(accounts)],
+                tuple(self.plan.dice(f"rooms {number}").sample(rooms, ROOMS_EACH)),
+                session=self.session,
+                address=self.address,
+                history=self.history,
+                clock=self.clock,
+                dice=self.plan.dice(f"member {number}"),
+                habits=self.plan.habits,
+            )
+            for number in range(MEMBERS)
+        ]
+
+    @asynccontextmanager
+    async def moderated(
+        self, accounts: Sequence[Account], rooms: Sequence[str]
+    ) -> AsyncIterator[None]:
+        """Have the rooms moderated, where people do more than write; in the end nobody is banned."""
+        moderator = Moderator(
+            session=self.session,
+            address=self.address,
+            token=accounts[0].token,
+            rooms=rooms,
+            users=[account.user for account in accounts[1:]],
+            history=self.history,
+            clock=self.clock,
+            dice=self.plan.dice("moderator"),
+        )
+        tasks = [asyncio.create_task(moderator.moderate())] if self.plan.habits.acts else []
+        try:
+            yield
+        finally:
+            await end(tasks)
+
+
+async def end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel tasks; one that had failed before fails the run."""
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result
+
+
+async def strike(plan: Plan, node: Node, history: History, clock: Callable[[], float]) -> None:
+    """Let one fault after the other happen until the time is up and each of the mix has struck."""
+    schedule = Schedule(plan.mix, plan.dice("faults"))
+    dice = plan.dice("strikes")
+    history.add(Planned(faults=schedule.names))
+    ends_at = clock() + plan.seconds
+    with suppress(TimeoutError):
+        async with asyncio.timeout(plan.seconds + EXTRA_SECONDS):
+            while clock() < ends_at or schedule.missing:
+                await asyncio.sleep(schedule.pause_seconds())
+                name, at = schedule.next(), clock()
+                what = await FAULTS[name].strike(node, dice)
+                if what is not None:
+                    schedule.struck(name)
+                    history.add(Struck(at=at, over_at=clock(), fault=name, what=what))
+
+
+async def settle(
+    node: Node, members: Sequence[Member], rooms: Sequence[str], seconds: float
+) -> None:
+    """Wait until everything is acked and everybody has everything; the judge sees it if that fails."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while not await is_settled(node, members, rooms):
+                await asyncio.sleep(POLL_SECONDS)
+
+
+async def is_settled(node: Node, members: Sequence[Member], rooms: Sequence[str]) -> bool:
+    if any(member.drafts for member in members):
+        return False
+    try:
+        newest = await heads(node, rooms)
+    except AWAY:
+        return False
+    return all(
+        member.position(room) == newest[room] for member in members for room in member.rooms()
+    )
+
+
+async def sign_up(session: aiohttp.ClientSession, node: Node) -> list[Account]:
+    """Make the people of a run."""
+    accounts = []
+    for number in range(PEOPLE):
+        name = f"person{number}"
+        body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
+        async with session.post(f"{node.url}/api/v1/auth/register", json=body) as answer:
+            answer.raise_for_status()
+            told = await answer.json()
+        accounts.append(Account(told["user"]["id"], told["access_token"]))
+    return accounts
+
+
+async def make_rooms(session: aiohttp.ClientSession, node: Node, owner: Account) -> list[str]:
+    headers = {"Authorization": f"Bearer {owner.token}"}
+    rooms = []
+    for number in range(ROOMS):
+        body = {"name": f"Room {number}"}
+        url = f"{node.url}/api/v1/rooms"
+        async with session.post(url, json=body, headers=headers) as answer:
+            answer.raise_for_status()
+            rooms.append(str((await answer.json())["id"]))
+    return rooms
