@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / ".links"))
 
-from soak.faults import MIXES, OTHER_MIXES
+from soak.faults import MIXES
 from soak.findings import broken, examples
 from soak.judge import judge
 from soak.members import Habits
@@ -28,6 +28,7 @@ from soak.world import LOG
 from veza.gateway.load.nodes import data_folder
 
 SETTLE_SECONDS = 15.0
+USUAL = [name for name, mix in MIXES.items() if mix.is_usual]
 
 
 def main() -> int:
@@ -73,7 +74,11 @@ def put_away(outcome: Outcome, data: Path, keep: Path) -> Path:
     keep.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{outcome.plan.name}-", dir=keep))
     outcome.history.save(folder)
-    shutil.copy(data / LOG, folder / LOG)
+    for log in (data / LOG, *data.glob(f"node-*/{LOG}")):
+        if log.exists():
+            shutil.copy(
+                log, folder / LOG if log.parent == data else folder / f"{log.parent.name}.log"
+            )
     (folder / "figures.json").write_text(json.dumps(outcome.figures()))
     return folder
 
@@ -90,7 +95,7 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--settle", type=float, default=SETTLE_SECONDS, help="seconds to be well in"
     )
-    parser.add_argument("--faults", type=mixes, default=list(MIXES), help=", ".join(MIXES))
+    parser.add_argument("--faults", type=mixes, default=USUAL, help=", ".join(MIXES))
     parser.add_argument("--acts", type=float, default=0.0, help="edits, reads… a second and member")
     parser.add_argument("--keep", type=Path, default=Path("build/soak"), help="where histories go")
     parser.add_argument("--keep-all", action="store_true", help="keep those without a fault too")
@@ -100,7 +105,7 @@ def options() -> argparse.Namespace:
 
 def mixes(text: str) -> list[str]:
     names = text.split(",")
-    unknown = ", ".join(name for name in names if name not in MIXES | OTHER_MIXES)
+    unknown = ", ".join(name for name in names if name not in MIXES)
     if unknown:
         raise argparse.ArgumentTypeError(
             f"no mix is called {unknown}; there are {', '.join(MIXES)}"

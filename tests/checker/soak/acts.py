@@ -101,7 +101,7 @@ class Moderator:
     """The rooms' owner, who bans one user after the other for a moment."""
 
     session: aiohttp.ClientSession
-    address: Callable[[], str]
+    address: Callable[[Random], str]
     token: str
     rooms: Sequence[str]
     users: Sequence[str]
@@ -132,7 +132,7 @@ class Moderator:
             await asyncio.sleep(BAN_SECONDS[0])
 
     async def _ask(self, method: str, room: str, user: str) -> int:
-        url = f"{self.address()}/api/v1/rooms/{room}/bans/{user}"
+        url = f"{self.address(self.dice)}/api/v1/rooms/{room}/bans/{user}"
         headers = {"Authorization": f"Bearer {self.token}"}
         body = {"reason": REASON} if method == "PUT" else None
         async with (

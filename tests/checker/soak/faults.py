@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from soak.database import AWAY, answers, reading
-from soak.world import Node, family, send
+from soak.database import AWAY
+from soak.world import World, family, send
 
 from veza.gateway.cli.outcome import CommandError
 
 DATABASE_BACK_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.05
 LONGEST_STOP_SECONDS: Final = 2.0
+AWAY_SECONDS: Final = (0.0, 0.5)
 FIRST_SECONDS: Final = (1.0, 2.5)
 PAUSES_SECONDS: Final = ((0.1, 0.8), (1.5, 4.5))
 """Some faults strike while the last one is still felt, most when it is over."""
@@ -31,7 +32,7 @@ LOSE_MESSAGE: Final = """
 """
 SERVICES: Final = ("RoomWriterActor", "RoomLogActor")
 
-Strike = Callable[[Node, Random], Awaitable[str | None]]
+Strike = Callable[[World, Random], Awaitable[str | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +43,21 @@ class Fault:
     weight: int
 
 
-async def kill_room(node: Node, dice: Random) -> str | None:
-    return await kill_one(node, dice, "RoomActor")
+async def kill_room(world: World, dice: Random) -> str | None:
+    return await kill_one(world, dice, "RoomActor")
 
 
-async def kill_session(node: Node, dice: Random) -> str | None:
-    return await kill_one(node, dice, "SessionActor")
+async def kill_session(world: World, dice: Random) -> str | None:
+    return await kill_one(world, dice, "SessionActor")
 
 
-async def kill_service(node: Node, dice: Random) -> str | None:
+async def kill_service(world: World, dice: Random) -> str | None:
     """Kill one of those that stand between rooms and the database: what was committed is not told."""
-    return await kill_one(node, dice, dice.choice(SERVICES))
+    return await kill_one(world, dice, dice.choice(SERVICES))
 
 
-async def kill_one(node: Node, dice: Random, kind: str) -> str | None:
+async def kill_one(world: World, dice: Random, kind: str) -> str | None:
+    node = dice.choice(world.nodes)
     try:
         paths = await node.actors(kind)
         if not paths:
@@ -67,31 +69,47 @@ async def kill_one(node: Node, dice: Random, kind: str) -> str | None:
     return path
 
 
-async def kill_node(node: Node, dice: Random) -> str | None:
+async def kill_node(world: World, dice: Random) -> str | None:
+    node = dice.choice(world.nodes)
     await node.kill()
-    await asyncio.sleep(dice.uniform(0.0, 0.5))
+    await asyncio.sleep(dice.uniform(*AWAY_SECONDS))
     await node.start()
-    return "the node"
+    return node.url
 
 
-async def kill_database(node: Node, _dice: Random) -> str | None:
-    pid = node.postmaster()
+async def kill_database(world: World, _dice: Random) -> str | None:
+    pid = world.database.postmaster()
     if pid is None:
         return None
     send([pid], signal.SIGKILL)
     async with asyncio.timeout(DATABASE_BACK_SECONDS):
-        while node.postmaster() == pid or not await answers(node):
+        while world.database.postmaster() == pid or not await world.database.answers():
             await asyncio.sleep(POLL_SECONDS)
+            world.database.bring_back()
     return "the postmaster"
 
 
-async def stop_node(node: Node, dice: Random) -> str | None:
-    return await pause([node.pid], dice, "the node")
+async def kill_redis(world: World, dice: Random) -> str | None:
+    if world.redis is None:
+        return None
+    await world.redis.end()
+    await asyncio.sleep(dice.uniform(*AWAY_SECONDS))
+    await world.redis.start()
+    return "Redis"
 
 
-async def stop_database(node: Node, dice: Random) -> str | None:
-    pid = node.postmaster()
+async def stop_node(world: World, dice: Random) -> str | None:
+    node = dice.choice(world.nodes)
+    return await pause([node.pid], dice, node.url)
+
+
+async def stop_database(world: World, dice: Random) -> str | None:
+    pid = world.database.postmaster()
     return None if pid is None else await pause(family(pid), dice, "PostgreSQL")
+
+
+async def stop_redis(world: World, dice: Random) -> str | None:
+    return None if world.redis is None else await pause([world.redis.pid], dice, "Redis")
 
 
 async def pause(pids: list[int], dice: Random, name: str) -> str:
@@ -105,10 +123,10 @@ async def pause(pids: list[int], dice: Random, name: str) -> str:
     return f"{name} for {seconds:.1f} s"
 
 
-async def lose_message(node: Node, dice: Random) -> str | None:
+async def lose_message(world: World, dice: Random) -> str | None:
     """Take a message out of a room's log behind the server's back: what a judge must see."""
     try:
-        async with reading(node) as connection:
+        async with world.database.reading() as connection:
             seq = await connection.fetchval(LOSE_MESSAGE, dice.random())
     except AWAY:
         return None
@@ -121,30 +139,46 @@ FAULTS: Final = {
     "service": Fault(kill_service, 1),
     "server": Fault(kill_node, 2),
     "db": Fault(kill_database, 2),
+    "redis": Fault(kill_redis, 2),
     "stop-node": Fault(stop_node, 2),
     "stop-db": Fault(stop_database, 2),
+    "stop-redis": Fault(stop_redis, 2),
     "sabotage": Fault(lose_message, 1),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """Which faults strike, and on how many nodes. `is_usual`: a run without a choice has it."""
+
+    faults: tuple[str, ...]
+    nodes: int = 1
+    is_usual: bool = True
+
+
+ACTORS: Final = ("room", "session", "service")
+ONE_NODE: Final = (*ACTORS, "server", "db", "stop-node", "stop-db")
 MIXES: Final = {
-    "actors": ("room", "session", "service"),
-    "server": ("server",),
-    "db": ("db",),
-    "stop": ("stop-node", "stop-db"),
-    "mixed": ("room", "session", "service", "server", "db", "stop-node", "stop-db"),
+    "actors": Mix(ACTORS),
+    "server": Mix(("server",)),
+    "db": Mix(("db",)),
+    "stop": Mix(("stop-node", "stop-db")),
+    "mixed": Mix(ONE_NODE),
+    # Two nodes tell each other what they stored once they have a bus.
+    "node": Mix(("server", "stop-node"), nodes=2, is_usual=False),
+    "redis": Mix(("redis", "stop-redis"), nodes=2, is_usual=False),
+    "cluster": Mix((*ONE_NODE, "redis", "stop-redis"), nodes=2, is_usual=False),
+    # The one of the test command, and the one that has to fail.
+    "short": Mix(("room", "session", "db", "server"), is_usual=False),
+    "sabotage": Mix(("session", "sabotage"), is_usual=False),
 }
-"""What `scripts/soak chat` runs."""
-OTHER_MIXES: Final = {
-    "short": ("room", "session", "db", "server"),
-    "sabotage": ("session", "sabotage"),
-}
-"""The one of the test command, and the one that has to fail."""
 
 
 class Schedule:
     """Which fault is next and after which pause: each once, in any order, then by their weights."""
 
     def __init__(self, mix: str, dice: Random) -> None:
-        self.names = (MIXES | OTHER_MIXES)[mix]
+        self.names = MIXES[mix].faults
         self.missing = dice.sample(self.names, len(self.names))
         self._dice = dice
         self._is_first = True

@@ -94,7 +94,7 @@ class Member:
         rooms: tuple[str, ...],
         *,
         session: aiohttp.ClientSession,
-        address: Callable[[], str],
+        address: Callable[[Random], str],
         history: History,
         clock: Callable[[], float],
         dice: Random,
@@ -138,7 +138,7 @@ class Member:
     # --- one connection ---
 
     async def _connected(self) -> None:
-        address = f"{self._address().replace('http', 'ws', 1)}/api/v1/ws?v=1"
+        address = f"{self._address(self._dice).replace('http', 'ws', 1)}/api/v1/ws?v=1"
         async with asyncio.timeout(OPEN_SECONDS):
             socket = await self._session.ws_connect(address, max_msg_size=0)
         try:

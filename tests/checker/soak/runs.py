@@ -15,13 +15,13 @@ from typing import Final
 
 import aiohttp
 from soak.acts import Moderator
-from soak.database import AWAY, heads, read_logs
-from soak.faults import FAULTS, Schedule
+from soak.database import AWAY, Database
+from soak.faults import FAULTS, MIXES, Schedule
 from soak.findings import Violation
 from soak.judge import judge
 from soak.members import Account, Habits, Member
 from soak.records import Acked, Connected, Ended, Entered, History, Planned, Seated, Sent, Struck
-from soak.world import Node, own_node
+from soak.world import World, own_world
 
 POLL_SECONDS: Final = 0.2
 EXTRA_SECONDS: Final = 120.0
@@ -79,39 +79,37 @@ async def perform(plan: Plan, data: Path) -> Outcome:
     def clock() -> float:
         return monotonic() - started
 
-    async with own_node(data) as node, aiohttp.ClientSession() as session:
-        world = World(plan, node, session, history, clock)
-        accounts = await sign_up(session, node)
-        rooms = await make_rooms(session, node, accounts[0])
-        members = world.members(accounts, rooms)
+    nodes = MIXES[plan.mix].nodes
+    async with own_world(data, nodes) as world, aiohttp.ClientSession() as session:
+        company = Company(plan, world, session, history, clock)
+        accounts = await sign_up(session, world.nodes[0].url)
+        rooms = await make_rooms(session, world.nodes[0].url, accounts[0])
+        members = company.members(accounts, rooms)
         living = [asyncio.create_task(member.live()) for member in members]
         try:
-            async with world.moderated(accounts, rooms):
-                await strike(plan, node, history, clock)
+            async with company.moderated(accounts, rooms):
+                await strike(plan, world, history, clock)
             for member in members:
                 member.is_writing = False
             quiet_at = clock()
-            await settle(node, members, rooms, plan.settle_seconds)
+            await settle(world.database, members, rooms, plan.settle_seconds)
             history.add(Ended(quiet_at=quiet_at, at=clock()))
         finally:
             await end(living)
-        for record in await read_logs(node, rooms):
+        for record in await world.database.logs(rooms):
             history.add(record)
     return Outcome(plan=plan, history=history, violations=judge(history))
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Company:
     """What the people of a run share."""
 
     plan: Plan
-    node: Node
+    world: World
     session: aiohttp.ClientSession
     history: History
     clock: Callable[[], float]
-
-    def address(self) -> str:
-        return self.node.url
 
     def members(self, accounts: Sequence[Account], rooms: Sequence[str]) -> list[Member]:
         """Seat the members; some people have two."""
@@ -121,7 +119,7 @@ class World:
                 accounts[number % len(accounts)],
                 tuple(self.plan.dice(f"rooms {number}").sample(rooms, ROOMS_EACH)),
                 session=self.session,
-                address=self.address,
+                address=self.world.address,
                 history=self.history,
                 clock=self.clock,
                 dice=self.plan.dice(f"member {number}"),
@@ -137,7 +135,7 @@ class World:
         """Have the rooms moderated, where people do more than write; in the end nobody is banned."""
         moderator = Moderator(
             session=self.session,
-            address=self.address,
+            address=self.world.address,
             token=accounts[0].token,
             rooms=rooms,
             users=[account.user for account in accounts[1:]],
@@ -161,7 +159,7 @@ async def end(tasks: Sequence[asyncio.Task[None]]) -> None:
             raise result
 
 
-async def strike(plan: Plan, node: Node, history: History, clock: Callable[[], float]) -> None:
+async def strike(plan: Plan, world: World, history: History, clock: Callable[[], float]) -> None:
     """Let one fault after the other happen until the time is up and each of the mix has struck."""
     schedule = Schedule(plan.mix, plan.dice("faults"))
     dice = plan.dice("strikes")
@@ -172,27 +170,27 @@ async def strike(plan: Plan, node: Node, history: History, clock: Callable[[], f
             while clock() < ends_at or schedule.missing:
                 await asyncio.sleep(schedule.pause_seconds())
                 name, at = schedule.next(), clock()
-                what = await FAULTS[name].strike(node, dice)
+                what = await FAULTS[name].strike(world, dice)
                 if what is not None:
                     schedule.struck(name)
                     history.add(Struck(at=at, over_at=clock(), fault=name, what=what))
 
 
 async def settle(
-    node: Node, members: Sequence[Member], rooms: Sequence[str], seconds: float
+    database: Database, members: Sequence[Member], rooms: Sequence[str], seconds: float
 ) -> None:
     """Wait until everything is acked and everybody has everything; the judge sees it if that fails."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            while not await is_settled(node, members, rooms):
+            while not await is_settled(database, members, rooms):
                 await asyncio.sleep(POLL_SECONDS)
 
 
-async def is_settled(node: Node, members: Sequence[Member], rooms: Sequence[str]) -> bool:
+async def is_settled(database: Database, members: Sequence[Member], rooms: Sequence[str]) -> bool:
     if any(member.drafts for member in members):
         return False
     try:
-        newest = await heads(node, rooms)
+        newest = await database.heads(rooms)
     except AWAY:
         return False
     return all(
@@ -200,26 +198,25 @@ async def is_settled(node: Node, members: Sequence[Member], rooms: Sequence[str]
     )
 
 
-async def sign_up(session: aiohttp.ClientSession, node: Node) -> list[Account]:
+async def sign_up(session: aiohttp.ClientSession, url: str) -> list[Account]:
     """Make the people of a run."""
     accounts = []
     for number in range(PEOPLE):
         name = f"person{number}"
         body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
-        async with session.post(f"{node.url}/api/v1/auth/register", json=body) as answer:
+        async with session.post(f"{url}/api/v1/auth/register", json=body) as answer:
             answer.raise_for_status()
             told = await answer.json()
         accounts.append(Account(told["user"]["id"], told["access_token"]))
     return accounts
 
 
-async def make_rooms(session: aiohttp.ClientSession, node: Node, owner: Account) -> list[str]:
+async def make_rooms(session: aiohttp.ClientSession, url: str, owner: Account) -> list[str]:
     headers = {"Authorization": f"Bearer {owner.token}"}
     rooms = []
     for number in range(ROOMS):
         body = {"name": f"Room {number}"}
-        url = f"{node.url}/api/v1/rooms"
-        async with session.post(url, json=body, headers=headers) as answer:
+        async with session.post(f"{url}/api/v1/rooms", json=body, headers=headers) as answer:
             answer.raise_for_status()
             rooms.append(str((await answer.json())["id"]))
     return rooms

