@@ -65,6 +65,8 @@ class Database:
     async def reading(self) -> AsyncIterator[asyncpg.Connection]:
         """Lend a connection. Raises one of `AWAY`."""
         lines = (self._cluster / "postmaster.pid").read_text().splitlines()
+        if not lines[SOCKET_LINE]:
+            raise ConnectionRefusedError("the server has not made its socket yet")
         url = socket_dsn(Path(lines[SOCKET_LINE]))
         connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
         try:

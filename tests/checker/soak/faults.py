@@ -7,6 +7,7 @@ to strike at this moment.
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -20,6 +21,8 @@ DATABASE_BACK_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.05
 LONGEST_STOP_SECONDS: Final = 2.0
 AWAY_SECONDS: Final = (0.0, 0.5)
+MOST_LOST: Final = 3
+LOSING_SECONDS: Final = 2.0
 FIRST_SECONDS: Final = (1.0, 2.5)
 PAUSES_SECONDS: Final = ((0.1, 0.8), (1.5, 4.5))
 """Some faults strike while the last one is still felt, most when it is over."""
@@ -31,6 +34,7 @@ LOSE_MESSAGE: Final = """
     ) RETURNING seq
 """
 SERVICES: Final = ("RoomWriterActor", "RoomLogActor")
+IN_FLIGHT: Final = ("RoomActor", "RoomActor", "RoomWriterActor")
 
 Strike = Callable[[World, Random], Awaitable[str | None]]
 
@@ -69,6 +73,21 @@ async def kill_one(world: World, dice: Random, kind: str) -> str | None:
     return path
 
 
+async def kill_in_flight(world: World, dice: Random) -> str | None:
+    """Kill an actor at the moment when PostgreSQL goes on: commits it asked for were waiting for that.
+
+    By itself a kill rarely meets one of the few milliseconds that a commit takes.
+    """
+    pid = world.database.postmaster()
+    if pid is None:
+        return None
+    stopped = asyncio.create_task(pause(family(pid), dice, "PostgreSQL"))
+    await asyncio.sleep(0)
+    path = await kill_one(world, dice, dice.choice(IN_FLIGHT))
+    what = await stopped
+    return path and f"{path}, behind {what}"
+
+
 async def kill_node(world: World, dice: Random) -> str | None:
     node = dice.choice(world.nodes)
     await node.kill()
@@ -87,6 +106,23 @@ async def kill_database(world: World, _dice: Random) -> str | None:
             await asyncio.sleep(POLL_SECONDS)
             world.database.bring_back()
     return "the postmaster"
+
+
+async def lose_answers(world: World, dice: Random) -> str | None:
+    """Let commits succeed and their answers be lost, and the connection with them."""
+    if world.wire is None:
+        return None
+    world.wire.to_lose = count = dice.randint(1, MOST_LOST)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LOSING_SECONDS):
+            while world.wire.to_lose:
+                await asyncio.sleep(POLL_SECONDS)
+    lost, world.wire.to_lose = count - world.wire.to_lose, 0
+    return f"{lost} answers to COMMIT" if lost else None
+
+
+async def cut_wire(world: World, _dice: Random) -> str | None:
+    return f"{world.wire.cut()} connections" if world.wire is not None else None
 
 
 async def kill_redis(world: World, dice: Random) -> str | None:
@@ -137,8 +173,11 @@ FAULTS: Final = {
     "room": Fault(kill_room, 4),
     "session": Fault(kill_session, 4),
     "service": Fault(kill_service, 1),
+    "in-flight": Fault(kill_in_flight, 4),
     "server": Fault(kill_node, 2),
     "db": Fault(kill_database, 2),
+    "lost-answer": Fault(lose_answers, 4),
+    "cut-db": Fault(cut_wire, 1),
     "redis": Fault(kill_redis, 2),
     "stop-node": Fault(stop_node, 2),
     "stop-db": Fault(stop_database, 2),
@@ -149,27 +188,33 @@ FAULTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """Which faults strike, and on how many nodes. `is_usual`: a run without a choice has it."""
+    """Which faults strike, and on how many nodes. `is_usual`: a run without a choice has it.
+
+    `is_wired`: one node has a database that is not its own, as several always have.
+    """
 
     faults: tuple[str, ...]
     nodes: int = 1
+    is_wired: bool = False
     is_usual: bool = True
 
 
-ACTORS: Final = ("room", "session", "service")
+ACTORS: Final = ("room", "session", "service", "in-flight")
+WIRE: Final = ("lost-answer", "cut-db")
 ONE_NODE: Final = (*ACTORS, "server", "db", "stop-node", "stop-db")
 MIXES: Final = {
     "actors": Mix(ACTORS),
     "server": Mix(("server",)),
     "db": Mix(("db",)),
+    "answers": Mix(WIRE, is_wired=True),
     "stop": Mix(("stop-node", "stop-db")),
     "mixed": Mix(ONE_NODE),
     # Two nodes tell each other what they stored once they have a bus.
     "node": Mix(("server", "stop-node"), nodes=2, is_usual=False),
     "redis": Mix(("redis", "stop-redis"), nodes=2, is_usual=False),
-    "cluster": Mix((*ONE_NODE, "redis", "stop-redis"), nodes=2, is_usual=False),
+    "cluster": Mix((*ONE_NODE, *WIRE, "redis", "stop-redis"), nodes=2, is_usual=False),
     # The one of the test command, and the one that has to fail.
-    "short": Mix(("room", "session", "db", "server"), is_usual=False),
+    "short": Mix(("in-flight", "session", "db", "server"), is_usual=False),
     "sabotage": Mix(("session", "sabotage"), is_usual=False),
 }
 

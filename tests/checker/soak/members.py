@@ -45,6 +45,7 @@ BACK_SECONDS: Final = (0.05, 1.0)
 OPEN_SECONDS: Final = 10.0
 TICK_SECONDS: Final = 0.02
 PAGE: Final = 200
+BURST: Final = 6
 ACTS: Final = frozenset(WEIGHTS)
 OUTSIDE: Final = frozenset({"not_a_member", "banned"})
 """Refusals that tell a member it is not in the room it took itself to be in."""
@@ -52,9 +53,13 @@ OUTSIDE: Final = frozenset({"not_a_member", "banned"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Habits:
-    """How a member lives: rates a second, and chances. `sends` and `acts` are of all its rooms together."""
+    """How a member lives: rates a second, and chances. `sends` and `acts` are of all its rooms together.
 
-    sends: float = 6.0
+    `bursts`: how likely it writes several messages at once; `in_flight`: how many may wait for their acks.
+    """
+
+    sends: float = 4.0
+    bursts: float = 0.1
     acts: float = 0.0
     drops: float = 0.05
     leavings: float = 0.03
@@ -370,10 +375,11 @@ class Member:
         if now < self._next_send or len(self.drafts) >= self._habits.in_flight:
             return
         self._next_send = now + self._dice.expovariate(self._habits.sends)
-        message_id = str(UUID(int=self._dice.getrandbits(128), version=4))
-        room = self._dice.choice(self.rooms())
-        self.drafts[message_id] = Draft(room, f"{self.number} says {message_id}")
-        self._rooms_of[message_id] = room
+        for _ in range(BURST if self._dice.random() < self._habits.bursts else 1):
+            message_id = str(UUID(int=self._dice.getrandbits(128), version=4))
+            room = self._dice.choice(self.rooms())
+            self.drafts[message_id] = Draft(room, f"{self.number} says {message_id}")
+            self._rooms_of[message_id] = room
 
     async def _act(self, socket: aiohttp.ClientWebSocketResponse, now: float) -> None:
         positions = {room: seq for room in self._views if (seq := self.position(room))}

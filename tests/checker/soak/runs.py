@@ -79,8 +79,11 @@ async def perform(plan: Plan, data: Path) -> Outcome:
     def clock() -> float:
         return monotonic() - started
 
-    nodes = MIXES[plan.mix].nodes
-    async with own_world(data, nodes) as world, aiohttp.ClientSession() as session:
+    mix = MIXES[plan.mix]
+    async with (
+        own_world(data, mix.nodes, is_wired=mix.is_wired) as world,
+        aiohttp.ClientSession() as session,
+    ):
         company = Company(plan, world, session, history, clock)
         accounts = await sign_up(session, world.nodes[0].url)
         rooms = await make_rooms(session, world.nodes[0].url, accounts[0])

