@@ -115,3 +115,14 @@ def test_unread_events_are_counted_from_what_was_read(history) -> None:
     history.change(history.the(Counted, seq=2), read_seq=1, unread=1)
 
     assert history.found() == set()
+
+
+def test_unread_messages_may_be_counted_instead_of_events_if_they_always_are(
+    history, event
+) -> None:
+    put(history, event(5, "member.joined", "eve"))
+    history.add(Counted(at=7.0, client=0, room=ROOM, seq=5, read_seq=2, unread=2))
+    assert history.found() == set()
+
+    history.add(Counted(at=8.0, client=0, room=ROOM, seq=5, read_seq=2, unread=3))
+    assert history.found() == {"L"}

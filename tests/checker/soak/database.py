@@ -23,10 +23,7 @@ _HEADS: Final = "SELECT room_id, seq FROM room_heads WHERE room_id = ANY($1::uui
 _POINTERS: Final = (
     "SELECT room_id, user_id, read_seq FROM room_members WHERE room_id = ANY($1::uuid[])"
 )
-_ROWS: Final = (
-    "SELECT room_id, seq, kind, author_id, message_id, text FROM room_events"
-    " WHERE room_id = ANY($1::uuid[]) ORDER BY room_id, seq"
-)
+_ROWS: Final = "SELECT * FROM room_events WHERE room_id = ANY($1::uuid[]) ORDER BY room_id, seq"
 
 
 class Database:
@@ -101,12 +98,16 @@ class Database:
 
 
 def as_row(row: asyncpg.Record) -> Row:
-    message_id = row["message_id"]
     return Row(
         room=str(row["room_id"]),
         seq=row["seq"],
         kind=row["kind"],
         author=str(row["author_id"]),
-        message_id=None if message_id is None else str(message_id),
+        message_id=as_id(row["message_id"]),
         text=row["text"],
+        subject=as_id(row.get("subject_id")),
     )
+
+
+def as_id(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -32,6 +32,8 @@ from soak.rights import bans_of, check_bans
 
 POSTED: Final = "message.posted"
 CHANGING: Final = frozenset({"message.edited", "message.deleted"})
+LEAVING: Final = frozenset({"member.left", "member.moderated"})
+"""What may take somebody out of a room."""
 Rule = Callable[[History], Iterator[Violation]]
 
 
@@ -66,12 +68,13 @@ def check_once(history: History) -> Iterator[Violation]:
     for room, log in history.logs().items():
         inside: set[str] = set()
         for row in log:
+            who = row.subject or row.author
             if row.kind == "member.joined":
-                if row.author in inside:
-                    yield Violation("B", f"{row.author} joined {room} again at seq {row.seq}")
-                inside.add(row.author)
-            elif row.kind == "member.left":
-                inside.discard(row.author)
+                if who in inside:
+                    yield Violation("B", f"{who} joined {room} again at seq {row.seq}")
+                inside.add(who)
+            elif row.kind in LEAVING:
+                inside.discard(who)
 
 
 def check_seqs(history: History) -> Iterator[Violation]:

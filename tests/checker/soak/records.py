@@ -187,7 +187,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One event of a room's log, as the database has it."""
+    """One event of a room's log, as the database has it; `subject` had it done to them."""
 
     room: str
     seq: int
@@ -195,6 +195,7 @@ class Row:
     author: str
     message_id: str | None
     text: str
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
