@@ -37,7 +37,7 @@ def main() -> int:
         found = judge(load(given.judge))
         say("\n".join(examples(found)) or "every promise was kept")
         return int(bool(found))
-    is_broken, habits = False, Habits(acts=given.acts)
+    is_broken, habits = False, Habits(acts=given.acts, leavings=given.leavings)
     for mix in given.faults:
         for seed in range(given.seed, given.seed + given.seeds):
             plan = Plan(
@@ -65,6 +65,7 @@ def run(plan: Plan, keep: Path, *, is_kept: bool) -> bool:
         for example in examples(outcome.violations):
             say(f"  {example}")
         again = f"--faults {plan.mix} --seed {plan.seed} --seeds 1 --seconds {plan.seconds:g}"
+        again += f" --acts {plan.habits.acts:g} --leavings {plan.habits.leavings:g}"
         say(f"  again: scripts/soak chat {again}")
     return bool(outcome.violations)
 
@@ -97,6 +98,12 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument("--faults", type=mixes, default=USUAL, help=", ".join(MIXES))
     parser.add_argument("--acts", type=float, default=0.0, help="edits, reads… a second and member")
+    parser.add_argument(
+        "--leavings",
+        type=float,
+        default=Habits().leavings,
+        help="a second and member, to come back",
+    )
     parser.add_argument("--keep", type=Path, default=Path("build/soak"), help="where histories go")
     parser.add_argument("--keep-all", action="store_true", help="keep those without a fault too")
     parser.add_argument("--judge", type=Path, help="a kept history to judge again")

@@ -62,7 +62,7 @@ class Habits:
     bursts: float = 0.1
     acts: float = 0.0
     drops: float = 0.05
-    leavings: float = 0.03
+    leavings: float = 0.2
     doubled: float = 0.05
     forgetting: float = 0.1
     in_flight: int = 12
