@@ -40,7 +40,7 @@ class _Entry:
 
     address: Address | None = None
     is_retiring: bool = False
-    waiting: deque[tuple[object, Address]] = field(default_factory=deque)
+    waiting: deque[tuple[Deliver, Address]] = field(default_factory=deque)
     mourners: list[Address] = field(default_factory=list)
 
 
@@ -66,6 +66,8 @@ class Directory(SupervisedActor):
 
     def receiveMsg_Deliver(self, message: Deliver, sender: Address) -> None:
         entry = self.entries.get(message.key)
+        if entry is None and not message.starts_actor:
+            return
         if entry is None:
             entry = self._start(message.key, message.message)
         if entry is None:
@@ -75,7 +77,7 @@ class Directory(SupervisedActor):
         elif len(entry.waiting) >= MAX_WAITING or self.waiting >= MAX_WAITING_IN_ALL:
             self.send(sender, Busy(command=type(message.message).__name__))
         else:
-            entry.waiting.append((message.message, sender))
+            entry.waiting.append((message, sender))
             self.waiting += 1
 
     def receiveMsg_Retire(self, message: Retire, _sender: Address) -> None:
@@ -109,7 +111,7 @@ class Directory(SupervisedActor):
         self.waiting -= len(entry.waiting)
         while entry.waiting:
             waiting, sender = entry.waiting.popleft()
-            self.forward(message.address, waiting, sender)
+            self.forward(message.address, waiting.message, sender)
 
     def receiveMsg_ChildDown(self, message: ChildDown, _sender: Address) -> None:
         entry = self.entries.get(message.key)
@@ -125,9 +127,9 @@ class Directory(SupervisedActor):
             self.send(mourner, Ended(key=message.key, reason=message.reason))
         for waiting, sender in entry.waiting:
             if entry.is_retiring:
-                self.receiveMsg_Deliver(Deliver(key=message.key, message=waiting), sender)
-            else:
-                self.send(sender, Gone(command=type(waiting).__name__))
+                self.receiveMsg_Deliver(waiting, sender)
+            elif waiting.starts_actor:
+                self.send(sender, Gone(command=type(waiting.message).__name__))
 
     def _start(self, key: Key, message: object) -> _Entry | None:
         family = self.families.get(key[0])

@@ -9,11 +9,14 @@ from veza.actors.messages.common import Key
 class Deliver:
     """Hand `message` to the actor of `key`, started first if need be; the sender stays the sender.
 
-    Replies are the actor's own, or `Gone`, or `Busy` when too much waits for the actor to start.
+    Replies are the actor's own, or `Gone`, or `Busy` when too much waits for the actor to start. News that
+    are of no use to an actor that starts later are given with `starts_actor` False: if no actor of the key
+    runs or is being started, they are dropped without a word.
     """
 
     key: Key
     message: object
+    starts_actor: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,6 +168,42 @@ async def test_only_a_message_that_may_starts_an_actor(node: Node) -> None:
     assert await node.ask(("opener", "a"), Count()) == 1
 
 
+async def test_news_start_nobody(node: Node) -> None:
+    news = Deliver(key=("counter", "a"), message=Count(), starts_actor=False)
+    node.tell(news)
+    assert await node.ask(("counter", "b"), Count()) == 1
+    assert Counter.starts == ["b"]
+
+    await node.ask(("counter", "a"), Count())
+    node.tell(news)
+
+    assert await node.ask(("counter", "a"), Count()) == 3
+
+
+async def test_news_wait_for_an_actor_that_is_being_started(node: Node) -> None:
+    Counter.gate = asyncio.Event()
+    asking = asyncio.ensure_future(node.ask(("counter", "a"), Count()))
+    await asyncio.sleep(0)
+    node.tell(Deliver(key=("counter", "a"), message=Count(), starts_actor=False))
+    await node.ask(("nobody", ""), Count())
+
+    Counter.gate.set()
+
+    assert await asking == 1
+    assert await node.ask(("counter", "a"), Count()) == 3
+
+
+async def test_news_for_an_actor_that_retires_start_no_successor(node: Node) -> None:
+    await node.ask(("counter", "a"), Count())
+
+    node.tell(Retire(key=("counter", "a")))
+    node.tell(Deliver(key=("counter", "a"), message=Count(), starts_actor=False))
+    await node.ended(("counter", "a"))
+
+    assert await node.ask(("counter", "a"), Count()) == 1
+    assert Counter.starts == ["a", "a"]
+
+
 async def test_past_its_most_children_a_family_starts_no_more(node: Node) -> None:
     for name in "abc":
         assert await node.ask(("counter", name), Count()) == 1
