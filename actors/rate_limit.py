@@ -56,6 +56,13 @@ class TokenBucket:
         self._at = now
 
 
+def slow_down(wait_seconds: float) -> RefusedError:
+    """Return the refusal of whoever has no token left."""
+    return RefusedError(
+        RejectCode.RATE_LIMITED, "Slow down a little.", retry_after_seconds=wait_seconds
+    )
+
+
 class RateLimiter(Generic[K]):
     """One bucket a key. Full buckets are forgotten, so the table holds only who was active lately."""
 
@@ -71,9 +78,7 @@ class RateLimiter(Generic[K]):
             bucket = self._buckets[key] = TokenBucket(self.rate, now)
         wait_seconds = bucket.take(now)
         if wait_seconds > 0:
-            raise RefusedError(
-                RejectCode.RATE_LIMITED, "Slow down a little.", retry_after_seconds=wait_seconds
-            )
+            raise slow_down(wait_seconds)
         if len(self._buckets) > self._prune_at:
             self._prune(now)
 

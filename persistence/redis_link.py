@@ -14,7 +14,8 @@ from redis.exceptions import RedisError
 
 from veza.persistence.errors import PersistenceError
 
-ANSWER_SECONDS: Final = 2.0
+ANSWER_SECONDS: Final = 1.0
+"""A server beside us answers in a millisecond; who waits for it has somebody waiting in turn."""
 LOST: Final = (RedisError, OSError, TimeoutError)
 """What the driver raises when the server is away, hangs, or refuses."""
 
