@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     data: Path = Field(default_factory=default_data_dir)
     demo: bool = False
     database_url: SecretStr | None = None
+    redis_url: SecretStr | None = None
     public_url: AnyHttpUrl | None = None
     cors_origins: tuple[str, ...] = ()
     registration: Literal["auto", "open", "closed"] = "auto"

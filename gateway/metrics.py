@@ -144,6 +144,12 @@ class ActorCollector(Collector):
                 scale = _SECONDS_PER_MS if attribute.endswith("_ms") else 1
                 family.add_metric((), getattr(self._node, attribute) * scale)
             yield family
+        bus = self._node.bus if self._node is not None else None
+        for kind, name, text, attribute in _OF_BUS:
+            family = kind(name, text, labels=())
+            if bus is not None:
+                family.add_metric((), getattr(bus, attribute))
+            yield family
 
 
 _Kind = type[GaugeMetricFamily] | type[CounterMetricFamily]
@@ -197,3 +203,14 @@ _OF_NODE: tuple[tuple[_Kind, str, str, str], ...] = (
     ),
 )
 """What is told of the node: the attribute of `NodeFigures` is last, milliseconds become seconds."""
+
+_OF_BUS: tuple[tuple[_Kind, str, str, str], ...] = (
+    (GaugeMetricFamily, "veza_bus_up", "Whether other nodes can be told", "is_up"),
+    (GaugeMetricFamily, "veza_bus_rooms", "Rooms that other nodes are heard of", "rooms"),
+    (CounterMetricFamily, "veza_bus_told", "Events told to other nodes", "told"),
+    (CounterMetricFamily, "veza_bus_heard", "Events heard from other nodes", "heard"),
+    (CounterMetricFamily, "veza_bus_dropped", "Events that could not be told", "dropped"),
+    (CounterMetricFamily, "veza_bus_unreadable", "Messages of no known version", "unreadable"),
+    (CounterMetricFamily, "veza_bus_losses", "How often Redis went away", "losses"),
+)
+"""What is told of the bus, if there are other nodes: the attribute of `BusFigures` is last."""

@@ -67,6 +67,9 @@ class Bus(Protocol):
     def announce(self, room_id: UUID, events: tuple[RoomEvent, ...]) -> None:
         """Tell the other nodes events that are committed."""
 
+    async def start(self, timeout_seconds: float) -> bool:
+        """Begin to connect, and wait so long at most; tell whether others can be told already."""
+
     async def close(self) -> None:
         """Give up what is held; nothing is told any more."""
 
@@ -92,6 +95,10 @@ class LocalBus:
 
     def announce(self, room_id: UUID, events: tuple[RoomEvent, ...]) -> None:
         """See `Bus`."""
+
+    async def start(self, timeout_seconds: float) -> bool:  # noqa: ARG002  # the same for both
+        """See `Bus`."""
+        return True
 
     async def close(self) -> None:
         """See `Bus`."""

@@ -101,7 +101,7 @@ class RedisBus:
         self._work.set()
 
     async def start(self, timeout_seconds: float) -> bool:
-        """Begin to connect, and wait so long at most; tell whether it succeeded. It goes on trying if not."""
+        """See `Bus`. It goes on trying."""
         self._task = asyncio.create_task(self._run())
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):

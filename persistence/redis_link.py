@@ -47,3 +47,14 @@ def translated() -> Iterator[None]:
         yield
     except LOST as error:
         raise SharedStateUnavailableError(f"{type(error).__name__}: {error}") from error
+
+
+async def read_version(url: str) -> str:
+    """Return the server's version. Raises `SharedStateUnavailableError`, and `ValueError` for no URL."""
+    client = connect(url)
+    try:
+        with translated():
+            info = await client.info("server")
+    finally:
+        await client.aclose()
+    return str(info["redis_version"])

@@ -1,9 +1,10 @@
-"""What a node stands on, opened and closed in mirror order: database, media store, actors."""
+"""What a node stands on, opened and closed in mirror order: database, what nodes share, actors."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
+from uuid import UUID
 
 from veza.actors.fanout import FanOut
 from veza.config.ids import uuid7
@@ -21,6 +22,7 @@ from veza.persistence.postgres import EmbeddedPostgres
 from veza.supervisors.database import DatabaseKeeper
 from veza.supervisors.figures import DatabaseUse
 from veza.supervisors.node import Node, NodeFailedError
+from veza.supervisors.shared import Shared, alone, bus_figures, over_redis
 from veza.supervisors.tree import Resources, build_tree
 
 MIN_CONNECTIONS: Final = 2
@@ -56,21 +58,23 @@ async def running_node(
     settings: Settings, dsn: str, keeper: DatabaseKeeper, fan_out: FanOut
 ) -> AsyncIterator[Node]:
     """Lend a node whose actors are all ready. Raises `StartError`."""
-    pool = await migrated_pool(dsn)
-    try:
+    node_id = uuid7()
+    async with migrated(dsn) as pool, shared(settings, node_id) as others:
         store = await asyncio.to_thread(LocalMediaStore, media_folder(settings.data))
         resources = Resources(
-            node_id=uuid7(),
+            node_id=node_id,
             settings=settings,
             pool=pool,
             store=store,
             fan_out=fan_out,
+            shared=others,
         )
         node = Node(
             build_tree(resources),
             checks={"database": lambda: keeper.is_up},
-            node_id=str(resources.node_id),
+            node_id=str(node_id),
             database_use=lambda: DatabaseUse(used=pool.lent, limit=MAX_CONNECTIONS),
+            bus=lambda: bus_figures(others.bus),
         )
         watching = asyncio.create_task(keeper.watch(pool))
         try:
@@ -81,8 +85,31 @@ async def running_node(
             node.garbage.stop()
             watching.cancel()
             await node.stop(settings.drain_timeout_seconds)
+
+
+@asynccontextmanager
+async def migrated(dsn: str) -> AsyncIterator[Pool]:
+    """Lend connections to a database whose schema is up to date. Raises `StartError`."""
+    pool = await migrated_pool(dsn)
+    try:
+        yield pool
     finally:
         await pool.close()
+
+
+@asynccontextmanager
+async def shared(settings: Settings, node_id: UUID) -> AsyncIterator[Shared]:
+    """Lend what nodes share. Raises `StartError` for an address that is none; Redis itself may be away."""
+    url = settings.redis_url
+    try:
+        lent = over_redis(url.get_secret_value(), node_id) if url else alone(node_id)
+    except ValueError as error:
+        raise StartError(f"VEZA_REDIS_URL: {error}") from error
+    try:
+        await lent.start()
+        yield lent
+    finally:
+        await lent.close()
 
 
 async def started(node: Node) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 import psutil
 
-from veza.actors.messages.ops import ClassTotals, LoopBlock, NodeFigures
+from veza.actors.messages.ops import BusFigures, ClassTotals, LoopBlock, NodeFigures
 from veza.actors.runtime import AsyncioSystemBase, Watchdog
 from veza.actors.runtime.garbage import GarbageKeeper
 from veza.config.version import version
@@ -28,7 +28,7 @@ class DatabaseUse:
 
 
 class Figures:
-    """Reads a node's figures. `database_use` says how many connections are lent."""
+    """Reads a node's figures. `database_use` says how many connections are lent, `bus` how that does."""
 
     def __init__(
         self,
@@ -37,12 +37,14 @@ class Figures:
         garbage: GarbageKeeper,
         node_id: str,
         database_use: Callable[[], DatabaseUse],
+        bus: Callable[[], BusFigures | None] = lambda: None,
     ) -> None:
         self._runtime = runtime
         self._watchdog = watchdog
         self._garbage = garbage
         self._node_id = node_id
         self._database_use = database_use
+        self._bus = bus
         self._started_at = time.time()
         self._process = psutil.Process()
 
@@ -87,6 +89,7 @@ class Figures:
                 # A copy: the watchdog's thread may add one meanwhile.
                 for each in reversed(tuple(watchdog.blockages))
             ),
+            bus=self._bus(),
         )
 
 

@@ -13,6 +13,7 @@ from veza.actors.base import SupervisedActor
 from veza.actors.messages.common import Gone, Key, Ready
 from veza.actors.messages.directory import AwaitEnd, Deliver, Ended
 from veza.actors.messages.jobs import DrainJobs
+from veza.actors.messages.ops import BusFigures
 from veza.actors.runtime import (
     AsyncioSystemBase,
     Cell,
@@ -73,6 +74,7 @@ class Node:
         *,
         node_id: str = "",
         database_use: Callable[[], DatabaseUse] = DatabaseUse,
+        bus: Callable[[], BusFigures | None] = lambda: None,
     ) -> None:
         self.spec = spec
         self.checks = dict(checks or {})
@@ -81,7 +83,9 @@ class Node:
         self.drain_wanted = asyncio.Event()
         self.garbage = GarbageKeeper(lambda: self.runtime.alive_count)
         self._watchdog = Watchdog(self.runtime)
-        self._figures = Figures(self.runtime, self._watchdog, self.garbage, node_id, database_use)
+        self._figures = Figures(
+            self.runtime, self._watchdog, self.garbage, node_id, database_use, bus
+        )
         self._ready = asyncio.Event()
         self._root: Cell | None = None
         self._operator: Cell | None = None

@@ -2,8 +2,8 @@
 
 root (rest_for_one)
 ├── directory        (family, id) -> address; everything below is lost with it
-├── services         accounts, rooms, room log and writer, media, catalogue, jobs, segments, attachments,
-│                    audit
+├── services         accounts, rooms, room log and writer, posts, pointers, media, catalogue, jobs,
+│                    segments, attachments, audit; the bus, if there are other nodes
 ├── rooms            a RoomActor for each room in use
 ├── sessions         a SessionActor for each signed-in connection
 ├── pipelines        an EncodingPipelineActor, with its process, for each encoding
@@ -13,7 +13,7 @@ root (rest_for_one)
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -22,11 +22,11 @@ from veza.actors.accounts import AccountPolicy, AccountsActor
 from veza.actors.attachments import AttachmentsActor
 from veza.actors.audit import AuditActor
 from veza.actors.base import ServiceActor
+from veza.actors.bus import BusActor
 from veza.actors.catalogue import CatalogueActor
-from veza.actors.chat.bus import Alone
 from veza.actors.chat.pointers import PointersActor
 from veza.actors.chat.posts import PostsActor
-from veza.actors.chat.room import Bus, RoomActor
+from veza.actors.chat.room import RoomActor
 from veza.actors.chat.rooms import RoomLogActor, RoomsActor, RoomWriterActor
 from veza.actors.dispatcher import DispatcherActor
 from veza.actors.encoding.frames import StartThumbnailFrame
@@ -54,6 +54,7 @@ from veza.supervisors.child_spec import (
     SupervisorSpec,
 )
 from veza.supervisors.directory import Directory
+from veza.supervisors.shared import Shared
 
 DIRECTORY: Final = Ref("directory")
 THUMBNAILERS: Final = 2
@@ -70,7 +71,7 @@ class Resources:
     pool: Pool
     store: MediaStore
     fan_out: FanOut
-    bus: Bus = field(default_factory=Alone)
+    shared: Shared
 
 
 def build_tree(given: Resources) -> SupervisorSpec:
@@ -95,7 +96,7 @@ def build_tree(given: Resources) -> SupervisorSpec:
                 kwargs={
                     "directory": DIRECTORY,
                     "fan_out": given.fan_out,
-                    "bus": given.bus,
+                    "bus": given.shared.bus,
                     "own_host": own_host(settings),
                     "message_rate": Rate(
                         per_second=settings.message_rate_per_10s / 10,
@@ -208,7 +209,16 @@ def services(given: Resources) -> tuple[ChildSpec, ...]:
         ),
         service("segments", SegmentsActor, pool | store | node),
         service("audit", AuditActor, pool),
+        *bus(given),
     )
+
+
+def bus(given: Resources) -> tuple[ChildSpec, ...]:
+    """Describe who listens to other nodes, if there may be any."""
+    if not given.shared.bus.is_shared:
+        return ()
+    kwargs = {"bus": given.shared.bus, "pool": given.pool, "directory": DIRECTORY}
+    return (service("bus", BusActor, kwargs),)
 
 
 def service(family: str, actor: type[ServiceActor], kwargs: Mapping[str, object]) -> ChildSpec:

@@ -213,11 +213,29 @@ class LoopBlock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BusFigures:
+    """How the bus between nodes does; events counted from the node's start.
+
+    `dropped` could not be told to the others, `unreadable` messages came from no node of this version,
+    `losses` is how often Redis went away. Whatever was missed is read from the log.
+    """
+
+    is_up: bool
+    rooms: int
+    told: int
+    heard: int
+    dropped: int
+    unreadable: int
+    losses: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFigures:
     """The node as a whole. `loop_lag_ms` is the newest beat's, `loop_lag_max_ms` the last minute's.
 
     `gc_pause_max_ms` is the longest pause of the garbage collector in the last minute. `phase` is
-    `ready` or `draining`. `spawned`, `messages` and the like count from the node's start.
+    `ready` or `draining`. `spawned`, `messages` and the like count from the node's start. `bus` is None
+    on a node that has no others.
     """
 
     node_id: str
@@ -246,6 +264,7 @@ class NodeFigures:
     database_connections_limit: int
     checks: Mapping[str, bool]
     blocks: tuple[LoopBlock, ...]
+    bus: BusFigures | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

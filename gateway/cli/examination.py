@@ -16,6 +16,7 @@ from veza.gateway.cli.client import connected, reason_of
 from veza.gateway.cli.node_checks import Listening, NodeSeen, Readiness, Silence
 from veza.gateway.cli.outcome import CommandError
 from veza.supervisors.doctor import DatabaseSeen, EncoderSeen, look_at_database, try_encoder
+from veza.supervisors.shared import RedisSeen, look_at_redis
 
 ANSWER_SECONDS: Final = 5.0
 LOCKS: Final = Path("/proc/locks")
@@ -37,16 +38,23 @@ class Surroundings:
 
     settings: Settings
     database: DatabaseSeen
+    redis: RedisSeen
     encoder: EncoderSeen
     node: Running | Silence
 
 
 async def examine(settings: Settings) -> Surroundings:
     """Look at everything."""
-    database, encoder, node = await asyncio.gather(
-        look_at_database(settings), try_encoder(settings), look_at_node(settings)
+    url = settings.redis_url
+    database, redis, encoder, node = await asyncio.gather(
+        look_at_database(settings),
+        look_at_redis(url.get_secret_value() if url else None),
+        try_encoder(settings),
+        look_at_node(settings),
     )
-    return Surroundings(settings=settings, database=database, encoder=encoder, node=node)
+    return Surroundings(
+        settings=settings, database=database, redis=redis, encoder=encoder, node=node
+    )
 
 
 async def look_at_node(settings: Settings) -> Running | Silence:

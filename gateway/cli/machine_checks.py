@@ -15,6 +15,7 @@ from veza.config.settings import LOOPBACK_HOSTS, MEBIBYTE, Settings
 from veza.gateway.cli.findings import Finding, fail, ok, warn
 from veza.gateway.cli.rendering import count, seconds, size
 from veza.supervisors.doctor import DatabaseSeen, EncoderSeen
+from veza.supervisors.shared import RedisSeen
 
 OLDEST_PYTHON: Final = (3, 11)
 OPEN_FILES: Final = 65_536
@@ -195,6 +196,18 @@ def advice_on(seen: DatabaseSeen) -> str:
     if seen.is_private:
         return "see postgres/server.log in the data folder, and docs/operations.md"
     return "look at VEZA_DATABASE_URL and at the server: PostgreSQL 15 or newer is needed"
+
+
+def check_redis(seen: RedisSeen) -> Finding:
+    """Check that the Redis of several nodes can be used; without it they hear of each other later."""
+    if not seen.is_used:
+        return ok("none: one node needs none")
+    if seen.problem:
+        return warn(
+            f"nodes hear of each other late: {seen.problem}",
+            "start Redis, or mend VEZA_REDIS_URL; nothing is lost meanwhile",
+        )
+    return ok(f"Redis {seen.version}")
 
 
 def check_encoder(seen: EncoderSeen) -> Finding:

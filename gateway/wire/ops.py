@@ -246,6 +246,18 @@ class BlockView(View):
     stack: str
 
 
+class BusView(View):
+    """How the bus between nodes does; what is counted, is counted from the node's start."""
+
+    is_up: bool
+    rooms: int
+    told: int
+    heard: int
+    dropped: int
+    unreadable: int
+    losses: int
+
+
 class NodeFiguresView(View):
     """One node's figures; what is counted, is counted from its start."""
 
@@ -274,6 +286,7 @@ class NodeFiguresView(View):
     database_connections: int
     database_connections_limit: int
     checks: dict[str, bool]
+    bus: BusView | None = None
     connections: int = 0
 
 

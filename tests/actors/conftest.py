@@ -22,6 +22,7 @@ from veza.config.settings import Settings
 from veza.persistence.media_store import LocalMediaStore
 from veza.persistence.pool import Pool
 from veza.supervisors.node import Node
+from veza.supervisors.shared import Shared, alone
 from veza.supervisors.tree import Resources, build_tree
 
 
@@ -103,7 +104,16 @@ class Client:
 
 
 class World:
-    def __init__(self, pool: Pool, folder: Path, settings: Settings) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        folder: Path,
+        settings: Settings,
+        *,
+        node_id: UUID | None = None,
+        shared: Shared | None = None,
+    ) -> None:
+        node_id = node_id or uuid7()
         self.events = Events()
         self.fan_out = FanOut(
             self.events.encode, asyncio.get_running_loop().call_soon, FanOutLimits()
@@ -112,11 +122,12 @@ class World:
         self.store = LocalMediaStore(folder)
         self.settings = settings
         self.resources = Resources(
-            node_id=uuid7(),
+            node_id=node_id,
             settings=settings,
             pool=pool,
             store=self.store,
             fan_out=self.fan_out,
+            shared=shared or alone(node_id),
         )
         self.node = Node(build_tree(self.resources))
 

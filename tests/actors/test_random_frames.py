@@ -19,6 +19,7 @@ from veza.gateway.tokens import SigningKeys
 from veza.gateway.wire import encode_frame
 from veza.persistence.media_store import LocalMediaStore
 from veza.supervisors.node import Node
+from veza.supervisors.shared import alone
 from veza.supervisors.tree import Resources, build_tree
 
 SOME_ROOM, NO_ROOM = "the room", str(uuid4())
@@ -97,12 +98,14 @@ class Served:
 async def served(pool: Any, tmp_path: Any, aiohttp_client: Any) -> AsyncIterator[Served]:
     config = Settings(data=tmp_path, bcrypt_cost=4, message_burst=100_000)
     fan_out = FanOut(encode_frame, asyncio.get_running_loop().call_soon, FanOutLimits())
+    node_id = uuid7()
     resources = Resources(
-        node_id=uuid7(),
+        node_id=node_id,
         settings=config,
         pool=pool,
         store=LocalMediaStore(tmp_path / "media"),
         fan_out=fan_out,
+        shared=alone(node_id),
     )
     node = Node(build_tree(resources))
     await node.start()

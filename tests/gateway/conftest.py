@@ -73,6 +73,7 @@ class MemoryNode:
             | {"node_id": "n-1", "host": "here", "version": "0.1.0", "python": "3.11.0"}
             | {"phase": "ready", "started_at": 1_700_000_000.25, "now": 1_700_000_060.5}
             | {"checks": MappingProxyType({"actors": True}), "gc_pause_max_ms": 12.5}
+            | {"bus": None}
             | {"blocks": (ops.LoopBlock(at=1_700_000_001.0, seconds=1.5, at_work="/x", stack="f"),)}
         )
 

@@ -20,13 +20,17 @@ export interface Actor {
 
 export interface Block { at: string; seconds: number; at_work: string; stack: string }
 
+export interface BusFigures {
+  is_up: boolean; rooms: number; told: number; heard: number; dropped: number; unreadable: number; losses: number;
+}
+
 export interface NodeFigures {
   node_id: string; host: string; version: string; pid: number; phase: string; started_at: string;
   actors: number; messages: number; restarts: number; errors: number; run_queue: number;
   loop_lag_ms: number; loop_lag_max_ms: number; gc_pause_max_ms: number; cpu_seconds: number; rss_bytes: number;
   open_files: number; open_files_limit: number; dead_letters: number; crashes: number;
   database_connections: number; database_connections_limit: number; checks: Record<string, boolean>;
-  connections: number; blocks?: Block[];
+  connections: number; blocks?: Block[]; bus?: BusFigures | null;
 }
 
 export interface TreeFrame { full: boolean; rev: number; at: string; node: NodeFigures; actors: Actor[]; gone: string[] }

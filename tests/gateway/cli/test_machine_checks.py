@@ -20,6 +20,7 @@ from veza.gateway.cli.machine_checks import (
     check_port,
     check_public_url,
     check_python,
+    check_redis,
     check_registration,
     check_secrets,
     check_settings,
@@ -29,6 +30,7 @@ from veza.gateway.cli.machine_checks import (
 )
 from veza.gateway.cli.rendering import count
 from veza.supervisors.doctor import DatabaseSeen, EncoderSeen
+from veza.supervisors.shared import RedisSeen
 
 OK, WARN, FAIL = Grade.OK, Grade.WARN, Grade.FAIL
 GIB = 1024**3
@@ -196,3 +198,18 @@ def test_the_clock_is_compared_with_what_there_is(tmp_path: Path) -> None:
     assert "file system" in check_clock(now, silent, tmp_path).found
     assert check_clock(0.0, silent, tmp_path).found == "it is 1970"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "grade", "word"),
+    [
+        (RedisSeen(is_used=False), OK, "one node needs none"),
+        (RedisSeen(is_used=True, version="7.0.15"), OK, "7.0.15"),
+        (RedisSeen(is_used=True, problem="Connection refused"), WARN, "Connection refused"),
+    ],
+)
+def test_redis_that_is_away_is_a_warning_for_nothing_is_lost(seen, grade, word) -> None:
+    finding = check_redis(seen)
+
+    assert finding.grade is grade
+    assert word in finding.found
