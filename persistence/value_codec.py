@@ -24,7 +24,14 @@ class UnreadableError(Exception):
 
 def encode(value: object) -> bytes:
     """Return a value of dataclasses, enums, UUIDs, times, tuples and plain values as JSON."""
-    return orjson.dumps(value)
+    return orjson.dumps(value, default=_as_text)
+
+
+def _as_text(value: object) -> str:
+    # The database driver's ids are of a class of its own, and `orjson` looks at the class.
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON")
 
 
 def decoder(of: type[T]) -> Callable[[object], T]:

@@ -80,6 +80,13 @@ def test_any_event_of_a_room_comes_back_as_it_was(event) -> None:
     assert decoder(RoomEvent)(orjson.loads(encode(event))) == event
 
 
+async def test_ids_as_the_database_driver_makes_them_are_ids(conn) -> None:
+    made = await conn.fetchval("SELECT gen_random_uuid()")
+    assert type(made) is not UUID
+
+    assert decoder(UUID)(orjson.loads(encode(made))) == made
+
+
 json = st.recursive(
     st.none() | st.booleans() | whole | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
