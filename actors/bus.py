@@ -14,7 +14,7 @@ from veza.persistence.bus import Bus
 from veza.persistence.errors import DatabaseUnavailableError
 from veza.persistence.heads import read_heads
 from veza.persistence.pool import Pool
-from veza.persistence.rows import RoomEvent
+from veza.persistence.room_rows import RoomEvent
 
 ROOMS_AT_ONCE: Final = 2_000
 TICK_SECONDS: Final = 0.5

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from veza.persistence.rows import RoomEvent
+from veza.persistence.room_rows import RoomEvent
 
 
 class BusListener(Protocol):

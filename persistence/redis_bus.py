@@ -18,7 +18,7 @@ from redis.exceptions import ConnectionError as LostError
 
 from veza.persistence.bus import BusCounters, BusListener
 from veza.persistence.redis_link import LOST, connect
-from veza.persistence.rows import RoomEvent
+from veza.persistence.room_rows import RoomEvent
 from veza.persistence.value_codec import UnreadableError, decoder, encode
 
 VERSION: Final = 1

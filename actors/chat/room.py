@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final
 from uuid import UUID
 
 from veza.actors.base import SupervisedActor
@@ -62,6 +62,7 @@ from veza.actors.messages.rooms import (
 from veza.actors.rate_limit import Rate
 from veza.actors.runtime.address import Address
 from veza.actors.topics import room_topic, user_topic
+from veza.persistence.bus import Bus
 from veza.persistence.room_rows import (
     EventKind,
     Measure,
@@ -91,19 +92,6 @@ POINTERS_EVERY_SECONDS: Final = 0.25
 RECEIPTS_MEMBERS: Final = 100
 """In bigger rooms only oneself hears how far one has come: receipts would be most of the traffic."""
 EXPELLING: Final = frozenset({Measure.KICK, Measure.BAN})
-
-
-class Bus(Protocol):
-    """How a room tells its namesakes on other nodes; never waits."""
-
-    def join(self, room_id: UUID) -> None:
-        """Hear of the room from now on."""
-
-    def leave(self, room_id: UUID) -> None:
-        """Hear of it no more."""
-
-    def announce(self, room_id: UUID, events: tuple[RoomEvent, ...]) -> None:
-        """Tell events that are committed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from veza.persistence.rows import RoomEvent
+from veza.persistence.room_rows import RoomEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ import pytest
 
 from veza.actors.base import SupervisedActor
 from veza.actors.chat import room as room_module
-from veza.actors.chat.bus import Alone
 from veza.actors.chat.room import RoomActor
 from veza.actors.fanout import FanOut, FanOutLimits
 from veza.actors.messages.accounts import Author
@@ -37,6 +36,7 @@ from veza.actors.runtime import AsyncioSystemBase, Cell
 from veza.actors.runtime.address import Address
 from veza.actors.runtime.wakeup import WakeUp
 from veza.actors.topics import room_topic
+from veza.persistence.bus import LocalBus
 from veza.persistence.room_rows import StoredEvent
 
 ROOM_ID = UUID(int=7)
@@ -156,7 +156,7 @@ class Stage:
             "actor_id": str(ROOM_ID),
             "directory": directory,
             "fan_out": self.fan_out,
-            "bus": Alone(),
+            "bus": LocalBus(),
             "message_rate": Rate(per_second=1000, burst=1000),
             "act_rate": Rate(per_second=1000, burst=1000),
         }

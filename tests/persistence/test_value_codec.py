@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veza.persistence.rows import RoomEvent
+from veza.persistence.room_rows import RoomEvent
 from veza.persistence.value_codec import UnreadableError, decoder, encode
 
 

@@ -1,0 +1,140 @@
+"""Members on two nodes see each other's messages at once over Redis, and later, but all of them, without."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from veza.actors.messages.common import Key
+from veza.actors.messages.rooms import EventStored, JoinRoom, PostMessage
+from veza.config.ids import uuid7
+from veza.supervisors.shared import over_redis
+
+NewNode = Callable[[], Awaitable[Any]]
+
+
+@pytest.fixture
+async def new_node(world, pool, redis, tmp_path: Path) -> AsyncIterator[NewNode]:
+    """Make nodes that share `redis` and the database of `world`, which itself knows no others."""
+    async with AsyncExitStack() as stack:
+
+        async def make() -> Any:
+            node_id = uuid7()
+            shared = over_redis(redis.url, node_id)
+            await shared.start()
+            stack.push_async_callback(shared.close)
+            node = type(world)(
+                pool, tmp_path / "media", world.settings, node_id=node_id, shared=shared
+            )
+            await node.node.start()
+            stack.push_async_callback(node.node.stop, 10)
+            return node
+
+        yield make
+
+
+class Talk:
+    """One room, and a member at each of two nodes who reads along."""
+
+    def __init__(self, nodes: list[Any], room: Any, members: list[Any], readers: list[Any]) -> None:
+        self.nodes = nodes
+        self.key: Key = ("room", str(room.id))
+        self.members = members
+        self.readers = readers
+
+    async def post(self, at: int) -> int:
+        post = PostMessage(message_id=uuid4(), author=self.members[at], text="salut")
+        stored = await self.nodes[at].node.ask(self.key, post)
+        assert isinstance(stored, EventStored)
+        return stored.event.seq
+
+    async def heard(self, seq: int) -> None:
+        """Wait until everybody has heard of everything up to an event."""
+        for reader in self.readers:
+            await reader.wait_for(lambda event: getattr(event, "seq", 0) == seq)
+
+    def told(self, at: int) -> list[int]:
+        return [event.seq for event in self.readers[at].events if hasattr(event, "seq")]
+
+
+@pytest.fixture
+async def talk(world, new_node) -> Talk:
+    nodes = [await new_node(), await new_node()]
+    members = [await world.person(name) for name in ("ada", "ben")]
+    room = await world.room(members[0])
+    key: Key = ("room", str(room.id))
+    readers = []
+    for node, member in zip(nodes, members, strict=True):
+        await node.node.ask(key, JoinRoom(member=member))
+        client = type(await world.client(f"{member.name}-reads"))(node, member)
+        readers.append(await client.open())
+        await readers[-1].join(room)
+    async with asyncio.timeout(20):
+        while not all(node.resources.shared.bus.rooms for node in nodes):
+            await asyncio.sleep(0.01)
+    return Talk(nodes, room, members, readers)
+
+
+async def test_members_on_two_nodes_hear_each_other_in_one_order(talk) -> None:
+    seqs = await asyncio.gather(*(talk.post(number % 2) for number in range(200)))
+
+    await talk.heard(max(seqs))
+    first = max(told[0] for told in (talk.told(0), talk.told(1)))
+    for at in (0, 1):
+        told = [seq for seq in talk.told(at) if seq >= first]
+        assert told == list(range(first, max(seqs) + 1))
+    assert sum(node.resources.shared.bus.counters.heard for node in talk.nodes) > 0
+
+
+async def test_what_is_said_while_redis_is_dead_is_heard_later_and_never_lost(talk, redis) -> None:
+    await talk.heard(await talk.post(0))
+
+    redis.kill()
+    async with asyncio.timeout(10):
+        while any(node.resources.shared.bus.is_up for node in talk.nodes):
+            await asyncio.sleep(0.01)
+    during = [await talk.post(number % 2) for number in range(20)]
+    await talk.heard(during[-1])  # the heads of the log tell, with Redis still dead
+    redis.start()
+    async with asyncio.timeout(20):
+        while not all(node.resources.shared.bus.is_up for node in talk.nodes):
+            await asyncio.sleep(0.01)
+    last = await talk.post(1)
+    await talk.heard(last)
+
+    for at in (0, 1):
+        told = talk.told(at)
+        assert told == list(range(told[0], last + 1))
+
+
+async def test_a_kill_of_redis_amid_messages_loses_and_repeats_none(talk, redis) -> None:
+    async def write(at: int) -> list[int]:
+        return [await talk.post(at) for _ in range(100)]
+
+    writing = asyncio.gather(write(0), write(1))
+    for _ in range(2):
+        await asyncio.sleep(0.05)
+        redis.kill()
+        await asyncio.sleep(0.05)
+        redis.start()
+    seqs = [seq for each in await writing for seq in each]
+    await talk.heard(max(seqs))
+
+    assert len(set(seqs)) == 200
+    for at in (0, 1):
+        told = talk.told(at)
+        assert told == list(range(told[0], max(seqs) + 1))
+
+
+async def test_news_start_no_room_on_a_node_where_nobody_is(talk, new_node) -> None:
+    third = await new_node()
+
+    await talk.heard(await talk.post(0))
+
+    assert not third.resources.shared.bus.rooms
+    paths = [cell.path for cell in third.node.runtime.tree()]
+    assert [path for path in paths if path.startswith("/veza/root/rooms/")] == []
