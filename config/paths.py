@@ -30,10 +30,14 @@ def lock_file(data: Path) -> Path:
     return data / "node.lock"
 
 
-def ops_socket(data: Path) -> Path:
-    """Return the unix socket for the command line; in the temporary folder if the path is too long."""
-    socket = data / "ops.sock"
+def ops_socket(data: Path, worker: int = 0) -> Path:
+    """Return the unix socket for the command line; in the temporary folder if the path is too long.
+
+    Each of several workers has its own, numbered from 1; 0 is a node alone.
+    """
+    filename = f"ops-{worker}.sock" if worker else "ops.sock"
+    socket = data / filename
     if len(os.fsencode(socket)) <= MAX_SOCKET_PATH_BYTES:
         return socket
     name = sha256(os.fsencode(data)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"veza-{os.getuid()}-{name}" / "ops.sock"
+    return Path(tempfile.gettempdir()) / f"veza-{os.getuid()}-{name}" / filename

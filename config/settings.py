@@ -1,5 +1,6 @@
 """Every setting of a node, read once: command-line options, then `VEZA_…` variables, then defaults."""
 
+import json
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -31,6 +32,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     data: Path = Field(default_factory=default_data_dir)
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
     demo: bool = False
     database_url: SecretStr | None = None
     redis_url: SecretStr | None = None
@@ -88,6 +90,24 @@ class Settings(BaseSettings):
         if self.registration == "auto":
             return self.is_loopback and self.public_url is None
         return self.registration == "open"
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """Return the variables from which another process reads the same settings."""
+    given = {name: getattr(settings, name) for name in sorted(settings.model_fields_set)}
+    return {
+        f"{PREFIX}{name.upper()}": _as_variable(value)
+        for name, value in given.items()
+        if value is not None
+    }
+
+
+def _as_variable(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, tuple | bool):
+        return json.dumps(value)
+    return str(value)
 
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:

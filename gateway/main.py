@@ -21,6 +21,7 @@ from veza.actors.messages.accounts import IssueSetup, SetupIssued
 from veza.config.paths import keys_file, lock_file, ops_socket
 from veza.config.secrets import load_keys
 from veza.config.settings import Settings
+from veza.gateway import workers
 from veza.gateway.app import drain, make_app, make_ops_app
 from veza.gateway.pasted import top_command
 from veza.gateway.tokens import SigningKeys
@@ -52,11 +53,16 @@ def run(settings: Settings, say: Say) -> int:
     """Run a node until it is told to stop; return the process's exit code.
 
     `say` gets the few lines meant for the person who started it. Raises `DataInUseError`,
-    `StartError` or `SecretsFileError`.
+    `StartError`, `WorkersError` or `SecretsFileError`.
     """
+    if settings.workers > 1:
+        workers.check(settings)
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     allow_open_files(OPEN_FILES)
     with locked(settings), database(settings) as (dsn, keeper):
+        if settings.workers > 1:
+            load_keys(keys_file(settings.data))  # made here, or each worker would make its own
+            return asyncio.run(workers.supervise(settings, dsn, keeper, say))
         return uvloop.run(serve(settings, dsn, keeper, say))
 
 
@@ -83,8 +89,19 @@ def locked(settings: Settings) -> Iterator[None]:
         os.close(descriptor)
 
 
-async def serve(settings: Settings, dsn: str, keeper: DatabaseKeeper, say: Say) -> int:
-    """Serve until SIGTERM or SIGINT, then drain; a second signal ends at once."""
+async def serve(
+    settings: Settings,
+    dsn: str,
+    keeper: DatabaseKeeper,
+    say: Say,
+    *,
+    worker: int = 0,
+    on_ready: Callable[[], None] = lambda: None,
+) -> int:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal ends at once.
+
+    `worker` numbers a node that listens beside others on its port; only the first has much to say.
+    """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, on_signal, stop)
@@ -97,8 +114,11 @@ async def serve(settings: Settings, dsn: str, keeper: DatabaseKeeper, say: Say) 
         node = await stack.enter_async_context(running_node(settings, dsn, keeper, fan_out))
         keys = await asyncio.to_thread(load_keys, keys_file(settings.data))
         app = make_app(settings, node, fan_out, SigningKeys(keys.current, keys.by_id))
-        address = await stack.enter_async_context(listening(settings, app))
-        await welcome(settings, node, address, say)
+        address = await stack.enter_async_context(listening(settings, app, worker))
+        if worker <= 1:
+            await welcome(settings, node, address, say)
+        on_ready()
+        log.info("node.ready", address=address, pid=os.getpid(), python=sys.version.split()[0])
         await until_stopped((stop, node.drain_wanted), node)
         await drain(app, settings.drain_timeout_seconds / 4)
         return EXIT_FAILED if node.failed.done() else EXIT_OK
@@ -125,14 +145,14 @@ async def until_stopped(events: Iterable[asyncio.Event], node: Node) -> None:
 
 
 @asynccontextmanager
-async def listening(settings: Settings, app: web.Application) -> AsyncIterator[str]:
+async def listening(settings: Settings, app: web.Application, worker: int) -> AsyncIterator[str]:
     """Serve HTTP on the configured port, and operators on a unix socket; lend the page's address."""
     async with AsyncExitStack() as stack:
         runner = await stack.enter_async_context(running(app))
-        site = web.TCPSite(runner, settings.host, settings.port)
+        site = web.TCPSite(runner, settings.host, settings.port, reuse_port=worker > 0 or None)
         await site.start()
         ops = await stack.enter_async_context(running(make_ops_app(app)))
-        await listen_for_operators(settings, ops)
+        await listen_for_operators(settings, ops, worker)
         yield page_address(settings, runner)
 
 
@@ -169,9 +189,9 @@ async def running(app: web.Application) -> AsyncIterator[web.AppRunner]:
         await runner.cleanup()
 
 
-async def listen_for_operators(settings: Settings, runner: web.AppRunner) -> None:
+async def listen_for_operators(settings: Settings, runner: web.AppRunner, worker: int) -> None:
     """Open the unix socket in a folder, and as a file, that only the owner may use."""
-    path = ops_socket(settings.data)
+    path = ops_socket(settings.data, worker)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     before = os.umask(0o177)
@@ -202,4 +222,3 @@ async def welcome(settings: Settings, node: Node, address: str, say: Say) -> Non
         say(f"First admin:    {address}/setup#{issued.token}   (one use, valid for an hour)")
     say(f"Look inside:    {top_command(settings.data)}")
     say(f"Data:           {settings.data}   Stop: Ctrl+C")
-    log.info("node.ready", address=address, pid=os.getpid(), python=sys.version.split()[0])

@@ -36,9 +36,18 @@ class DatabaseKeeper:
         """Look until cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            if self.server is not None and not self.server.is_running:
-                self._start_again(self.server)
+            self._mend()
             await self._look(pool)
+
+    async def watch_server(self) -> None:
+        """Look only whether the server of one's own lives, until cancelled: others use it."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            self._mend()
+
+    def _mend(self) -> None:
+        if self.server is not None and not self.server.is_running:
+            self._start_again(self.server)
 
     def _start_again(self, server: Server) -> None:
         """Block the loop for the second this takes: nothing can be answered without the database.

@@ -97,7 +97,7 @@ async def doctor(*, where: Where = HERE) -> int:
     results = list(results_of(ALWAYS, wrong))
     node: Running | Silence | None = None
     if settings is not None:
-        around = await examine(settings)
+        around = await examine(settings, where.worker)
         node = around.node
         results += results_of(AROUND, around)
         results += results_of(RUNNING, node) if isinstance(node, Running) else ()

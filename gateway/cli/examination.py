@@ -10,10 +10,11 @@ from typing import Any, Final
 import aiohttp
 import psutil
 
-from veza.config.paths import lock_file, ops_socket
+from veza.config.paths import lock_file
 from veza.config.settings import Settings
 from veza.gateway.cli.client import connected, reason_of
 from veza.gateway.cli.node_checks import Listening, NodeSeen, Readiness, Silence
+from veza.gateway.cli.options import node_socket
 from veza.gateway.cli.outcome import CommandError
 from veza.supervisors.doctor import DatabaseSeen, EncoderSeen, look_at_database, try_encoder
 from veza.supervisors.shared import RedisSeen, look_at_redis
@@ -43,24 +44,24 @@ class Surroundings:
     node: Running | Silence
 
 
-async def examine(settings: Settings) -> Surroundings:
+async def examine(settings: Settings, worker: int | None = None) -> Surroundings:
     """Look at everything."""
     url = settings.redis_url
     database, redis, encoder, node = await asyncio.gather(
         look_at_database(settings),
         look_at_redis(url.get_secret_value() if url else None),
         try_encoder(settings),
-        look_at_node(settings),
+        look_at_node(settings, worker),
     )
     return Surroundings(
         settings=settings, database=database, redis=redis, encoder=encoder, node=node
     )
 
 
-async def look_at_node(settings: Settings) -> Running | Silence:
+async def look_at_node(settings: Settings, worker: int | None) -> Running | Silence:
     """Ask the node on the data folder, if there is one."""
     try:
-        async with connected(ops_socket(settings.data), ANSWER_SECONDS) as client:
+        async with connected(node_socket(settings.data, worker), ANSWER_SECONDS) as client:
             node = NodeSeen(
                 figures=(await client.get("nodes"))["data"][0],
                 root=(await client.get("tree"))["root"],

@@ -1,7 +1,9 @@
 """What commands share on their line: the data folder, JSON, an actor, a reason; and the settings behind."""
 
 import os
+import socket
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, TypeAlias
@@ -47,14 +49,34 @@ class Where:
     as_json: Annotated[
         bool, Parameter(name="--json", negative="", help="Print JSON, for scripts.")
     ] = False
+    worker: Annotated[
+        int | None, Parameter(help="Which of several workers; by default the first that answers.")
+    ] = None
 
     @property
     def socket(self) -> Path:
         """The unix socket of the node on this data."""
-        return ops_socket(load_settings(data=self.data).data)
+        return node_socket(load_settings(data=self.data).data, self.worker)
 
 
 HERE: Final = Where()
+
+
+def node_socket(data: Path, worker: int | None = None) -> Path:
+    """Return the socket of a worker; without a number, of the node alone or the first worker that listens."""
+    alone = ops_socket(data)
+    if worker is not None:
+        return ops_socket(data, worker)
+    beside = sorted(alone.parent.glob("ops-*.sock"), key=lambda each: (len(each.name), each.name))
+    return next((each for each in (alone, *beside) if is_listened_to(each)), alone)
+
+
+def is_listened_to(path: Path) -> bool:
+    """Tell whether a process listens on a unix socket; one that was killed leaves the file."""
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+        probe.connect(str(path))
+        return True
+    return False
 
 
 def read_settings(**given: object) -> tuple[Settings | None, list[str]]:

@@ -7,6 +7,7 @@ from veza.config.secrets import SecretsFileError
 from veza.gateway.cli.options import load_settings
 from veza.gateway.cli.outcome import CommandError
 from veza.gateway.main import DataInUseError, run
+from veza.gateway.workers import WorkersError
 from veza.supervisors.boot import StartError
 
 
@@ -15,6 +16,7 @@ def serve(
     host: str | None = None,
     port: int | None = None,
     data: Path | None = None,
+    workers: int | None = None,
     demo: bool | None = None,
     public_url: str | None = None,
     registration: str | None = None,
@@ -34,6 +36,8 @@ def serve(
         Port to listen on; 0 takes a free one.
     data
         Folder for everything the node keeps.
+    workers
+        How many processes serve the port, each a whole node; more than one need VEZA_REDIS_URL.
     demo
         Start with synthesised tracks, people and rooms.
     public_url
@@ -50,6 +54,7 @@ def serve(
         host=host,
         port=port,
         data=data,
+        workers=workers,
         demo=demo,
         public_url=public_url,
         registration=registration,
@@ -59,5 +64,5 @@ def serve(
     configure_logging(settings.log_level, settings.log_format)
     try:
         return run(settings, lambda line: print(line, flush=True))  # noqa: T201  # meant for the terminal
-    except (DataInUseError, SecretsFileError, StartError, OSError) as error:
+    except (DataInUseError, SecretsFileError, StartError, WorkersError, OSError) as error:
         raise CommandError(str(error)) from error

@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from veza.config.paths import ops_socket
 from veza.gateway.cli.client import NodeClient, actor_address, connected
 from veza.gateway.cli.names import everyone
+from veza.gateway.cli.options import node_socket
 from veza.gateway.cli.outcome import CommandError
 from veza.gateway.load.targets import TargetError, matches
 
@@ -64,7 +64,7 @@ class OpsSocket:
 @asynccontextmanager
 async def opened_socket(data: Path) -> AsyncIterator[OpsSocket]:
     """Lend the socket of the node on this data."""
-    async with connected(ops_socket(data), ANSWER_SECONDS) as client:
+    async with connected(node_socket(data), ANSWER_SECONDS) as client:
         yield OpsSocket(client)
 
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from veza.config.paths import MAX_SOCKET_PATH_BYTES, ops_socket
-from veza.config.settings import Settings, unknown_variables
+from veza.config.settings import Settings, as_environment, unknown_variables
 
 
 def test_an_option_wins_over_the_environment_and_that_over_the_default(
@@ -70,3 +70,20 @@ def test_a_public_url_closes_registration_until_it_is_opened() -> None:
     assert Settings(
         public_url="https://music.example.org", registration="open"
     ).is_registration_open
+
+
+def test_another_process_reads_the_same_settings_from_its_environment(monkeypatch) -> None:
+    given = Settings(
+        data=Path("/data"),
+        port=81,
+        demo=True,
+        database_url="postgresql://veza:secret@localhost/veza",
+        ladder_kbps=(64, 256),
+        public_url="https://music.example.org",
+        job_lease_seconds=2.5,
+    )
+
+    for name, value in as_environment(given).items():
+        monkeypatch.setenv(name, value)
+
+    assert Settings() == given
