@@ -1,7 +1,7 @@
 """What nodes tell each other about rooms: a hint of what the log holds already, never the log itself.
 
 `announce` never waits. What is announced may be lost (the other side away, a queue full); the receiver then
-learns of it later, from the log.
+learns of it later, from the log: docs/adr/0016-the-bus-only-wakes.md.
 """
 
 from collections.abc import Collection
