@@ -1,7 +1,7 @@
 """One worker: a whole node that listens beside others, `python -m veza.gateway.worker NUMBER`.
 
-Its settings are all in its environment; `veza.gateway.workers` starts it. It closes its output when it is
-ready, and drains when its input ends: then the process that started it is gone.
+Its settings are all in its environment; `veza.gateway.workers` starts it. It says `ready` when it is,
+and drains when its input ends: then the process that started it is gone.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import uvloop
 from veza.config.logging import configure_logging
 from veza.config.settings import Settings
 from veza.gateway.main import EXIT_FAILED, serve
+from veza.gateway.workers import READY
 from veza.supervisors.boot import StartError
 from veza.supervisors.database import DatabaseKeeper
 
@@ -52,6 +53,7 @@ def say(line: str) -> None:
 
 def close_output() -> None:
     """Say that this node is ready; whatever is printed from now on goes nowhere."""
+    sys.stdout.write(READY)
     sys.stdout.flush()
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())

@@ -23,6 +23,8 @@ from veza.supervisors.child_spec import Intensity, RestartLog
 from veza.supervisors.database import DatabaseKeeper
 
 MODULE: Final = "veza.gateway.worker"
+READY: Final = "ready\n"
+"""A worker's last word, before it closes its output."""
 INTENSITY: Final = Intensity(restarts=5, period_seconds=60)
 RESTART_SECONDS: Final = 0.5
 SPARE_SECONDS: Final = 10.0
@@ -106,22 +108,27 @@ class Crew:
         self._ended.set()
 
     async def run(self, say: Callable[[str], None]) -> None:
-        """Start the workers, and again those that end, until told to stop."""
+        """Start the workers, and again those that end, until told to stop; then wait for their end."""
         ready = {number: asyncio.get_running_loop().create_future() for number in self._environment}
         keeping = [asyncio.create_task(self._keep(number, told)) for number, told in ready.items()]
         telling = asyncio.create_task(_tell(ready, say))
-        await self._ended.wait()
+        ended = asyncio.create_task(self._ended.wait())
+        await asyncio.wait({ended, *keeping}, return_when=asyncio.FIRST_COMPLETED)
+        self._ended.set()
         telling.cancel()
-        await self._stop()
-        for task in keeping:
-            task.cancel()
-        await asyncio.gather(*keeping, return_exceptions=True)
+        self._signal(signal.SIGTERM)
+        patience = self.settings.drain_timeout_seconds + SPARE_SECONDS
+        _ended, late = await asyncio.wait(keeping, timeout=patience)
+        if late:
+            self.has_failed = True
+            self._signal(signal.SIGKILL)
+        await asyncio.gather(*keeping)
 
     async def _keep(self, number: int, ready: asyncio.Future[str]) -> None:
         while not self._ended.is_set():
             process = await self._start(number)
             told = await _told(process)
-            if process.returncode is None and not ready.done():
+            if told is not None and not ready.done():
                 ready.set_result(told)
             code = await process.wait()
             self._processes.pop(number, None)
@@ -147,18 +154,9 @@ class Crew:
             start_new_session=True,  # Ctrl+C in a terminal is for this process to hand on
         )
         self._processes[number] = process
+        if self._ended.is_set():  # it was told too late to be asked with the others
+            process.terminate()
         return process
-
-    async def _stop(self) -> None:
-        self._signal(signal.SIGTERM)
-        ending = [asyncio.create_task(each.wait()) for each in self._processes.values()]
-        if ending:
-            timeout = self.settings.drain_timeout_seconds + SPARE_SECONDS
-            _done, pending = await asyncio.wait(ending, timeout=timeout)
-            if pending:
-                self.has_failed = True
-                self._signal(signal.SIGKILL)
-                await asyncio.wait(pending)
 
     def _signal(self, number: int) -> None:
         for process in self._processes.values():
@@ -166,15 +164,11 @@ class Crew:
                 process.send_signal(number)
 
 
-async def _told(process: Process) -> str:
-    """Read what a worker says until it is ready, which it tells by closing its output; or until it ends."""
-    if process.stdout is None:
-        return ""
-    told = await process.stdout.read()
-    if process.stdout.at_eof():
-        with suppress(TimeoutError):  # it closed its output by ending: then that shows at once
-            await asyncio.wait_for(asyncio.shield(process.wait()), 0.05)
-    return told.decode()
+async def _told(process: Process) -> str | None:
+    """Return what a worker says until it is ready; None if it ended before."""
+    told = await process.stdout.read() if process.stdout is not None else b""
+    lines, is_ready, _nothing = told.decode().rpartition(READY)
+    return lines if is_ready else None
 
 
 async def _tell(ready: Mapping[int, asyncio.Future[str]], say: Callable[[str], None]) -> None:

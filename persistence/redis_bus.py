@@ -106,6 +106,8 @@ class RedisBus:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
                 await self._up.wait()
+        if not self.is_up:
+            logger.warning("Redis does not answer: other nodes' messages come later")
         return self.is_up
 
     async def close(self) -> None:
