@@ -22,7 +22,7 @@ from veza.actors.chat.automod import Verdict
 from veza.actors.chat.decisions import Known, decide
 from veza.actors.chat.guard import Guard, until
 from veza.actors.chat.pointers import Noted, PointerBook, receipts_of
-from veza.actors.chat.rights import Action
+from veza.actors.chat.rights import OPEN_KINDS, Action
 from veza.actors.chat.room_rules import Action as RuleAction
 from veza.actors.chat.room_state import NO_SUCH_ROOM, RoomState
 from veza.actors.chat.text import MessageContent
@@ -489,8 +489,12 @@ class RoomActor(SupervisedActor):
         self._decide_again()
 
     def _expel(self, event: RoomEvent) -> None:
-        """Whoever is no member any more gets this event as the last one."""
-        is_gone = event.kind is EventKind.MEMBER_LEFT
+        """Whoever may not read any more gets this event as the last one.
+
+        A room that is open to all is left by one device; the others of its owner may listen on.
+        """
+        is_open = self._existing_room().room.kind in OPEN_KINDS
+        is_gone = event.kind is EventKind.MEMBER_LEFT and not is_open
         if isinstance(event.details, Moderation):
             is_gone = event.details.measure in EXPELLING
         if is_gone:

@@ -19,8 +19,9 @@ from veza.config.ids import uuid7
 from veza.persistence.bus import BusListener, LocalBus
 from veza.persistence.errors import DatabaseUnavailableError
 from veza.persistence.pool import Connection, Pool
+from veza.persistence.room_rows import EventKind, RoomEvent, RoomKind, RoomSettings
 from veza.persistence.rooms import insert_room
-from veza.persistence.rows import Author, EventKind, RoomEvent, RoomKind
+from veza.persistence.rows import Author
 
 NEVER_SECONDS = 3600.0
 
@@ -84,8 +85,7 @@ class Place:
             room = await insert_room(
                 conn,
                 room_id=uuid7(),
-                name="Kitchen",
-                kind=RoomKind.PUBLIC,
+                settings=RoomSettings(name="Kitchen", kind=RoomKind.PUBLIC),
                 epoch=uuid4(),
                 creator_id=UUID(int=1),
             )

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from veza.actors.messages.common import Key
-from veza.actors.messages.rooms import EventStored, JoinRoom, PostMessage
+from veza.actors.messages.rooms import ActInRoom, EventStored, JoinRoom, PostMessage
 from veza.config.ids import uuid7
 from veza.supervisors.shared import over_redis
 
@@ -47,7 +47,8 @@ class Talk:
         self.readers = readers
 
     async def post(self, at: int) -> int:
-        post = PostMessage(message_id=uuid4(), author=self.members[at], text="salut")
+        act = PostMessage(message_id=uuid4(), text="salut")
+        post = ActInRoom(by=self.members[at], act=act)
         stored = await self.nodes[at].node.ask(self.key, post)
         assert isinstance(stored, EventStored)
         return stored.event.seq
@@ -69,7 +70,7 @@ async def talk(world, new_node) -> Talk:
     key: Key = ("room", str(room.id))
     readers = []
     for node, member in zip(nodes, members, strict=True):
-        await node.node.ask(key, JoinRoom(member=member))
+        await node.node.ask(key, ActInRoom(by=member, act=JoinRoom()))
         client = type(await world.client(f"{member.name}-reads"))(node, member)
         readers.append(await client.open())
         await readers[-1].join(room)

@@ -20,8 +20,6 @@ LONGEST_SECONDS = 300
 def soak(mix: str, seconds: int, keep: Path) -> subprocess.CompletedProcess[str]:
     """One run of a mix of faults, whose history is kept."""
     options = ["--faults", mix, "--seconds", str(seconds), "--settle", str(SETTLE_SECONDS)]
-    # A second `room.join` on a connection may still be told a wrong head: the long runs look for that.
-    options += ["--leavings", "0"]
     command = [sys.executable, str(CHAT), *options, "--seeds", "1", "--keep", str(keep)]
     return subprocess.run(
         [*command, "--keep-all"],

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from veza.persistence.heads import read_heads
 from veza.persistence.room_log import append_events
-from veza.persistence.rows import EventKind, NewEvent
+from veza.persistence.room_rows import EventKind, NewEvent
 
 
 async def test_each_room_that_exists_has_its_newest_seq(conn, new_room, new_author) -> None:

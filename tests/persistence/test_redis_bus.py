@@ -12,7 +12,8 @@ import pytest
 from veza.persistence.bus import LocalBus
 from veza.persistence.redis_bus import CHANNEL, RedisBus
 from veza.persistence.redis_link import connect
-from veza.persistence.rows import Author, EventKind, RoomEvent
+from veza.persistence.room_rows import EventKind, RoomEvent
+from veza.persistence.rows import Author
 
 ADA = Author(id=uuid4(), name="ada")
 

@@ -210,9 +210,9 @@ MIXES: Final = {
     "stop": Mix(("stop-node", "stop-db")),
     "mixed": Mix(ONE_NODE),
     # Two nodes tell each other what they stored once they have a bus.
-    "node": Mix(("server", "stop-node"), nodes=2, is_usual=False),
-    "redis": Mix(("redis", "stop-redis"), nodes=2, is_usual=False),
-    "cluster": Mix((*ONE_NODE, *WIRE, "redis", "stop-redis"), nodes=2, is_usual=False),
+    "node": Mix(("server", "stop-node"), nodes=2),
+    "redis": Mix(("redis", "stop-redis"), nodes=2),
+    "cluster": Mix((*ONE_NODE, *WIRE, "redis", "stop-redis"), nodes=2),
     # The one of the test command, and the one that has to fail.
     "short": Mix(("in-flight", "session", "db", "server"), is_usual=False),
     "sabotage": Mix(("session", "sabotage"), is_usual=False),
