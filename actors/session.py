@@ -250,7 +250,8 @@ class SessionActor(SupervisedActor):
             viewer=user.id,
         )
         tag = _Browsing(command.frame_id, command.room_id)
-        self._ask(room_key(command.room_id), ReadRoom(by=user.id, read=read), tag)
+        browse = ReadRoom(by=user.id, read=read, is_staff=self.is_staff)
+        self._ask(room_key(command.room_id), browse, tag)
 
     # --- answers ---
 

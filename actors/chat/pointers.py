@@ -1,8 +1,8 @@
-"""How far members of a room have come: collected, stored many at a time, then told once."""
+"""How far members of a room have come, and who is writing: collected, told once, kept if it must be."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 from veza.actors.base import ServiceActor
@@ -12,6 +12,9 @@ from veza.actors.runtime.address import Address
 from veza.persistence import rooms
 from veza.persistence.errors import DatabaseUnavailableError
 from veza.persistence.pool import Pool
+
+TYPING_EVERY_SECONDS: Final = 3.0
+"""How often one member's typing is told anew; clients forget it after five."""
 
 
 @dataclass(slots=True)
@@ -87,6 +90,26 @@ def receipts_of(room_id: UUID, pointers: Sequence[Pointer]) -> Iterator[Receipts
         yield ReceiptsMoved(room_id=room_id, is_read=True, seqs=read)
     if delivered:
         yield ReceiptsMoved(room_id=room_id, is_read=False, seqs=delivered)
+
+
+class TypingBook:
+    """Who is writing something just now: each is told once in a while, however often it is said."""
+
+    def __init__(self) -> None:
+        self._told_at: dict[UUID, float] = {}
+
+    def start(self, user_id: UUID, now: float) -> bool:
+        """Note that somebody writes; tell whether the others are to hear of it."""
+        self._told_at = {
+            each: at for each, at in self._told_at.items() if at + TYPING_EVERY_SECONDS > now
+        }
+        is_news = user_id not in self._told_at
+        self._told_at.setdefault(user_id, now)
+        return is_news
+
+    def stop(self, user_id: UUID) -> bool:
+        """Note that somebody does not write any more; tell whether the others heard that they did."""
+        return self._told_at.pop(user_id, None) is not None
 
 
 class PointersActor(ServiceActor):

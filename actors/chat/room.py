@@ -1,14 +1,12 @@
 """The room actor: takes acts one by one, has them stored, and tells everybody in one order."""
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
-from typing import ClassVar, Final
+from typing import Final
 from uuid import UUID
 
-from veza.actors.base import SupervisedActor
 from veza.actors.chat.acts import (
     ROOM_LOG,
     Pace,
@@ -21,32 +19,29 @@ from veza.actors.chat.acts import (
 from veza.actors.chat.automod import Verdict
 from veza.actors.chat.decisions import Known, decide
 from veza.actors.chat.guard import Guard, until
-from veza.actors.chat.pointers import Noted, PointerBook, receipts_of
-from veza.actors.chat.rights import OPEN_KINDS, Action
+from veza.actors.chat.log_follower import RETRY_SECONDS, LogFollower
+from veza.actors.chat.pointers import Noted, PointerBook, TypingBook, receipts_of
+from veza.actors.chat.rights import Action
 from veza.actors.chat.room_rules import Action as RuleAction
-from veza.actors.chat.room_state import NO_SUCH_ROOM, RoomState
 from veza.actors.chat.text import MessageContent
 from veza.actors.fanout import FanOut
-from veza.actors.messages.bus import EventsAnnounced, HeadMoved
-from veza.actors.messages.common import Answer, Busy, Key, RefusedError, RejectCode
-from veza.actors.messages.directory import Deliver, Retire
+from veza.actors.messages.bus import HeadMoved
+from veza.actors.messages.common import Answer, Busy, RefusedError, RejectCode
+from veza.actors.messages.directory import Deliver
 from veza.actors.messages.rooms import (
     ActInRoom,
     ActUnchanged,
     AppendEvent,
     Author,
     EventAppended,
-    EventsRead,
     EventStored,
     JoinRoom,
     LeaveRoom,
     MarkRead,
     ModerateMember,
-    OpenRoom,
     PointerMoved,
     PointersStored,
     PostMessage,
-    ReadEvents,
     ReadRoom,
     RequireRight,
     RightGranted,
@@ -54,14 +49,13 @@ from veza.actors.messages.rooms import (
     RoomEvent,
     RoomJoined,
     RoomLeft,
-    RoomOpened,
     StorePointers,
     TellTyping,
     TypingChanged,
 )
 from veza.actors.rate_limit import Rate
 from veza.actors.runtime.address import Address
-from veza.actors.topics import room_topic, user_topic
+from veza.actors.topics import user_topic
 from veza.persistence.bus import Bus
 from veza.persistence.room_rows import (
     EventKind,
@@ -76,9 +70,6 @@ from veza.persistence.room_rows import (
 
 POINTERS: Final = ("pointers", "")
 ROOM_WRITER: Final = ("room_writer", "")
-CATCH_UP_EVENTS: Final = 200
-RETRY_SECONDS: Final = 1.0
-IDLE_SECONDS: Final = 60.0
 MAX_PENDING: Final = 1000
 """Two batches of the writer: past it the room refuses, so that one room never fills the writer's mailbox."""
 MAX_IN_LINE: Final = 20
@@ -86,12 +77,9 @@ MAX_IN_LINE: Final = 20
 STORE_SECONDS: Final = 600.0
 """The writer answers in any case. Whoever asked the room waits less; the room must still hear of it."""
 
-TYPING_EVERY_SECONDS: Final = 3.0
-"""How often one member's typing is told anew; clients forget it after five."""
 POINTERS_EVERY_SECONDS: Final = 0.25
 RECEIPTS_MEMBERS: Final = 100
 """In bigger rooms only oneself hears how far one has come: receipts would be most of the traffic."""
-EXPELLING: Final = frozenset({Measure.KICK, Measure.BAN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +89,6 @@ class _Act:
     command: ActInRoom
     reply_to: Address | None
     content: MessageContent | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Opening:
-    """Tag: the state to start from was asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class _CatchingUp:
-    """Tag: events that were stored but not told yet were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,32 +117,14 @@ class KeepPointers:
     """Time to store how far members have come."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenAgain:
-    """The room log did not answer: ask once more."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CatchUp:
-    """Time to read what the log may hold beyond what was told."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LookIdle:
-    """Time to see whether anybody still needs this room."""
-
-
-class RoomActor(SupervisedActor):
+class RoomActor(LogFollower):
     """One chat room. It owns the rules and the order of telling; the log owns history.
 
     An event is announced only after it is committed, in order of `seq` and without a hole: what this
     actor did not hear of (its answer was lost with a connection, another node stored it, or this actor
-    crashed meanwhile) is read from the log before anything newer is told. What it knows of members and
-    settings is what the told events add up to; an act decided on less than the log holds is not stored
-    but decided again. Nothing that a client was told is kept only here.
+    crashed meanwhile) is read from the log before anything newer is told. An act decided on less than
+    the log holds is not stored but decided again. Nothing that a client was told is kept only here.
     """
-
-    stash_until_ready: ClassVar[frozenset[type] | None] = frozenset({OpenAgain})
 
     def __init__(
         self,
@@ -177,31 +137,15 @@ class RoomActor(SupervisedActor):
         act_rate: Rate,
         own_host: str = "",
     ) -> None:
-        super().__init__()
-        self.room_id = UUID(actor_id)
-        self.topic = room_topic(self.room_id)
-        self.directory = directory
-        self.fan_out = fan_out
-        self.bus = bus
-        self.state: RoomState | None = None
+        super().__init__(room_id=UUID(actor_id), directory=directory, fan_out=fan_out, bus=bus)
         self.own_host = own_host
         self.pace = Pace(message_rate, act_rate)
         self.guard = Guard()
         self.pointers = PointerBook()
-        self.typing: dict[UUID, float] = {}
+        self.typing = TypingBook()
         self.lines: dict[UUID, deque[_Act]] = {}
         self.outdated: list[_Act] = []
-        self.told_seq = 0
-        self.stored_seq = 0
         self.pending = 0
-        self.is_catching_up = False
-        self.is_in_doubt = False
-        self.was_used = False
-        self.bus.join(self.room_id)
-        self.receiveMsg_OpenAgain(OpenAgain(), self.cell)
-
-    def on_stop(self) -> None:
-        self.bus.leave(self.room_id)
 
     def inspect(self) -> dict[str, object]:
         return {
@@ -215,7 +159,7 @@ class RoomActor(SupervisedActor):
     # --- commands ---
 
     def receiveMsg_ActInRoom(self, command: ActInRoom, sender: Address) -> object:
-        state = self._existing_room()
+        state = self.existing_room()
         if isinstance(command.act, JoinRoom) and command.by.id in state.members:
             return RoomJoined(room=state.describe(self.told_seq))
         self.pace.spend(state, command, _now(), monotonic())
@@ -231,18 +175,18 @@ class RoomActor(SupervisedActor):
         return None
 
     def receiveMsg_ReadRoom(self, command: ReadRoom, sender: Address) -> None:
-        state = self._existing_room()
+        state = self.existing_room()
         state.require(command.by, Action.READ, _now(), is_staff=command.is_staff)
         self.forward(self.directory, Deliver(key=ROOM_LOG, message=command.read), sender)
 
     def receiveMsg_RequireRight(self, command: RequireRight, _sender: Address) -> RightGranted:
-        state = self._existing_room()
+        state = self.existing_room()
         state.require(command.by, Action[command.action], _now(), is_staff=command.is_staff)
         role = state.members.get(command.by)
         return RightGranted(room=state.describe(self.told_seq), role=role)
 
     def receiveMsg_MarkRead(self, command: MarkRead, sender: Address) -> None:
-        state = self._existing_room()
+        state = self.existing_room()
         if command.by not in state.members:
             raise RefusedError(RejectCode.NOT_A_MEMBER, "Join the room first.")
         self._note_pointer(
@@ -253,35 +197,21 @@ class RoomActor(SupervisedActor):
         )
 
     def receiveMsg_TellTyping(self, command: TellTyping, _sender: Address) -> None:
-        state = self._existing_room()
-        who, now = command.by.id, monotonic()
+        state, who = self.existing_room(), command.by.id
         if not state.is_allowed(who, Action.POST, _now()) or state.muted_seconds(who, _now()):
             return
-        if command.is_typing:
-            if self.typing.get(who, 0.0) + TYPING_EVERY_SECONDS > now:
-                return
-            self.typing = {
-                user: at for user, at in self.typing.items() if at + TYPING_EVERY_SECONDS > now
-            }
-            self.typing[who] = now
-        elif self.typing.pop(who, None) is None:
-            return
-        typing = TypingChanged(room_id=self.room_id, user=command.by, is_typing=command.is_typing)
-        self.fan_out.publish(self.topic, typing)
-
-    # --- news of the log ---
-
-    def receiveMsg_EventsAnnounced(self, message: EventsAnnounced, _sender: Address) -> None:
-        self._tell(message.events)
-        self._catch_up()
-
-    def receiveMsg_HeadMoved(self, message: HeadMoved, _sender: Address) -> None:
-        self.stored_seq = max(self.stored_seq, message.seq)
-        self._catch_up()
+        is_news = (
+            self.typing.start(who, monotonic()) if command.is_typing else self.typing.stop(who)
+        )
+        if is_news:
+            typing = TypingChanged(
+                room_id=self.room_id, user=command.by, is_typing=command.is_typing
+            )
+            self.fan_out.publish(self.topic, typing)
 
     # --- answers ---
 
-    def receiveMsg_Answer(self, answer: Answer, _sender: Address) -> None:
+    def receiveMsg_Answer(self, answer: Answer, sender: Address) -> None:
         match answer:
             case Answer(tag=_Storing(act=act), message=EventAppended(result=result)):
                 self.pending -= 1
@@ -290,47 +220,35 @@ class RoomActor(SupervisedActor):
                 self.pending -= 1
                 self._answer(act, answer.message)
                 if not isinstance(answer.message, Busy):
-                    self._doubt()
+                    self.doubt()
             case Answer(tag=_LookingUp(act=act)):
                 self._on_looked_up(act, answer.message)
-            case Answer(tag=_CatchingUp(), message=EventsRead(events=events)):
-                self.is_catching_up = False
-                self._tell(events)
-                self.is_in_doubt |= len(events) == CATCH_UP_EVENTS
-                self._catch_up()
-            case Answer(tag=_CatchingUp()):
-                self.is_catching_up = False
-                self._doubt()
             case Answer(tag=_KeepingPointers(noted=noted)):
                 self._on_pointers_kept(noted, answer.message)
-            case Answer(tag=_Opening()):
-                self._on_opened(answer.message)
-
-    def receiveMsg_OpenAgain(self, _message: OpenAgain, _sender: Address) -> None:
-        self._ask(ROOM_LOG, OpenRoom(room_id=self.room_id), _Opening())
+            case _:
+                super().receiveMsg_Answer(answer, sender)
 
     def receiveMsg_KeepPointers(self, _message: KeepPointers, _sender: Address) -> None:
         noted = self.pointers.take()
         store = StorePointers(room_id=self.room_id, pointers=noted.pointers)
-        self._ask(POINTERS, store, _KeepingPointers(noted))
+        self.ask_service(POINTERS, store, _KeepingPointers(noted))
 
-    def receiveMsg_CatchUp(self, _message: CatchUp, _sender: Address) -> None:
-        self._catch_up()
+    def is_busy(self) -> bool:
+        is_at_work = self.pending or self.lines or self.outdated or self.pointers
+        return bool(is_at_work) or super().is_busy()
 
-    def receiveMsg_LookIdle(self, _message: LookIdle, _sender: Address) -> None:
-        is_needed = self.pending or self.is_catching_up or self.fan_out.subscribers(self.topic)
-        if self.state is None or not (is_needed or self.was_used):
-            self.send(self.directory, Retire(key=("room", str(self.room_id))))
-        self.was_used = False
-        self.wakeup_after(IDLE_SECONDS, LookIdle())
+    def on_told(self, event: RoomEvent) -> None:
+        if event.kind is EventKind.MESSAGE_POSTED:
+            self.typing.stop(event.author.id)
+
+    def on_level(self) -> None:
+        """Take up acts that were decided on less than the log held."""
+        if self.outdated:
+            acts, self.outdated = self.outdated, []
+            for act in acts:
+                self._take(act)
 
     # --- an act, from the command to the answer ---
-
-    def _existing_room(self) -> RoomState:
-        self.was_used = True
-        if self.state is None:
-            raise RefusedError(RejectCode.NOT_FOUND, NO_SUCH_ROOM)
-        return self.state
 
     def _check_pending(self) -> None:
         """Refuse while more is being stored than the room may have under way."""
@@ -339,12 +257,12 @@ class RoomActor(SupervisedActor):
 
     def _take(self, act: _Act) -> None:
         """Decide an act, or look up first what deciding it needs; what its author does next waits."""
-        question = lookup(self.room_id, self._existing_room(), act.command, act.content)
+        question = lookup(self.room_id, self.existing_room(), act.command, act.content)
         if question is None:
             self._decide(act, None)
         else:
             self.lines[act.command.by.id] = deque()
-            self._ask(*question, _LookingUp(act))
+            self.ask_service(*question, _LookingUp(act))
 
     def _on_looked_up(self, act: _Act, found: object) -> None:
         line = self.lines.pop(act.command.by.id, deque())
@@ -360,7 +278,7 @@ class RoomActor(SupervisedActor):
         if is_failure(found):
             self._answer(act, found)
             return
-        known = Known(self._existing_room(), _now(), found, act.content)
+        known = Known(self.existing_room(), _now(), found, act.content)
         try:
             event = decide(known, act.command)
             if event is not None and act.content is not None:
@@ -415,8 +333,8 @@ class RoomActor(SupervisedActor):
                 if is_new:
                     self._note_own(event)
                     self.bus.announce(self.room_id, (event,))
-                self._tell((event,))
-                self._catch_up()
+                self.tell((event,))
+                self.catch_up()
             case NothingChanged(head_seq=head_seq):
                 self._answer(act, self._unchanged(act.command.act))
                 self.receiveMsg_HeadMoved(HeadMoved(seq=head_seq), self.cell)
@@ -424,8 +342,8 @@ class RoomActor(SupervisedActor):
                 if act.reply_to is not None:
                     self.outdated.append(act)
                 self.stored_seq = max(self.stored_seq, head_seq)
-                self._decide_again()
-                self._catch_up()
+                self.tell(())
+                self.catch_up()
             case Unstored() as why:
                 self._answer(act, unstored(act.command.act, why))
 
@@ -435,7 +353,7 @@ class RoomActor(SupervisedActor):
             self._note_pointer(event.author.id, read_seq=event.seq, delivered_seq=0, reply_to=None)
 
     def _stored(self, event: RoomEvent, *, is_new: bool) -> object:
-        room = self._existing_room()
+        room = self.existing_room()
         match event.kind:
             case EventKind.MEMBER_JOINED if event.subject is None:
                 # At once, though older events may still have to be told: a right given harms nobody.
@@ -449,63 +367,11 @@ class RoomActor(SupervisedActor):
     def _unchanged(self, act: RoomAct) -> object:
         match act:
             case JoinRoom():
-                return RoomJoined(room=self._existing_room().describe(self.told_seq))
+                return RoomJoined(room=self.existing_room().describe(self.told_seq))
             case LeaveRoom():
                 return RoomLeft(room_id=self.room_id)
             case _:
                 return ActUnchanged(room_id=self.room_id)
-
-    # --- telling ---
-
-    def _on_opened(self, reply: object) -> None:
-        match reply:
-            case RoomOpened(snapshot=snapshot):
-                self.state = RoomState(snapshot)
-                self.stored_seq = snapshot.room.seq
-                told_seq = self.fan_out.told_seq(self.topic)
-                self.told_seq = (
-                    self.stored_seq if told_seq is None else min(told_seq, self.stored_seq)
-                )
-                self.become_ready()
-                self.wakeup_after(IDLE_SECONDS, LookIdle())
-                self._catch_up()
-            case _ if getattr(reply, "code", None) is RejectCode.NOT_FOUND:
-                self.become_ready()
-                self.wakeup_after(RETRY_SECONDS, LookIdle())
-            case _:
-                self.wakeup_after(RETRY_SECONDS, OpenAgain())
-
-    def _tell(self, events: Iterable[RoomEvent]) -> None:
-        """Announce what comes next in order; anything past a hole only tells how far the log goes."""
-        for event in events:
-            self.stored_seq = max(self.stored_seq, event.seq)
-            if event.seq == self.told_seq + 1:
-                self.told_seq = event.seq
-                self._existing_room().apply(event)
-                if event.kind is EventKind.MESSAGE_POSTED:
-                    self.typing.pop(event.author.id, None)
-                self.fan_out.publish(self.topic, event, seq=event.seq)
-                self._expel(event)
-        self._decide_again()
-
-    def _expel(self, event: RoomEvent) -> None:
-        """Whoever may not read any more gets this event as the last one.
-
-        A room that is open to all is left by one device; the others of its owner may listen on.
-        """
-        is_open = self._existing_room().room.kind in OPEN_KINDS
-        is_gone = event.kind is EventKind.MEMBER_LEFT and not is_open
-        if isinstance(event.details, Moderation):
-            is_gone = event.details.measure in EXPELLING
-        if is_gone:
-            self.fan_out.expel(self.topic, (event.subject or event.author).id)
-
-    def _decide_again(self) -> None:
-        """Take up acts that were decided on less than the log held, once all of it is told."""
-        if self.outdated and self.told_seq >= self.stored_seq:
-            acts, self.outdated = self.outdated, []
-            for act in acts:
-                self._take(act)
 
     # --- how far members have come ---
 
@@ -525,28 +391,12 @@ class RoomActor(SupervisedActor):
         if not is_kept:
             return
         for receipts in receipts_of(self.room_id, noted.told):
-            if len(self._existing_room().members) <= RECEIPTS_MEMBERS:
+            if len(self.existing_room().members) <= RECEIPTS_MEMBERS:
                 self.fan_out.publish(self.topic, receipts)
             else:
                 for user_id, seq in receipts.seqs:
                     own = replace(receipts, seqs=((user_id, seq),))
                     self.fan_out.publish(user_topic(user_id), own)
-
-    def _doubt(self) -> None:
-        """Nobody can say what the log holds: read it, but not while the database is still coming back."""
-        if not self.is_in_doubt:
-            self.is_in_doubt = True
-            self.wakeup_after(RETRY_SECONDS, CatchUp())
-
-    def _catch_up(self) -> None:
-        is_behind = self.is_in_doubt or self.stored_seq > self.told_seq
-        if is_behind and not self.is_catching_up:
-            self.is_catching_up, self.is_in_doubt = True, False
-            read = ReadEvents(room_id=self.room_id, after_seq=self.told_seq, limit=CATCH_UP_EVENTS)
-            self._ask(ROOM_LOG, read, _CatchingUp())
-
-    def _ask(self, key: Key, message: object, tag: object) -> None:
-        self.ask_later(self.directory, Deliver(key=key, message=message), tag)
 
 
 def _too_much(detail: str) -> RefusedError:

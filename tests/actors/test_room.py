@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from veza.actors.base import SupervisedActor
-from veza.actors.chat import room as room_module
+from veza.actors.chat import log_follower
 from veza.actors.chat.room import RoomActor
 from veza.actors.fanout import FanOut, FanOutLimits
 from veza.actors.messages.accounts import Author
@@ -173,7 +173,7 @@ class Stage:
 
 @pytest.fixture
 async def stage(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
-    monkeypatch.setattr(room_module, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(log_follower, "RETRY_SECONDS", 0.01)
     runtime = AsyncioSystemBase()
     yield Stage(runtime)
     await runtime.shutdown_async(5)
@@ -213,4 +213,4 @@ async def test_a_log_that_cannot_be_read_for_long_leaves_one_look_at_idleness_be
     waiting = [timer.waiting_call for timer in stage.runtime.timers]
 
     looks = [call for call in waiting if isinstance(call, WakeUp)]
-    assert sum(isinstance(each.message, room_module.LookIdle) for each in looks) == 1
+    assert sum(isinstance(each.message, log_follower.LookIdle) for each in looks) == 1
