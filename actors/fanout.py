@@ -249,6 +249,11 @@ class FanOut:
         topic = self._topics.get(name)
         return len(topic.outboxes) if topic else 0
 
+    def newest_seq(self, name: str) -> int:
+        """Return the newest event published to a topic that somebody holds; 0 if there was none."""
+        topic = self._topics.get(name)
+        return 0 if topic is None else topic.told_seq
+
     def told_seq(self, name: str) -> int | None:
         """Return the event that the topic's subscribers have come to; None if there are none."""
         topic = self._topics.get(name)

@@ -353,7 +353,11 @@ class SessionActor(SupervisedActor):
         ):
             self._changed(room.id)
             return
-        read = ReadEvents(room_id=room.id, after_seq=after_seq, limit=REPLAY_PAGE)
+        # No further than the room has told: it will tell the rest itself, and that is held already.
+        head_seq = max(room.seq, self.fan_out.newest_seq(topic))
+        read = ReadEvents(
+            room_id=room.id, after_seq=after_seq, before_seq=head_seq + 1, limit=REPLAY_PAGE
+        )
         self._ask(ROOM_LOG, read, _Replaying(room, after_seq, greeting))
 
     def _replay(self, tag: _Replaying, read: EventsRead) -> None:

@@ -181,6 +181,31 @@ async def test_what_the_hub_keeps_no_more_comes_from_the_log(world, alice, room)
     assert texts(back) == [str(n) for n in range(600)]
 
 
+async def test_a_replay_goes_no_further_than_the_room_has_told(world, alice, room):
+    """What another node stored is told by the room once it knows of it, and not by the log before."""
+    joined = await alice.join(room)
+    for n in range(550):  # more than the hub keeps, and no whole number of pages
+        alice.tell(send(room, str(n), frame_id=f"s-{n}"))
+    await alice.answer("s-549")
+    elsewhere = NewEvent(
+        room_id=room.id,
+        kind=EventKind.MESSAGE_POSTED,
+        author=alice.author,
+        message_id=uuid4(),
+        text="elsewhere",
+    )
+    await world.node.ask(("room_writer", ""), AppendEvent(event=elsewhere))
+    back = await alice.again()
+
+    again = await back.join(room, Position(epoch=room.epoch, seq=joined.room.seq))
+    await back.wait_for(lambda e: getattr(e, "text", "") == "549")
+    back.tell(send(room, "here"))
+    await back.wait_for(lambda e: getattr(e, "text", "") == "here")
+
+    assert again.recovered
+    assert seqs(back) == list(range(joined.room.seq + 1, joined.room.seq + 553))
+
+
 async def test_another_epoch_is_not_recovered_and_nothing_old_is_sent(alice, room):
     answer = await alice.join(room, Position(epoch=UUID(int=0), seq=0))
 
