@@ -37,6 +37,8 @@ EXIT_FAILED: Final = 1
 CLOSE_SECONDS: Final = 2.0
 # An idle connection costs a descriptor; a browser opens another when it needs one.
 KEEP_ALIVE_SECONDS: Final = 75.0
+# Everybody comes back at once after a restart; whom the kernel drops tries again a second later only.
+BACKLOG: Final = 4096
 OPEN_FILES: Final = 65_536
 
 log = structlog.get_logger()
@@ -149,7 +151,13 @@ async def listening(settings: Settings, app: web.Application, worker: int) -> As
     """Serve HTTP on the configured port, and operators on a unix socket; lend the page's address."""
     async with AsyncExitStack() as stack:
         runner = await stack.enter_async_context(running(app))
-        site = web.TCPSite(runner, settings.host, settings.port, reuse_port=worker > 0 or None)
+        site = web.TCPSite(
+            runner,
+            settings.host,
+            settings.port,
+            backlog=BACKLOG,
+            reuse_port=worker > 0 or None,
+        )
         await site.start()
         ops = await stack.enter_async_context(running(make_ops_app(app)))
         await listen_for_operators(settings, ops, worker)

@@ -116,8 +116,8 @@ SIGN_UP_AND_IN = RatePolicy(name="auth", quota=120, window_seconds=60)
 WRONG_PASSWORDS = RatePolicy(name="wrong-passwords", quota=10, window_seconds=60)
 """By address and login: only attempts that fail count."""
 
-FRAMES = RatePolicy(name="frames", quota=100, window_seconds=5)
-"""By connection: 20 frames a second, 100 at once."""
+FRAME_WINDOW_SECONDS = 5
+"""By connection: `ws_frames_per_5s` at once, refilled over this time."""
 
 TICKETS = RatePolicy(name="tickets", quota=60, window_seconds=60)
 """By account: a client needs one for each connection that it opens."""

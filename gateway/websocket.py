@@ -14,6 +14,7 @@ from aiohttp import WSMsgType, web
 from veza.actors.messages.accounts import Author
 from veza.actors.messages.common import Key
 from veza.actors.messages.sessions import CloseSession, OpenSession, SessionOpened
+from veza.actors.rate_limit import Rate, TokenBucket
 from veza.config.ids import uuid7
 from veza.gateway import wire
 from veza.gateway.connections import Lease
@@ -26,7 +27,7 @@ from veza.gateway.identity import (
 )
 from veza.gateway.keys import ACTORS, CONNECTIONS, FAN_OUT, METRICS, SETTINGS, TREE_FEED
 from veza.gateway.leases import Holder, cookie_holder, token_holder
-from veza.gateway.rates import FRAMES, PolicyBucket, RateState
+from veza.gateway.rates import FRAME_WINDOW_SECONDS
 from veza.gateway.rooms import author_of, is_staff
 from veza.gateway.sockets import CLOSE_SECONDS, Socket
 
@@ -108,7 +109,9 @@ class Connection:
         self._metrics = app[METRICS]
         self._loop = asyncio.get_running_loop()
         self._outbox = app[FAN_OUT].open(socket)
-        self._bucket = PolicyBucket(FRAMES, self._loop.time())
+        burst = self._settings.ws_frames_per_5s
+        rate = Rate(per_second=burst / FRAME_WINDOW_SECONDS, burst=burst)
+        self._bucket = TokenBucket(rate, self._loop.time())
         self._bad_frames: list[float] = []
         self._auth_timer = self._loop.call_later(
             AUTH_SECONDS, self.close, CloseCode.AUTH_TIMEOUT, "not signed in"
@@ -280,7 +283,7 @@ class Connection:
         if len(text.encode()) > self._settings.ws_max_frame_bytes:
             self.close(CloseCode.FRAME_TOO_BIG, "frame too big")
             return
-        state = self._bucket.take(self._loop.time())
+        wait_seconds = self._bucket.take(self.heard_at)
         try:
             frame = wire.decode_frame(text)
         except wire.FrameError as error:
@@ -291,19 +294,17 @@ class Connection:
                 self._refuse(error.frame_id, error.problem)
         else:
             self._metrics.count_frame(frame.type)
-            if state.is_allowed:
-                await self._act(frame)
-            else:
-                limited = ProblemError(
-                    ProblemCode.RATE_LIMITED, retry_after_seconds=state.wait_seconds
-                )
+            if wait_seconds:
+                limited = ProblemError(ProblemCode.RATE_LIMITED, retry_after_seconds=wait_seconds)
                 self._refuse(frame.frame_id, limited)
-        await self._pause(state)
+            else:
+                await self._act(frame)
+        await self._pause(wait_seconds)
 
-    async def _pause(self, state: RateState) -> None:
+    async def _pause(self, wait_seconds: float) -> None:
         """Read nothing as long as the client has no frame left: its own socket fills up."""
-        if not state.is_allowed:
-            await asyncio.sleep(state.wait_seconds)
+        if wait_seconds:
+            await asyncio.sleep(wait_seconds)
 
     async def _act(self, frame: wire.ClientFrame) -> None:
         body = frame.body
