@@ -14,6 +14,9 @@ FORGET_AT: Final = 1024
 _TIME_SHIFT: Final = 80
 """A UUIDv7 begins with 48 bits of Unix milliseconds (RFC 9562, section 5.7)."""
 
+NOTHING_YET: Final = MemberHistory()
+"""Of those who wrote nothing that a rule will ask for; never added to."""
+
 
 class Guard:
     """Histories of those who wrote lately. Kept in memory: a room that starts anew begins anew."""
@@ -27,7 +30,7 @@ class Guard:
     ) -> Verdict | None:
         """Hold a message against the room's rules, and remember a verdict against it."""
         who = command.by.id
-        history = self._histories.get(who) or MemberHistory()
+        history = self._histories.get(who, NOTHING_YET)
         moment = now.timestamp()
         joined_at = state.joined_at.get(who)
         facts = MemberFacts(
@@ -37,20 +40,17 @@ class Guard:
         )
         verdict = examine(state.rules, history, content, facts, moment)
         if verdict is not None:
-            history.note_violation(moment, verdict)
-            self._keep(who, history, moment)
+            self._of(who, moment).note_violation(moment, verdict)
         return verdict
 
     def note(self, state: RoomState, who: UUID, content: MessageContent, now: datetime) -> None:
         """Remember a message that is posted, if a rule will ask for it."""
         rules = state.rules
         if rules.flood or rules.repeats or (rules.mentions and content.mention_count):
-            history = self._histories.get(who) or MemberHistory()
-            history.note(now.timestamp(), content)
-            self._keep(who, history, now.timestamp())
+            self._of(who, now.timestamp()).note(now.timestamp(), content)
 
-    def _keep(self, who: UUID, history: MemberHistory, moment: float) -> None:
-        self._histories[who] = history
+    def _of(self, who: UUID, moment: float) -> MemberHistory:
+        """Return somebody's history, to be added to."""
         if len(self._histories) > self._forget_at:
             self._histories = {
                 user: each
@@ -59,6 +59,7 @@ class Guard:
             }
             # Doubling keeps the cost constant a message, however many are remembered.
             self._forget_at = max(FORGET_AT, 2 * len(self._histories))
+        return self._histories.setdefault(who, MemberHistory())
 
 
 def account_made_at(user_id: UUID) -> float:
