@@ -81,6 +81,11 @@ class Endpoint:
         return _PATTERN.sub(r"{\1}", self.path)
 
     @property
+    def may_lack_body(self) -> bool:
+        """Whether the body may be left out: many clients send none with DELETE (RFC 9110, section 9.3.5)."""
+        return self.method == "DELETE"
+
+    @property
     def operation_id(self) -> str:
         """Return the handler's name in camelCase, which code generators like."""
         first, *rest = self.handler.__name__.split("_")
@@ -100,7 +105,9 @@ class Endpoint:
         if self.query is not None:
             arguments["query"] = values.parse_fields(self.query, dict(request.query))
         if self.body is not None:
-            arguments["body"] = values.parse_body(self.body, await read_json(request))
+            has_body = request.can_read_body or not self.may_lack_body
+            raw = await read_json(request) if has_body else b"{}"
+            arguments["body"] = values.parse_body(self.body, raw)
         if self.takes_who:
             arguments["who"] = request.get(IDENTITY)
         return await self.handler(request, **arguments)

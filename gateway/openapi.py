@@ -144,7 +144,8 @@ def _request_body(endpoint: Endpoint, references: References) -> Json | None:
     if endpoint.body is None:
         return None
     schema = references[endpoint.body, "validation"]
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
+    required = not endpoint.may_lack_body
+    return {"required": required, "content": {"application/json": {"schema": schema}}}
 
 
 def _form(endpoint: Endpoint) -> Json:

@@ -122,5 +122,8 @@ FRAME_WINDOW_SECONDS = 5
 TICKETS = RatePolicy(name="tickets", quota=60, window_seconds=60)
 """By account: a client needs one for each connection that it opens."""
 
+SEARCHES = RatePolicy(name="search", quota=60, window_seconds=60)
+"""By account, in one room or in all."""
+
 OPS_ACTS = RatePolicy(name="ops", quota=60, window_seconds=60)
 """By account, for everything operators do to actors over HTTP."""

@@ -40,6 +40,7 @@ from veza.gateway.answers import json_answer
 from veza.gateway.endpoints import API, NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import FieldCode, FieldError, ProblemCode, ProblemError, expect
 from veza.gateway.keys import ACTORS, CURSORS
+from veza.gateway.search import search_room
 
 routes = Endpoints("rooms")
 
@@ -185,8 +186,15 @@ async def post_message(
 async def list_messages(
     request: web.Request, room_id: UUID, query: wire.MessagesQuery, who: Identified
 ) -> web.Response:
-    """List messages in ascending `seq`: the newest, those before, or those after a position."""
+    """List messages in ascending `seq`: the newest, those before, after, or around one; or search them."""
+    _require_one_position(query)
+    if query.q is not None:
+        await require(request, room_id, who, "READ")
+        return json_answer(request, await search_room(request, room_id, query.q, query, who))
     scope = f"messages {room_id}"
+    if query.around is not None:
+        view = await _around(request, room_id, who, query.around, query.limit)
+        return json_answer(request, view)
     before, after = _position(request, query, scope)
     if after is not None:
         found, has_more = await _read_after(request, room_id, who, after, query.limit)
@@ -201,14 +209,40 @@ async def list_messages(
     return json_answer(request, view)
 
 
+def _require_one_position(query: wire.MessagesQuery) -> None:
+    positions = (query.cursor, query.before_seq, query.after_seq, query.around)
+    detail = ""
+    if sum(each is not None for each in positions) > 1:
+        detail = "At most one of cursor, before_seq, after_seq and around."
+    elif query.q is not None and (query.after_seq is not None or query.around is not None):
+        detail = "A search goes with before_seq or a cursor only."
+    if detail:
+        error = FieldError(pointer="/cursor", code=FieldCode.INVALID_VALUE, detail=detail)
+        raise ProblemError(ProblemCode.VALIDATION_FAILED, detail, errors=(error,))
+
+
+async def _around(
+    request: web.Request, room_id: UUID, who: Identified, seq: int, limit: int
+) -> wire.MessagePage:
+    """Return half of the messages from before a position, the others from it on, and cursors both ways."""
+    older, has_older = await _read_before(request, room_id, who, seq, limit // 2)
+    newer, has_newer = await _read_after(request, room_id, who, seq - 1, limit - len(older))
+    scope, cursors = f"messages {room_id}", request.app[CURSORS]
+    found = [*older, *newer]
+    return wire.MessagePage(
+        data=[wire.MessageView.of(event) for event in found],
+        next_cursor=cursors.encode(scope, f"after {found[-1].seq}")
+        if found and has_newer
+        else None,
+        prev_cursor=cursors.encode(scope, f"before {found[0].seq}")
+        if found and has_older
+        else None,
+    )
+
+
 def _position(
     request: web.Request, query: wire.MessagesQuery, scope: str
 ) -> tuple[int | None, int | None]:
-    given = [each for each in (query.cursor, query.before_seq, query.after_seq) if each is not None]
-    if len(given) > 1:
-        detail = "At most one of cursor, before_seq and after_seq."
-        error = FieldError(pointer="/cursor", code=FieldCode.INVALID_VALUE, detail=detail)
-        raise ProblemError(ProblemCode.VALIDATION_FAILED, detail, errors=(error,))
     if not query.cursor:
         return query.before_seq, query.after_seq
     side, _, seq = request.app[CURSORS].decode(scope, query.cursor).partition(" ")

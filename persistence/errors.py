@@ -75,5 +75,9 @@ class MediaNotFoundError(PersistenceError):
     """The store holds nothing under the key."""
 
 
+class TooSlowError(PersistenceError):
+    """A question was given up because its answer took too long."""
+
+
 class StorageFullError(PersistenceError):
     """The disk or quota is full; nothing was kept of the write."""

@@ -1,4 +1,4 @@
-"""Messages of rooms as they are now: one of them, its history, those around it, in a thread, or pinned."""
+"""Messages of rooms as they are now: one of them, its history, its thread, who reacted, and the pinned."""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID
@@ -7,8 +7,9 @@ import asyncpg
 
 from veza.persistence.pool import Connection
 from veza.persistence.room_events import EVENT_COLUMNS, EVENT_TABLES, current_of, event_of
-from veza.persistence.room_log import LAST_SEQ, read_events, with_reactions
-from veza.persistence.room_rows import MessageFound, Post, RoomEvent, TrackCard
+from veza.persistence.room_log import LAST_SEQ, with_reactions
+from veza.persistence.room_rows import MessageFound, Post, Reactor, RoomEvent, TrackCard
+from veza.persistence.rows import Author
 
 _POSTED = f"""
     SELECT {EVENT_COLUMNS} FROM {EVENT_TABLES}
@@ -21,9 +22,20 @@ _EDITS = f"""
     ORDER BY e.seq
 """
 
-_ROOMS_OF_MESSAGE = """
-    SELECT room_id FROM room_events WHERE message_id = $1 AND kind = 'message.posted'
-    ORDER BY room_id
+# Those of which the asker is a member first: whoever else made a message with this id cannot hide theirs.
+_ROOMS_TO_TRY = """
+    SELECT e.room_id FROM room_events e JOIN rooms r ON r.id = e.room_id
+    LEFT JOIN room_members m ON m.room_id = e.room_id AND m.user_id = $2
+    WHERE e.message_id = $1 AND e.kind = 'message.posted'
+    ORDER BY m.user_id IS NULL, r.kind <> 'public', e.room_id LIMIT $3
+"""
+
+_REACTORS = """
+    SELECT r.emoji, r.user_id, u.username, r.at
+    FROM message_reactions r JOIN users u ON u.id = r.user_id
+    WHERE r.room_id = $1 AND r.message_id = $2
+        AND ($3::text IS NULL OR (r.emoji, r.user_id) > ($3, $4::uuid))
+    ORDER BY r.emoji, r.user_id LIMIT $5
 """
 
 _PINNED = f"""
@@ -88,10 +100,28 @@ async def find_message(conn: Connection, room_id: UUID, message_id: UUID) -> Mes
     )
 
 
-async def room_of_message(conn: Connection, message_id: UUID) -> tuple[UUID, ...]:
-    """Return the rooms that have a message with the id: clients make ids, so it may be several."""
-    rows = await conn.fetch(_ROOMS_OF_MESSAGE, message_id)
+async def rooms_to_try(
+    conn: Connection, message_id: UUID, asker: UUID, *, limit: int
+) -> tuple[UUID, ...]:
+    """Return rooms that have a message with the id, in the order in which to ask them for the right to read.
+
+    Clients make ids, so it may be several.
+    """
+    rows = await conn.fetch(_ROOMS_TO_TRY, message_id, asker, limit)
     return tuple(row["room_id"] for row in rows)
+
+
+async def read_reactors(
+    conn: Connection, room_id: UUID, message_id: UUID, *, after: tuple[str, UUID] | None, limit: int
+) -> tuple[Reactor, ...]:
+    """Return who reacted to a message, by emoji and then by person, those behind `after`."""
+    rows = await conn.fetch(_REACTORS, room_id, message_id, *(after or (None, None)), limit)
+    return tuple(
+        Reactor(
+            emoji=row["emoji"], user=Author(id=row["user_id"], name=row["username"]), at=row["at"]
+        )
+        for row in rows
+    )
 
 
 async def read_message(
@@ -108,20 +138,6 @@ async def edit_history(conn: Connection, room_id: UUID, message_id: UUID) -> tup
     rows = await conn.fetch(_POSTED, room_id, message_id)
     rows += await conn.fetch(_EDITS, room_id, message_id)
     return tuple(event_of(row) for row in rows)
-
-
-async def read_around(
-    conn: Connection, room_id: UUID, seq: int, limit: int, viewer: UUID | None
-) -> tuple[RoomEvent, ...]:
-    """Return the events around one: half of the `limit` before it, the others from it on."""
-    before = limit // 2
-    start = await read_events(
-        conn, room_id, before_seq=seq, limit=before, viewer=viewer, with_state=True
-    )
-    rest = await read_events(
-        conn, room_id, after_seq=seq - 1, limit=limit - before, viewer=viewer, with_state=True
-    )
-    return start + rest
 
 
 async def read_pinned(

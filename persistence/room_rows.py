@@ -173,6 +173,15 @@ class Reaction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reactor:
+    """One person's reaction to a message."""
+
+    emoji: str
+    user: Author
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageState:
     """What became of a message since it was posted."""
 

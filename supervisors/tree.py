@@ -2,8 +2,9 @@
 
 root (rest_for_one)
 ├── directory        (family, id) -> address; everything below is lost with it
-├── services         accounts, rooms, room log and writer, posts, pointers, media, catalogue, jobs,
-│                    segments, attachments, audit; the bus, if there are other nodes
+├── services         accounts, rooms, room log and writer, posts, pointers, messages, search and its
+│                    index, media, catalogue, jobs, segments, attachments, audit; the bus, if there
+│                    are other nodes
 ├── rooms            a RoomActor for each room in use
 ├── sessions         a SessionActor for each signed-in connection
 ├── pipelines        an EncodingPipelineActor, with its process, for each encoding
@@ -24,10 +25,13 @@ from veza.actors.audit import AuditActor
 from veza.actors.base import ServiceActor
 from veza.actors.bus import BusActor
 from veza.actors.catalogue import CatalogueActor
+from veza.actors.chat.messages import MessagesActor
 from veza.actors.chat.pointers import PointersActor
 from veza.actors.chat.posts import PostsActor
 from veza.actors.chat.room import RoomActor
 from veza.actors.chat.rooms import RoomLogActor, RoomsActor, RoomWriterActor
+from veza.actors.chat.search import SearchActor
+from veza.actors.chat.search_index import SearchIndexActor
 from veza.actors.dispatcher import DispatcherActor
 from veza.actors.encoding.frames import StartThumbnailFrame
 from veza.actors.fanout import FanOut
@@ -182,7 +186,10 @@ def services(given: Resources) -> tuple[ChildSpec, ...]:
         service("accounts", AccountsActor, pool | {"policy": policy}),
         service("rooms", RoomsActor, pool | {"bcrypt_cost": settings.bcrypt_cost}),
         service("room_log", RoomLogActor, pool),
-        service("room_writer", RoomWriterActor, pool),
+        service("room_writer", RoomWriterActor, pool | directory),
+        service("messages", MessagesActor, pool),
+        service("search", SearchActor, pool),
+        service("search_index", SearchIndexActor, pool),
         service("pointers", PointersActor, pool),
         service("posts", PostsActor, pool | directory),
         service(

@@ -47,11 +47,13 @@ _ACCENTS: Final = re.compile(
     r"\u2060-\u2064\u20d0-\u20ff\u3164\ufe00-\ufe0f\ufe20-\ufe2f\uffa0\U000e0000-\U000e0fff]+"
 )
 # All but signs: Python's \w leaves out the vowel signs.
-_WORD: Final = re.compile(
-    r"[^\x00-/:-@\[-`{-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u02b9-\u02df"
+_SIGNS: Final = (
+    r"\x00-/:-@\[-`{-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u02b9-\u02df"
     r"\u2000-\u206f\u20a0-\u20cf\u2190-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u3020\u3030"
-    r"\ufe30-\ufe4f\ufff0-\uffff\U0001f000-\U0001faff]+"
+    r"\ufe30-\ufe4f\ufff0-\uffff\U0001f000-\U0001faff"
 )
+_WORD: Final = re.compile(f"[^{_SIGNS}]+")
+_SIGN: Final = re.compile(f"[{_SIGNS}]")
 _DISGUISE: Final = re.compile(r"[0-9]|(.)\1\1")
 _LONG: Final = re.compile(r"(.)\1{2,}")
 _ASCII_SIGNS: Final = bytes(byte for byte in range(128) if not chr(byte).isalnum())
@@ -64,6 +66,11 @@ def folded(text: str) -> str:
         return text.lower()
     apart = unicodedata.normalize("NFKD", text.casefold()).casefold()
     return _ACCENTS.sub("", apart).translate(_LOOKALIKES)
+
+
+def without_signs(line: str) -> str:
+    """Return a folded text with a space in the place of each sign."""
+    return _SIGN.sub(" ", line)
 
 
 def fingerprint(text: str) -> int:

@@ -8,6 +8,8 @@ from veza.actors.base import ServiceActor
 from veza.actors.chat.room_state import NO_SUCH_ROOM
 from veza.actors.database import DatabaseActor
 from veza.actors.messages.common import Crashed, RefusedError, RejectCode
+from veza.actors.messages.directory import Deliver
+from veza.actors.messages.reading import IndexRooms
 from veza.actors.messages.rooms import (
     AppendEvent,
     CheckRoomPassword,
@@ -38,6 +40,7 @@ from veza.persistence.errors import DatabaseUnavailableError
 from veza.persistence.pool import Connection, Pool
 from veza.persistence.room_rows import Entry, EventKind, NewEvent, Role
 
+SEARCH_INDEX: Final = ("search_index", "")
 MEMBERSHIPS_TOLD: Final = 500
 """The newest: with the longest names 370 KB, which an outbox takes at once."""
 
@@ -147,12 +150,15 @@ class RoomWriterActor(ServiceActor):
     batch_limit: ClassVar[int] = 500
     mailbox_limit: ClassVar[int] = 5000
 
-    def __init__(self, *, pool: Pool) -> None:
+    def __init__(self, *, pool: Pool, directory: Address) -> None:
         super().__init__()
         self.pool = pool
+        self.directory = directory
 
     async def receive_batch(self, batch: Sequence[tuple[object, Address]]) -> None:
         appends = [(m.event, sender) for m, sender in batch if isinstance(m, AppendEvent)]
+        if not appends:
+            return
         try:
             async with self.pool.acquire() as conn:
                 results = await room_log.append_events(conn, [event for event, _sender in appends])
@@ -163,6 +169,9 @@ class RoomWriterActor(ServiceActor):
             return
         for (_event, sender), result in zip(appends, results, strict=True):
             self.send(sender, EventAppended(result=result))
+        rooms_written = frozenset(each.room_id for each, _sender in appends)
+        index = IndexRooms(room_ids=rooms_written)
+        self.send(self.directory, Deliver(key=SEARCH_INDEX, message=index))
 
 
 async def existing_room(conn: Connection, room_id: UUID) -> Room:

@@ -10,15 +10,18 @@ from veza.gateway.values import (
     MAX_ATTACHMENTS,
     Body,
     Email,
+    Emoji,
     Login,
     MessageText,
     Name,
     NewPassword,
     OpaqueToken,
+    OptionalReason,
     Password,
     QuerySeq,
     Reason,
     RoomPassword,
+    Seq,
     SlowMode,
     Title,
     Topic,
@@ -28,6 +31,7 @@ from veza.gateway.values import (
 MAX_PAGE: Final = 200
 DEFAULT_PAGE: Final = 50
 MAX_NAME_CHARS: Final = 200
+MAX_QUERY_CHARS: Final = 200
 MAX_PATH_CHARS: Final = 1_000
 
 ActorPath = Annotated[str, Field(min_length=1, max_length=MAX_PATH_CHARS)]
@@ -74,6 +78,26 @@ class NewMessage(Body):
     )
 
 
+class MessageChange(Body):
+    text: MessageText
+
+
+class MessageDeletion(Body):
+    """The body may be left out; what a moderator says why is told to the room."""
+
+    reason: OptionalReason = ""
+
+
+class ReactionPath(Body):
+    """The last part of the address, percent-encoded."""
+
+    emoji: Emoji
+
+
+class ReadUpTo(Body):
+    seq: Seq
+
+
 class TrackForm(Body):
     title: Title
 
@@ -115,11 +139,25 @@ class PageQuery(BaseModel):
     cursor: Annotated[str, Field(max_length=200)] | None = None
 
 
+SearchText = Annotated[str, Field(min_length=1, max_length=MAX_QUERY_CHARS)]
+
+
 class MessagesQuery(PageQuery):
-    """At most one of `cursor`, `before_seq` and `after_seq`; with none, the newest messages."""
+    """At most one of `cursor`, `before_seq`, `after_seq` and `around`; with none, the newest messages.
+
+    `q` searches, the newest first, and goes with `before_seq` or a `cursor` of its own only.
+    """
 
     before_seq: QuerySeq | None = None
     after_seq: QuerySeq | None = None
+    around: QuerySeq | None = None
+    q: SearchText | None = None
+
+
+class SearchQuery(PageQuery):
+    """Words are wanted all, `"…"` in a row; `-` before either excludes it, `or` gives a choice."""
+
+    q: SearchText
 
 
 class PlaybackQuery(BaseModel):

@@ -22,6 +22,9 @@ from veza.gateway.wire.views import (
     FieldErrorView,
     JobView,
     LimitsView,
+    ReactionView,
+    SentFileView,
+    TrackCardView,
     TrackView,
     UserView,
 )
@@ -87,32 +90,6 @@ class DrainingView(View):
 # --- what happens in rooms ---
 
 
-class SentFileView(View):
-    """A file sent with a message."""
-
-    id: UUID
-    filename: str
-    content_type: str
-    size_bytes: int
-    width: int | None
-    height: int | None
-
-
-class TrackCardView(View):
-    """A track that a message names, and where to play it from."""
-
-    track_id: UUID
-    at_ms: int
-
-
-class ReactionView(View):
-    """How many reacted so, and whether the reader did."""
-
-    emoji: str
-    count: int
-    mine: bool
-
-
 class PostView(View):
     """What a message has beside its text; what it has not is left out."""
 
@@ -134,6 +111,7 @@ class PostedView(PostView):
     deleted_at: Time | None = None
     pinned_at: Time | None = None
     replies: int = 0
+    last_reply_at: Time | None = None
     reactions: tuple[ReactionView, ...] = ()
 
 

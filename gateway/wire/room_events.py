@@ -83,6 +83,8 @@ def message_state(state: MessageState) -> Json:
         d["pinned_at"] = time_text(state.pinned_at)
     if state.replies:
         d["replies"] = state.replies
+    if state.last_reply_at is not None:
+        d["last_reply_at"] = time_text(state.last_reply_at)
     if state.reactions:
         d["reactions"] = [
             {"emoji": each.emoji, "count": each.count, "mine": each.mine}

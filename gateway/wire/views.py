@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import BeforeValidator, Field
 
 from veza.actors.messages.attachments import MAX_MESSAGE_ATTACHMENTS
+from veza.actors.messages.reading import FoundMessage
 from veza.actors.messages.rooms import RoomKind
 from veza.actors.messages.tracks import JobState, JobType, TrackState
 from veza.config.settings import Settings
@@ -108,14 +109,100 @@ class RoomView(View):
     created_at: Time
 
 
+class SentFileView(View):
+    """A file sent with a message."""
+
+    id: UUID
+    filename: str
+    content_type: str
+    size_bytes: int
+    width: int | None
+    height: int | None
+
+
+class TrackCardView(View):
+    """A track that a message names, and where to play it from."""
+
+    track_id: UUID
+    at_ms: int
+
+
+class ReactionView(View):
+    """How many reacted so, and whether the reader did."""
+
+    emoji: str
+    count: int
+    mine: bool
+
+
+class MatchView(View):
+    """Part of a found message's words. `marks` say where the words searched stand in it.
+
+    Each is the first character (of Unicode, not of UTF-16) and the one behind the last.
+    """
+
+    snippet: str
+    marks: list[tuple[int, int]]
+
+
 class MessageView(View):
+    """A message as it is now; the names are those of `message.posted`. Blank once it is deleted.
+
+    `match` is there only for those a search found.
+    """
+
     message_id: UUID
-    room: Annotated[UUID, Field(validation_alias="room_id")]
+    room: UUID
     seq: int
     at: Time
     author: AuthorView
     text: str
     reply_to: UUID | None
+    thread_id: UUID | None = None
+    attachments: list[SentFileView] = Field(default_factory=list)
+    tracks: list[TrackCardView] = Field(default_factory=list)
+    mentions: list[UUID] = Field(default_factory=list)
+    mentions_room: bool = False
+    edited_at: Time | None = None
+    deleted_at: Time | None = None
+    pinned_at: Time | None = None
+    replies: int = 0
+    last_reply_at: Time | None = None
+    reactions: list[ReactionView] = Field(default_factory=list)
+    match: MatchView | None = None
+
+    @classmethod
+    def of(cls, value: Any) -> Self:
+        """Fill the fields from a room's event, its `Post` and its state."""
+        parts = (value, value.details, value.state)
+        fields = {
+            name: getattr(part, name)
+            for part in parts
+            for name in cls.model_fields
+            if hasattr(part, name)
+        }
+        return cls.model_validate({**fields, "room": value.room_id})
+
+    @classmethod
+    def found(cls, value: FoundMessage) -> Self:
+        """Fill the fields of a message that a search found."""
+        match = MatchView(snippet=value.snippet, marks=list(value.marks))
+        return cls.of(value.message).model_copy(update={"match": match})
+
+
+class EditView(View):
+    """What a message said since `at`; `user` wrote it so. The first is the message as it was posted."""
+
+    seq: int
+    at: Time
+    user: Annotated[AuthorView, Field(validation_alias="author")]
+    text: str
+
+
+class ReactorView(View):
+    emoji: str
+    user: AuthorView
+    at: Time
 
 
 class FailureView(View):
@@ -187,7 +274,22 @@ class RoomPage(View):
 
 
 class MessagePage(View):
+    """`prev_cursor` is there for `around` alone: it leads to older messages, `next_cursor` to newer ones."""
+
     data: list[MessageView]
+    next_cursor: str | None
+    prev_cursor: str | None = None
+
+
+class EditPage(View):
+    """All there are: `next_cursor` is null."""
+
+    data: list[EditView]
+    next_cursor: str | None = None
+
+
+class ReactorPage(View):
+    data: list[ReactorView]
     next_cursor: str | None
 
 

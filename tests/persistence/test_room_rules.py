@@ -647,21 +647,13 @@ async def _reactions_add_up(log: Log, events: Sequence[RoomEvent]) -> None:
     assert {(row["message_id"], row["user_id"], row["emoji"]) for row in rows} == there
 
 
-async def test_reading_around_an_event_has_it_in_the_middle(log: Log) -> None:
-    for number in range(9):
-        await log.post(str(number + 1))
-    around = await messages.read_around(log.conn, log.room_id, 5, 4, None)
-    assert [event.seq for event in around] == [3, 4, 5, 6]
-    assert all(event.state == MessageState() for event in around)
-
-
 async def test_the_rooms_of_a_message_id_are_all_that_have_it(log: Log, new_room: MakeRoom) -> None:
     message_id = uuid4()
     twin = Log(log.conn, (await new_room()).id, log.author)
-    assert await messages.room_of_message(log.conn, message_id) == ()
+    assert await messages.rooms_to_try(log.conn, message_id, uuid4(), limit=20) == ()
     await log.post(message_id=message_id)
     await twin.post(message_id=message_id)
-    found = await messages.room_of_message(log.conn, message_id)
+    found = await messages.rooms_to_try(log.conn, message_id, uuid4(), limit=20)
     assert set(found) == {log.room_id, twin.room_id}
 
 
