@@ -320,7 +320,11 @@ class SessionActor(SupervisedActor):
 
     def _answer_opening(self, reply_to: Address, reply: object) -> None:
         if isinstance(reply, MembershipsListed):
-            reply = SessionOpened(session_id=self.session_id, memberships=reply.memberships)
+            reply = SessionOpened(
+                session_id=self.session_id,
+                memberships=reply.memberships,
+                blocked=reply.blocked,
+            )
         self.send(reply_to, reply)
 
     def _enter(self, tag: _Entering, room: Room) -> None:

@@ -13,6 +13,7 @@ from veza.gateway.errors import ProblemCode, ProblemError
 from veza.gateway.values import View
 
 _ETAG_CHARS: Final = 32
+_VERSION: Final = re.compile(r'"([0-9]{1,18})(?:\.[0-9a-f]*)?"')
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
@@ -21,23 +22,53 @@ def json_answer(
     view: View,
     status: int = HTTPStatus.OK,
     headers: Mapping[str, str] | None = None,
+    *,
+    version: int | None = None,
 ) -> web.Response:
-    """Answer an object; to a GET with its ETag, or 304 if the client has it already."""
+    """Answer an object; to a GET with its ETag, or 304 if the client has it already.
+
+    With a `version` the ETag begins with it, and any answer has one: `If-Match` looks at no more than that.
+    """
     body = view.to_json()
+    etag = sha256(body).hexdigest()[:_ETAG_CHARS]
+    if version is not None:
+        etag = f"{version}.{etag}"
     if request.method in {"GET", "HEAD"}:
         return bytes_answer(
             request,
             body,
             content_type="application/json",
-            etag=sha256(body).hexdigest()[:_ETAG_CHARS],
+            etag=etag,
             headers={"Cache-Control": "private, no-cache", **(headers or {})},
         )
     return web.Response(
         body=body,
         status=status,
         content_type="application/json",
-        headers={"Cache-Control": "no-store", **(headers or {})},
+        headers={
+            "Cache-Control": "no-store",
+            **({} if version is None else {"ETag": f'"{etag}"'}),
+            **(headers or {}),
+        },
     )
+
+
+def matched_version(request: web.Request) -> int | None:
+    """Return the version that `If-Match` names; None if it is `*`, whichever there is.
+
+    Raises:
+        ProblemError: `precondition_required` without the field, `version_conflict` if it is none of ours.
+
+    """
+    field = request.headers.get("If-Match", "").strip()
+    if not field:
+        raise ProblemError(ProblemCode.PRECONDITION_REQUIRED, "If-Match with the ETag, please.")
+    if field == "*":
+        return None
+    match = _VERSION.fullmatch(field)
+    if match is None:
+        raise ProblemError(ProblemCode.VERSION_CONFLICT, "No version of ours.")
+    return int(match.group(1))
 
 
 def fresh_answer(body: bytes, status: int = HTTPStatus.OK) -> web.Response:

@@ -11,7 +11,8 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, TypeVar, get_type_hints
+from types import NoneType
+from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 from aiohttp import HttpVersion11, web
 from pydantic import BaseModel
@@ -68,22 +69,19 @@ class Endpoint:
     handler: Handler
     answers: Mapping[int, Answer]
     body: type[BaseModel] | None
+    needs_body: bool
     query: type[BaseModel] | None
     path_types: Mapping[str, type]
     takes_who: bool
     rate: RatePolicy | None
     upload: type[BaseModel] | None
     has_validator: bool
+    takes_version: bool
 
     @property
     def template(self) -> str:
         """Return the path without the patterns of its placeholders."""
         return _PATTERN.sub(r"{\1}", self.path)
-
-    @property
-    def may_lack_body(self) -> bool:
-        """Whether the body may be left out: many clients send none with DELETE (RFC 9110, section 9.3.5)."""
-        return self.method == "DELETE"
 
     @property
     def operation_id(self) -> str:
@@ -105,12 +103,15 @@ class Endpoint:
         if self.query is not None:
             arguments["query"] = values.parse_fields(self.query, dict(request.query))
         if self.body is not None:
-            has_body = request.can_read_body or not self.may_lack_body
-            raw = await read_json(request) if has_body else b"{}"
-            arguments["body"] = values.parse_body(self.body, raw)
+            arguments["body"] = await self._read_body(self.body, request)
         if self.takes_who:
             arguments["who"] = request.get(IDENTITY)
         return await self.handler(request, **arguments)
+
+    async def _read_body(self, model: type[BaseModel], request: web.Request) -> BaseModel | None:
+        if not self.needs_body and not request.body_exists:
+            return None
+        return values.parse_body(model, await read_json(request))
 
 
 class Endpoints:
@@ -137,11 +138,17 @@ class Endpoints:
         answers: Answers,
         rate: RatePolicy | None = None,
         upload: type[BaseModel] | None = None,
+        takes_version: bool = False,
     ) -> Callable[[HandlerType], HandlerType]:
-        """Declare the decorated handler; `upload` names the form fields beside a streamed file."""
+        """Declare the decorated handler; `upload` names the form fields beside a streamed file.
+
+        `takes_version`: it changes what others change too, and wants `If-Match`.
+        """
 
         def register(handler: HandlerType) -> HandlerType:
             hints = get_type_hints(handler)
+            # `Model`, or `Model | None` where the body may be left out.
+            bodies = get_args(hints.get("body")) or (hints.get("body", NoneType),)
             self._declared.append(
                 Endpoint(
                     method=method,
@@ -150,13 +157,15 @@ class Endpoints:
                     access=access,
                     handler=handler,
                     answers={code: _answer(each) for code, each in answers.items()},
-                    body=hints.get("body"),
+                    body=next((each for each in bodies if each is not NoneType), None),
+                    needs_body=NoneType not in bodies,
                     query=hints.get("query"),
                     path_types={name: hints[name] for name in _placeholders(path)},
                     takes_who="who" in hints,
                     rate=rate,
                     upload=upload,
                     has_validator=self._has_validators and method == "GET",
+                    takes_version=takes_version,
                 )
             )
             return handler

@@ -119,6 +119,7 @@ class ProblemCode(Enum):
     PAYLOAD_TOO_LARGE = "payload_too_large", 413, "Too large"
     PLAYBACK_URL_EXPIRED = "playback_url_expired", 403, "The playback URL has expired"
     PLAYBACK_URL_INVALID = "playback_url_invalid", 403, "The playback URL is not valid"
+    PRECONDITION_REQUIRED = "precondition_required", 428, "Say which version you change"
     RANGE_NOT_SATISFIABLE = "range_not_satisfiable", 416, "No such bytes"
     RATE_LIMITED = "rate_limited", 429, "Too many requests", True
     REGISTRATION_CLOSED = "registration_closed", 403, "Registration is closed"

@@ -85,12 +85,15 @@ async def edit_message(
     "DELETE", "/messages/{message_id}", access=Access.SIGNED_IN, answers={204: NO_CONTENT}
 )
 async def delete_message(
-    request: web.Request, message_id: UUID, body: wire.MessageDeletion, who: Identified
+    request: web.Request, message_id: UUID, body: wire.MessageDeletion | None, who: Identified
 ) -> web.Response:
     """Take a message back: one's own, or any as a moderator. A tombstone stays in its place."""
     room_id = await room_of(request, message_id, who)
     return await _do(
-        request, room_id, who, DeleteMessage(message_id=message_id, reason=body.reason)
+        request,
+        room_id,
+        who,
+        DeleteMessage(message_id=message_id, reason=body.reason if body else ""),
     )
 
 

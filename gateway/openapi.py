@@ -62,6 +62,15 @@ def document(endpoints: Iterable[Endpoint], version: str) -> bytes:
     )
 
 
+_IF_MATCH: Final[Json] = {
+    "name": "If-Match",
+    "in": "header",
+    "required": True,
+    "description": "The ETag of what is changed, its `version` alone in quotes, or `*`.",
+    "schema": {"type": "string", "examples": ['"12"', "*"]},
+}
+
+
 References = dict[tuple[type[BaseModel], JsonSchemaMode], Json]
 
 
@@ -83,7 +92,11 @@ def _operation(endpoint: Endpoint, references: References) -> Json:
         "tags": [endpoint.tag],
         "summary": endpoint.summary,
         "security": _SECURITY[endpoint.access],
-        "parameters": [*_path_parameters(endpoint), *_query_parameters(endpoint)],
+        "parameters": [
+            *_path_parameters(endpoint),
+            *_query_parameters(endpoint),
+            *([_IF_MATCH] if endpoint.takes_version else ()),
+        ],
         "responses": {
             **{str(code): _response(each, references) for code, each in endpoint.answers.items()},
             "default": {"$ref": "#/components/responses/Problem"},
@@ -144,8 +157,10 @@ def _request_body(endpoint: Endpoint, references: References) -> Json | None:
     if endpoint.body is None:
         return None
     schema = references[endpoint.body, "validation"]
-    required = not endpoint.may_lack_body
-    return {"required": required, "content": {"application/json": {"schema": schema}}}
+    return {
+        "required": endpoint.needs_body,
+        "content": {"application/json": {"schema": schema}},
+    }
 
 
 def _form(endpoint: Endpoint) -> Json:

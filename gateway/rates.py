@@ -125,5 +125,9 @@ TICKETS = RatePolicy(name="tickets", quota=60, window_seconds=60)
 SEARCHES = RatePolicy(name="search", quota=60, window_seconds=60)
 """By account, in one room or in all."""
 
+
+CONVERSATIONS = RatePolicy(name="conversations", quota=30, window_seconds=60)
+"""By account: who opens more of them writes to people who did not ask."""
+
 OPS_ACTS = RatePolicy(name="ops", quota=60, window_seconds=60)
 """By account, for everything operators do to actors over HTTP."""

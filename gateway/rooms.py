@@ -1,46 +1,51 @@
 """Addresses for chat rooms and what was said in them."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from uuid import UUID
 
+import orjson
 from aiohttp import web
 
 from veza.actors.messages.accounts import Author, Identified
 from veza.actors.messages.common import Key
 from veza.actors.messages.rooms import (
     ActInRoom,
+    ActUnchanged,
+    ChangeRoom,
+    CheckRoomRules,
     CreateRoom,
     DescribeRoom,
     EventKind,
     EventsRead,
     EventStored,
     HashRoomPassword,
-    JoinRoom,
-    LeaveRoom,
     ListRooms,
     PostMessage,
     ReadEvents,
     ReadRoom,
+    ReadRoomRules,
     RequireRight,
     RightGranted,
     Room,
     RoomAct,
     RoomDescribed,
     RoomEvent,
-    RoomJoined,
     RoomKind,
-    RoomLeft,
     RoomPasswordHashed,
+    RoomRulesChecked,
+    RoomRulesRead,
     RoomSettings,
     RoomsListed,
 )
 from veza.config.ids import uuid7
 from veza.gateway import wire
-from veza.gateway.answers import json_answer
+from veza.gateway.answers import json_answer, matched_version
 from veza.gateway.endpoints import API, NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import FieldCode, FieldError, ProblemCode, ProblemError, expect
 from veza.gateway.keys import ACTORS, CURSORS
 from veza.gateway.search import search_room
+from veza.gateway.wire import ways
 
 routes = Endpoints("rooms")
 
@@ -75,7 +80,18 @@ async def create_room(request: web.Request, body: wire.NewRoom, who: Identified)
     )
     room = expect(await request.app[ACTORS].ask(ROOMS, command), RoomDescribed).room
     location = {"Location": f"{API}/rooms/{room.id}"}
-    return json_answer(request, wire.RoomView.of(room), HTTPStatus.CREATED, location)
+    return room_answer(request, room, HTTPStatus.CREATED, location)
+
+
+def room_answer(
+    request: web.Request,
+    room: Room,
+    status: int = HTTPStatus.OK,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    """Answer a room, with an ETag that begins with its version."""
+    view = wire.RoomView.of(room)
+    return json_answer(request, view, status, headers, version=room.changed_seq)
 
 
 async def _settings(request: web.Request, body: wire.NewRoom) -> RoomSettings:
@@ -105,13 +121,86 @@ async def show_room(request: web.Request, room_id: UUID, who: Identified) -> web
     room = expect(reply, RoomDescribed).room
     if room.kind not in SHOWN_KINDS:
         room = await require(request, room_id, who, "READ")
-    return json_answer(request, wire.RoomView.of(room))
+    return room_answer(request, room)
+
+
+@routes.declare(
+    "PATCH",
+    "/rooms/{room_id}",
+    access=Access.SIGNED_IN,
+    answers={200: wire.RoomView},
+    takes_version=True,
+)
+async def change_room(
+    request: web.Request, room_id: UUID, body: ways.RoomChange, who: Identified
+) -> web.Response:
+    """Change a room; `If-Match` says which version of it."""
+    if_version = matched_version(request)
+    # Before rules are read and a password is hashed for somebody who may not.
+    await require(request, room_id, who, "CHANGE_ROOM" if body.is_archived is None else "ARCHIVE")
+    change = ChangeRoom(
+        name=body.name,
+        topic=body.topic,
+        kind=None if body.kind is None else RoomKind(body.kind),
+        slow_mode_seconds=body.slow_mode_seconds,
+        is_archived=body.is_archived,
+        rules=await _rules(request, body),
+        password_hash=body.password and await hashed(request, body.password),
+        if_version=if_version,
+    )
+    _changed(await act(request, room_id, who, change))
+    return room_answer(request, await require(request, room_id, who, "READ"))
+
+
+@routes.declare("DELETE", "/rooms/{room_id}", access=Access.SIGNED_IN, answers={204: NO_CONTENT})
+async def archive_room(request: web.Request, room_id: UUID, who: Identified) -> web.Response:
+    """Archive a room: it is read, but nothing happens in it; `is_archived: false` brings it back."""
+    _changed(await act(request, room_id, who, ChangeRoom(is_archived=True)))
+    return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+@routes.declare(
+    "GET", "/rooms/{room_id}/rules", access=Access.SIGNED_IN, answers={200: ways.RulesView}
+)
+async def show_rules(request: web.Request, room_id: UUID, who: Identified) -> web.Response:
+    """Show the automatic rules of a room to those who moderate it."""
+    await require(request, room_id, who, "MODERATE")
+    reply = await request.app[ACTORS].ask(ROOMS, ReadRoomRules(room_id=room_id))
+    rules = orjson.loads(expect(reply, RoomRulesRead).rules)
+    return json_answer(request, ways.RulesView(rules=rules))
+
+
+def _changed(reply: object) -> None:
+    if not isinstance(reply, ActUnchanged):
+        expect(reply, EventStored)
+
+
+async def _rules(request: web.Request, body: ways.RoomChange) -> str | None:
+    """Return the rules to be stored: None if they stay, nothing if they are to be as by default."""
+    if "rules" not in body.model_fields_set:
+        return None
+    if body.rules is None:
+        return ""
+    command = CheckRoomRules(rules=orjson.dumps(body.rules).decode())
+    checked = expect(await request.app[ACTORS].ask(ROOMS, command), RoomRulesChecked)
+    if checked.rules is None:
+        pointer = "/".join(("/rules", *checked.where.split("."))).removesuffix("/rules/rules")
+        error = FieldError(
+            pointer=pointer or "/rules", code=FieldCode.INVALID_VALUE, detail=checked.reason
+        )
+        raise ProblemError(ProblemCode.VALIDATION_FAILED, checked.reason, errors=(error,))
+    return checked.rules
 
 
 async def require(request: web.Request, room_id: UUID, who: Identified, action: str) -> Room:
     """Return a room in which somebody may do this; raises `ProblemError`."""
+    return (await grant(request, room_id, who, action)).room
+
+
+async def grant(request: web.Request, room_id: UUID, who: Identified, action: str) -> RightGranted:
+    """Return the right of somebody to do this in a room; raises `ProblemError`."""
     command = RequireRight(by=who.user.id, action=action, is_staff=is_staff(who))
-    return expect(await request.app[ACTORS].ask(room_key(room_id), command), RightGranted).room
+    return expect(await request.app[ACTORS].ask(room_key(room_id), command), RightGranted)
 
 
 async def act(request: web.Request, room_id: UUID, who: Identified, what: RoomAct) -> object:
@@ -123,36 +212,6 @@ async def act(request: web.Request, room_id: UUID, who: Identified, what: RoomAc
 def is_staff(who: Identified) -> bool:
     """Tell whether somebody administers the instance."""
     return "admin" in who.user.roles
-
-
-@routes.declare(
-    "PUT",
-    "/rooms/{room_id}/members/{member}",
-    access=Access.SIGNED_IN,
-    answers={200: wire.RoomView},
-)
-async def join_room(
-    request: web.Request, room_id: UUID, member: str, who: Identified
-) -> web.Response:
-    """Become a member; `member` is `me` or one's own id."""
-    require_oneself(member, who)
-    reply = await act(request, room_id, who, JoinRoom())
-    return json_answer(request, wire.RoomView.of(expect(reply, RoomJoined).room))
-
-
-@routes.declare(
-    "DELETE",
-    "/rooms/{room_id}/members/{member}",
-    access=Access.SIGNED_IN,
-    answers={204: NO_CONTENT},
-)
-async def leave_room(
-    request: web.Request, room_id: UUID, member: str, who: Identified
-) -> web.Response:
-    """Stop being a member; `member` is `me` or one's own id."""
-    require_oneself(member, who)
-    expect(await act(request, room_id, who, LeaveRoom()), RoomLeft)
-    return web.Response(status=HTTPStatus.NO_CONTENT)
 
 
 @routes.declare(
@@ -298,12 +357,6 @@ async def _read(
 
 def _messages(events: tuple[RoomEvent, ...]) -> list[RoomEvent]:
     return [event for event in events if event.kind is EventKind.MESSAGE_POSTED]
-
-
-def require_oneself(member: str, who: Identified) -> None:
-    """Refuse to act for somebody else; rooms of this kind are entered by oneself."""
-    if member not in {"me", str(who.user.id)}:
-        raise ProblemError(ProblemCode.FORBIDDEN, "Only for oneself.")
 
 
 def author_of(who: Identified) -> Author:

@@ -241,6 +241,7 @@ class Connection:
             session_id=opened.session_id,
             user=who.user,
             memberships=opened.memberships,
+            blocked=opened.blocked,
             limits=wire.limits(self._settings),
         )
         self._outbox.push(ready)

@@ -17,10 +17,17 @@ _INSERT_INVITE = f"""
     VALUES ($1, $2, $3, $4, $5) RETURNING {_INVITE}
 """
 
+_OPENS = """
+    revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+        AND (max_uses IS NULL OR uses < max_uses)
+"""
+
 _LIST_INVITES = f"""
-    SELECT {_INVITE} FROM room_invites WHERE room_id = $1 AND revoked_at IS NULL
+    SELECT {_INVITE} FROM room_invites WHERE room_id = $1 AND {_OPENS}
     ORDER BY created_at DESC, code LIMIT $2
 """
+
+_FIND_OPEN_INVITE = f"SELECT {_INVITE} FROM room_invites WHERE code = $1 AND {_OPENS}"
 
 _REVOKE_INVITE = """
     UPDATE room_invites SET revoked_at = now()
@@ -28,6 +35,14 @@ _REVOKE_INVITE = """
 """
 
 _FIND_INVITE = f"SELECT {_INVITE} FROM room_invites WHERE code = $1"
+
+_COUNT_REQUESTS = "SELECT count(*) FROM room_join_requests WHERE room_id = $1"
+
+_FIND_REQUEST = """
+    SELECT q.room_id, q.user_id, u.username, q.text, q.at
+    FROM room_join_requests q JOIN users u ON u.id = q.user_id
+    WHERE q.room_id = $1 AND q.user_id = $2
+"""
 
 _INSERT_REQUEST = """
     INSERT INTO room_join_requests (room_id, user_id, text) VALUES ($1, $2, $3)
@@ -75,6 +90,14 @@ _LIST_DRAFTS = """
     SELECT room_id, text, updated_at FROM drafts WHERE user_id = $1
     ORDER BY updated_at DESC, room_id LIMIT $2
 """
+
+_TRIM_DRAFTS = """
+    DELETE FROM drafts WHERE user_id = $1 AND room_id IN (
+        SELECT room_id FROM drafts WHERE user_id = $1 ORDER BY updated_at DESC, room_id OFFSET $2
+    )
+"""
+
+_FIND_USERS = "SELECT id, username FROM users WHERE id = ANY($1::uuid[])"
 
 _DELETE_DRAFT = "DELETE FROM drafts WHERE room_id = $1 AND user_id = $2 RETURNING room_id"
 
@@ -127,7 +150,7 @@ async def insert_invite(
 
 
 async def list_invites(conn: Connection, room_id: UUID, *, limit: int) -> tuple[Invite, ...]:
-    """Return a room's invites that are not revoked, newest first."""
+    """Return a room's invites that still let somebody in, newest first."""
     rows = await conn.fetch(_LIST_INVITES, room_id, limit)
     return tuple(Invite(**dict(row)) for row in rows)
 
@@ -141,6 +164,24 @@ async def find_invite(conn: Connection, code: str) -> Invite | None:
     """Return an invite, whether it still lets anybody in or not; None if there is none such."""
     row = await conn.fetchrow(_FIND_INVITE, code)
     return None if row is None else Invite(**dict(row))
+
+
+async def find_open_invite(conn: Connection, code: str) -> Invite | None:
+    """Return an invite that still lets somebody in, or None."""
+    row = await conn.fetchrow(_FIND_OPEN_INVITE, code)
+    return None if row is None else Invite(**dict(row))
+
+
+async def count_requests(conn: Connection, room_id: UUID) -> int:
+    """Return how many ask to be let in."""
+    count: int = await conn.fetchval(_COUNT_REQUESTS, room_id)
+    return count
+
+
+async def find_request(conn: Connection, room_id: UUID, user_id: UUID) -> JoinRequest | None:
+    """Return what somebody said who asks to be let in, or None."""
+    row = await conn.fetchrow(_FIND_REQUEST, room_id, user_id)
+    return None if row is None else _request(row)
 
 
 async def insert_request(conn: Connection, room_id: UUID, user_id: UUID, text: str) -> bool:
@@ -196,6 +237,17 @@ async def get_draft(conn: Connection, room_id: UUID, user_id: UUID) -> Draft | N
 async def list_drafts(conn: Connection, user_id: UUID, *, limit: int) -> tuple[Draft, ...]:
     """Return a user's drafts, the newest first."""
     return tuple(Draft(**dict(row)) for row in await conn.fetch(_LIST_DRAFTS, user_id, limit))
+
+
+async def trim_drafts(conn: Connection, user_id: UUID, *, keep: int) -> None:
+    """Forget all but a user's newest drafts."""
+    await conn.execute(_TRIM_DRAFTS, user_id, keep)
+
+
+async def find_users(conn: Connection, user_ids: Iterable[UUID]) -> dict[UUID, Author]:
+    """Return those of some accounts that there are."""
+    rows = await conn.fetch(_FIND_USERS, list(user_ids))
+    return {row["id"]: Author(id=row["id"], name=row["username"]) for row in rows}
 
 
 async def delete_draft(conn: Connection, room_id: UUID, user_id: UUID) -> bool:

@@ -190,11 +190,14 @@ class Batch:
             root = (room_id, event.thread_id)
             if not self._is_there(root) or self.posts[root].thread_id is not None:
                 return Unstored.UNKNOWN_MESSAGE
-        if event.peer is not None:
-            ways = {(event.author.id, event.peer), (event.peer, event.author.id)}
-            if not self.blocks.isdisjoint(ways):
-                return Unstored.BLOCKED
-        return None
+        return Unstored.BLOCKED if self._is_blocked(event) else None
+
+    def _is_blocked(self, event: NewEvent) -> bool:
+        """Tell whether one of the two of a conversation has blocked the other."""
+        if event.peer is None:
+            return False
+        ways = {(event.author.id, event.peer), (event.peer, event.author.id)}
+        return not self.blocks.isdisjoint(ways)
 
     def _edit(self, event: NewEvent) -> Unstored | bool:
         key = _message(event)
@@ -206,6 +209,8 @@ class Batch:
             return Unstored.UNKNOWN_ATTACHMENT
         if (text, before) == (event.text, after):
             return False
+        if self._is_blocked(event):
+            return Unstored.BLOCKED
         fate = self._fate(key)
         fate.text, fate.details = event.text, after
         fate.edited_at, fate.edited_by = self.heads[event.room_id].at, event.author.id
@@ -239,6 +244,8 @@ class Batch:
             return Unstored.UNKNOWN_MESSAGE
         if is_pin == (key in self.fates and self.fates[key].pinned_at is not None):
             return False
+        if self._is_blocked(event):
+            return Unstored.BLOCKED
         fate = self._fate(key)
         fate.pinned_at = self.heads[event.room_id].at if is_pin else None
         fate.pinned_by = event.author.id if is_pin else None
@@ -251,6 +258,8 @@ class Batch:
         emoji = self.reactions.setdefault((*key, event.author.id), set())
         if is_added == (event.text in emoji):
             return False
+        if is_added and self._is_blocked(event):
+            return Unstored.BLOCKED
         if is_added and len(emoji) >= MAX_EMOJI_EACH:
             return Unstored.TOO_MANY_REACTIONS
         (emoji.add if is_added else emoji.remove)(event.text)
@@ -289,6 +298,8 @@ class Batch:
         key, head = _user(event), self.heads[event.room_id]
         if key in self.members:
             return False
+        if event.peer is not None and (event.peer, event.author.id) in self.blocks:
+            return Unstored.BLOCKED
         entry = _details(event, Entry, Entry())
         if entry.invite is not None and not self._use(entry.invite, head.at, event.room_id):
             return Unstored.INVALID_INVITE

@@ -302,6 +302,25 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Partners:
+    """Who one talks to in a conversation, and when somebody said something last."""
+
+    people: tuple[Author, ...] = ()
+    last_message_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomBan:
+    """Somebody who is kept out of a room, for good if `until` is None."""
+
+    user: Author
+    until: datetime | None
+    reason: str
+    by: Author | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoomSnapshot:
     """What a room must know to decide, as of `room.seq`. A ban without an end is until None."""
 

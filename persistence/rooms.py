@@ -1,6 +1,6 @@
 """Rooms and who is in them, in SQL. Their events are in `room_log.py`, the ways in in `memberships.py`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -12,8 +12,10 @@ from veza.persistence.room_loading import settings_of
 from veza.persistence.room_rows import (
     Member,
     Membership,
+    Partners,
     Role,
     Room,
+    RoomBan,
     RoomKind,
     RoomSettings,
     RoomSnapshot,
@@ -71,6 +73,8 @@ _LOAD_SNAPSHOT = f"""
 
 _GET_HASH = "SELECT password_hash FROM rooms WHERE id = $1"
 
+_GET_RULES = "SELECT rules FROM rooms WHERE id = $1"
+
 _LIST_MEMBERSHIPS = f"""
     SELECT {_ROOM}, m.role, m.read_seq, h.messages - coalesce(e.messages, 0) AS unread,
         (
@@ -83,8 +87,39 @@ _LIST_MEMBERSHIPS = f"""
         ) AS mentions
     FROM room_members m JOIN rooms r ON r.id = m.room_id JOIN room_heads h ON h.room_id = r.id
     LEFT JOIN room_events e ON e.room_id = m.room_id AND e.seq = m.read_seq
-    WHERE m.user_id = $1
+    WHERE m.user_id = $1 AND ($3::uuid IS NULL OR r.id < $3)
+        AND ($4::text[] IS NULL OR r.kind = ANY($4))
     ORDER BY r.id DESC LIMIT $2
+"""
+
+# Few of each: who they are is shown in place of a name.
+_LIST_PARTNERS = """
+    SELECT w.room_id, p.user_id, u.username, p.at
+    FROM unnest($1::uuid[]) AS w (room_id)
+    LEFT JOIN LATERAL (
+        SELECT at FROM room_events
+        WHERE room_id = w.room_id AND kind = 'message.posted' ORDER BY seq DESC LIMIT 1
+    ) e ON true
+    LEFT JOIN LATERAL (
+        SELECT user_id FROM room_members WHERE room_id = w.room_id AND user_id <> $2
+        ORDER BY joined_at, user_id LIMIT $3
+    ) m ON true
+    LEFT JOIN users u ON u.id = m.user_id
+    CROSS JOIN LATERAL (SELECT m.user_id, e.at) p
+    ORDER BY w.room_id, p.user_id
+"""
+
+_LIST_BANS = """
+    SELECT b.user_id, u.username, b.until, b.reason, b.by_id, w.username AS by_name, b.at
+    FROM room_bans b JOIN users u ON u.id = b.user_id LEFT JOIN users w ON w.id = b.by_id
+    WHERE b.room_id = $1 AND ($2::uuid IS NULL OR b.user_id > $2)
+        AND (b.until IS NULL OR b.until > now())
+    ORDER BY b.user_id LIMIT $3
+"""
+
+_LIST_MODERATORS = """
+    SELECT user_id FROM room_members
+    WHERE room_id = $1 AND role IN ('owner', 'admin', 'moderator') ORDER BY user_id LIMIT $2
 """
 
 _LIST_MEMBERS = """
@@ -198,11 +233,23 @@ async def get_password_hash(conn: Connection, room_id: UUID) -> str | None:
     return found
 
 
+async def get_rules(conn: Connection, room_id: UUID) -> str | None:
+    """Return what is stored of a room's automatic rules, maybe empty; None if there is no such room."""
+    found: str | None = await conn.fetchval(_GET_RULES, room_id)
+    return found
+
+
 async def list_memberships(
-    conn: Connection, user_id: UUID, *, limit: int
+    conn: Connection,
+    user_id: UUID,
+    *,
+    limit: int,
+    before: UUID | None = None,
+    kinds: Collection[RoomKind] | None = None,
 ) -> tuple[Membership, ...]:
-    """Return the newest `limit` rooms a user is a member of, newest first."""
-    rows = await conn.fetch(_LIST_MEMBERSHIPS, user_id, limit)
+    """Return the newest `limit` rooms a user is a member of, newest first: of some kinds, older than one."""
+    wanted = None if kinds is None else list(kinds)
+    rows = await conn.fetch(_LIST_MEMBERSHIPS, user_id, limit, before, wanted)
     return tuple(
         Membership(
             room=_room(row),
@@ -213,6 +260,42 @@ async def list_memberships(
         )
         for row in rows
     )
+
+
+async def list_partners(
+    conn: Connection, room_ids: Sequence[UUID], user_id: UUID, *, limit: int
+) -> dict[UUID, Partners]:
+    """Return, of each room, who is in it beside a user, at most `limit`, and when something was said last."""
+    found = dict.fromkeys(room_ids, Partners())
+    for row in await conn.fetch(_LIST_PARTNERS, list(room_ids), user_id, limit):
+        before = found[row["room_id"]]
+        people = before.people
+        if row["user_id"] is not None:
+            people = (*people, Author(id=row["user_id"], name=row["username"]))
+        found[row["room_id"]] = Partners(people=people, last_message_at=row["at"])
+    return found
+
+
+async def list_bans(
+    conn: Connection, room_id: UUID, *, after: UUID | None, limit: int
+) -> tuple[RoomBan, ...]:
+    """Return who is kept out of a room, in the order of their ids, those past `after`."""
+    rows = await conn.fetch(_LIST_BANS, room_id, after, limit)
+    return tuple(
+        RoomBan(
+            user=Author(id=row["user_id"], name=row["username"]),
+            until=row["until"],
+            reason=row["reason"],
+            by=None if row["by_id"] is None else Author(id=row["by_id"], name=row["by_name"]),
+            at=row["at"],
+        )
+        for row in rows
+    )
+
+
+async def list_moderators(conn: Connection, room_id: UUID, *, limit: int) -> tuple[UUID, ...]:
+    """Return members of a room who moderate it."""
+    return tuple(row["user_id"] for row in await conn.fetch(_LIST_MODERATORS, room_id, limit))
 
 
 async def list_members(

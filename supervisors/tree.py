@@ -2,9 +2,9 @@
 
 root (rest_for_one)
 ├── directory        (family, id) -> address; everything below is lost with it
-├── services         accounts, rooms, room log and writer, posts, pointers, messages, search and its
-│                    index, media, catalogue, jobs, segments, attachments, audit; the bus, if there
-│                    are other nodes
+├── services         accounts, rooms, ways into them, room log and writer, posts, pointers, messages,
+│                    search and its index, media, catalogue, jobs, segments, attachments, audit; the
+│                    bus, if there are other nodes
 ├── rooms            a RoomActor for each room in use
 ├── sessions         a SessionActor for each signed-in connection
 ├── pipelines        an EncodingPipelineActor, with its process, for each encoding
@@ -32,6 +32,7 @@ from veza.actors.chat.room import RoomActor
 from veza.actors.chat.rooms import RoomLogActor, RoomsActor, RoomWriterActor
 from veza.actors.chat.search import SearchActor
 from veza.actors.chat.search_index import SearchIndexActor
+from veza.actors.chat.ways import WaysActor
 from veza.actors.dispatcher import DispatcherActor
 from veza.actors.encoding.frames import StartThumbnailFrame
 from veza.actors.fanout import FanOut
@@ -191,6 +192,7 @@ def services(given: Resources) -> tuple[ChildSpec, ...]:
         service("search", SearchActor, pool),
         service("search_index", SearchIndexActor, pool),
         service("pointers", PointersActor, pool),
+        service("ways", WaysActor, pool | {"fan_out": given.fan_out}),
         service("posts", PostsActor, pool | directory),
         service(
             "media", MediaActor, pool | store | {"max_upload_bytes": settings.max_upload_bytes}

@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from veza.actors.chat.rights import Action
-from veza.actors.chat.room_state import NO_SUCH_ROOM, RoomState
+from veza.actors.chat.room_state import HIDDEN_KINDS, NO_SUCH_ROOM, RoomState
 from veza.actors.chat.text import MessageContent, read_text
 from veza.actors.messages.common import (
     Busy,
@@ -19,22 +19,26 @@ from veza.actors.messages.common import (
 )
 from veza.actors.messages.rooms import (
     ActInRoom,
+    AddMember,
     CheckRoomPassword,
     DeleteMessage,
     EditMessage,
     FindMessage,
     JoinRoom,
+    ModerateMember,
     PostMessage,
     PreparePost,
     RoomAct,
     RoomKind,
 )
+from veza.actors.messages.ways import CheckInvite
 from veza.actors.rate_limit import Rate, RateLimiter
 from veza.persistence.room_rows import Unstored
 
 ROOMS: Final = ("rooms", "")
 ROOM_LOG: Final = ("room_log", "")
 POSTS: Final = ("posts", "")
+WAYS: Final = ("ways", "")
 
 UNSTORED: Final = {
     Unstored.UNKNOWN_ROOM: (RejectCode.NOT_FOUND, NO_SUCH_ROOM),
@@ -81,10 +85,23 @@ def lookup(
             )
         case EditMessage(message_id=message_id) | DeleteMessage(message_id=message_id):
             return ROOM_LOG, FindMessage(room_id=room_id, message_id=message_id)
+        case JoinRoom(invite=str(code)) if state.room.kind in HIDDEN_KINDS:
+            return WAYS, CheckInvite(room_id=room_id, code=code)
         case JoinRoom(invite=None, password=str(password)) if state.room.kind is RoomKind.PASSWORD:
             return ROOMS, CheckRoomPassword(room_id=room_id, password=password)
         case _:
             return None
+
+
+def keep_hidden(state: RoomState, command: ActInRoom, now: datetime) -> None:
+    """Refuse who is not to learn that the room exists as if it did not, whatever they try.
+
+    Only an invitation is looked into: it may be one to this room.
+    """
+    if isinstance(command.act, JoinRoom) and command.act.invite is not None:
+        return
+    if state.hides_from(command.by.id, now, is_staff=command.is_staff):
+        raise RefusedError(RejectCode.NOT_FOUND, NO_SUCH_ROOM)
 
 
 def content_of(command: ActInRoom, own_host: str) -> MessageContent | None:
@@ -111,6 +128,8 @@ def rejection(act: RoomAct, refused: RefusedError) -> Rejected:
 def unstored(act: RoomAct, why: Unstored) -> Rejected:
     """Return the answer to an act whose event cannot be stored."""
     code, detail = UNSTORED[why]
+    if why is Unstored.UNKNOWN_AUTHOR and isinstance(act, AddMember | ModerateMember):
+        code, detail = RejectCode.NOT_FOUND, "There is no such account."
     return Rejected(command=type(act).__name__, code=code, detail=detail)
 
 
@@ -131,6 +150,8 @@ class Pace:
         self, state: RoomState, command: ActInRoom, now: datetime, clock_seconds: float
     ) -> None:
         """Count an act; raises `RefusedError` with the time to wait if it comes too soon."""
+        if state.hides_from(command.by.id, now, is_staff=command.is_staff):
+            return  # to be told to wait would tell that the room exists
         is_post = isinstance(command.act, PostMessage)
         limiter = self._messages if is_post else self._acts
         limiter.spend(command.by.id, clock_seconds)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from veza.actors.chat.rights import Action, may_give, outranks
-from veza.actors.chat.room_state import PRIVATE_TALK, RoomState
+from veza.actors.chat.room_state import NO_SUCH_ROOM, PRIVATE_TALK, RoomState
 from veza.actors.chat.text import MessageContent
 from veza.actors.messages.common import RefusedError, RejectCode
 from veza.actors.messages.rooms import (
@@ -31,6 +31,7 @@ from veza.actors.messages.rooms import (
     RoomPasswordChecked,
     UnpinMessage,
 )
+from veza.actors.messages.ways import InviteChecked
 from veza.persistence.room_rows import (
     Entry,
     EventKind,
@@ -91,6 +92,9 @@ def _join(known: Known, command: ActInRoom, act: JoinRoom) -> NewEvent | None:
         return None
     if state.is_banned(command.by.id, known.now):
         raise RefusedError(RejectCode.BANNED, "You are banned from this room.")
+    if isinstance(known.found, InviteChecked) and not known.found.is_valid:
+        # Whoever guesses is not to learn that the room exists.
+        raise RefusedError(RejectCode.NOT_FOUND, NO_SUCH_ROOM)
     if state.room.is_archived:
         raise RefusedError(RejectCode.ROOM_ARCHIVED, "The room is archived.")
     if act.invite is None:
@@ -113,7 +117,7 @@ def _require_open_door(known: Known, act: JoinRoom) -> None:
                 RejectCode.INVITE_REQUIRED, "Ask to be let in, or come with an invitation."
             )
         case _:
-            raise RefusedError(RejectCode.NOT_FOUND, "There is no such room.")
+            raise RefusedError(RejectCode.NOT_FOUND, NO_SUCH_ROOM)
 
 
 def _require_space(state: RoomState) -> None:
@@ -209,6 +213,7 @@ def _edit(known: Known, command: ActInRoom, act: EditMessage) -> NewEvent:
         message_id=act.message_id,
         text=known.content.text if known.content else act.text,
         details=found.details,
+        peer=known.state.peer_of(command.by.id),
     )
 
 
@@ -237,7 +242,8 @@ def _change_message(kind: EventKind, action: Action) -> Callable[[Known, ActInRo
     ) -> NewEvent:
         _require_voice(known, command, action)
         emoji = act.emoji if isinstance(act, AddReaction | RemoveReaction) else ""
-        return _event(known, command, kind, message_id=act.message_id, text=emoji)
+        peer = known.state.peer_of(command.by.id)
+        return _event(known, command, kind, message_id=act.message_id, text=emoji, peer=peer)
 
     return decide_change
 
@@ -286,11 +292,14 @@ def _require_end(until: datetime | None, now: datetime) -> None:
 
 def _change_room(known: Known, command: ActInRoom, act: ChangeRoom) -> NewEvent | None:
     state = known.state
-    is_archiving = act.is_archived is not None and act.is_archived != state.settings.is_archived
-    _require(known, command, Action.ARCHIVE if is_archiving else Action.CHANGE_ROOM)
+    _require(known, command, Action.CHANGE_ROOM if act.is_archived is None else Action.ARCHIVE)
     if act.if_version is not None and act.if_version != state.room.changed_seq:
         raise RefusedError(RejectCode.VERSION_CONFLICT, "Somebody else changed the room meanwhile.")
     settings = changed_settings(state.settings, act)
+    if act.password_hash is not None and settings.kind is not RoomKind.PASSWORD:
+        raise RefusedError(
+            RejectCode.VALIDATION_FAILED, "Only rooms of the kind `password` have one."
+        )
     _require_kind(state.settings.kind, settings)
     if settings == state.settings:
         return None

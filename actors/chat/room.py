@@ -9,9 +9,11 @@ from uuid import UUID
 
 from veza.actors.chat.acts import (
     ROOM_LOG,
+    WAYS,
     Pace,
     content_of,
     is_failure,
+    keep_hidden,
     lookup,
     rejection,
     unstored,
@@ -38,14 +40,17 @@ from veza.actors.messages.rooms import (
     JoinRoom,
     LeaveRoom,
     MarkRead,
+    MayAskToJoin,
     ModerateMember,
     PointerMoved,
     PointersStored,
     PostMessage,
     ReadRoom,
+    ReceiptsMoved,
     RequireRight,
     RightGranted,
     RoomAct,
+    RoomAdded,
     RoomEvent,
     RoomJoined,
     RoomLeft,
@@ -53,6 +58,7 @@ from veza.actors.messages.rooms import (
     TellTyping,
     TypingChanged,
 )
+from veza.actors.messages.ways import BlocksRead, ReadBlocks
 from veza.actors.rate_limit import Rate
 from veza.actors.runtime.address import Address
 from veza.actors.topics import user_topic
@@ -64,6 +70,7 @@ from veza.persistence.room_rows import (
     NewEvent,
     NothingChanged,
     Outdated,
+    RoomKind,
     StoredEvent,
     Unstored,
 )
@@ -110,6 +117,13 @@ class _KeepingPointers:
     """Tag: how far members have come was given to be stored."""
 
     noted: Noted
+
+
+@dataclass(frozen=True, slots=True)
+class _AskingBlocks:
+    """Tag: whether the two of a conversation may be told of each other was asked for."""
+
+    told: tuple[TypingChanged | ReceiptsMoved, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +176,7 @@ class RoomActor(LogFollower):
         state = self.existing_room()
         if isinstance(command.act, JoinRoom) and command.by.id in state.members:
             return RoomJoined(room=state.describe(self.told_seq))
+        keep_hidden(state, command, _now())
         self.pace.spend(state, command, _now(), monotonic())
         self._check_pending()
         act = _Act(command, sender, content_of(command, self.own_host))
@@ -182,11 +197,23 @@ class RoomActor(LogFollower):
     def receiveMsg_RequireRight(self, command: RequireRight, _sender: Address) -> RightGranted:
         state = self.existing_room()
         state.require(command.by, Action[command.action], _now(), is_staff=command.is_staff)
-        role = state.members.get(command.by)
-        return RightGranted(room=state.describe(self.told_seq), role=role)
+        is_moderator = state.is_allowed(
+            command.by, Action.MODERATE, _now(), is_staff=command.is_staff
+        )
+        return RightGranted(
+            room=state.describe(self.told_seq),
+            role=state.members.get(command.by),
+            is_moderator=is_moderator,
+        )
+
+    def receiveMsg_MayAskToJoin(self, command: MayAskToJoin, _sender: Address) -> RightGranted:
+        state = self.existing_room()
+        state.require_asking(command.by, _now())
+        return RightGranted(room=state.describe(self.told_seq), role=None)
 
     def receiveMsg_MarkRead(self, command: MarkRead, sender: Address) -> None:
         state = self.existing_room()
+        state.require(command.by, Action.READ, _now())
         if command.by not in state.members:
             raise RefusedError(RejectCode.NOT_A_MEMBER, "Join the room first.")
         self._note_pointer(
@@ -207,7 +234,7 @@ class RoomActor(LogFollower):
             typing = TypingChanged(
                 room_id=self.room_id, user=command.by, is_typing=command.is_typing
             )
-            self.fan_out.publish(self.topic, typing)
+            self._tell_unblocked((typing,))
 
     # --- answers ---
 
@@ -223,6 +250,9 @@ class RoomActor(LogFollower):
                     self.doubt()
             case Answer(tag=_LookingUp(act=act)):
                 self._on_looked_up(act, answer.message)
+            case Answer(tag=_AskingBlocks(told=told), message=BlocksRead(pairs=pairs)):
+                if not pairs:
+                    self._publish(told)
             case Answer(tag=_KeepingPointers(noted=noted)):
                 self._on_pointers_kept(noted, answer.message)
             case _:
@@ -240,6 +270,10 @@ class RoomActor(LogFollower):
     def on_told(self, event: RoomEvent) -> None:
         if event.kind is EventKind.MESSAGE_POSTED:
             self.typing.stop(event.author.id)
+        elif event.kind is EventKind.MEMBER_JOINED and event.subject is not None:
+            # The connections of whoever was added by somebody else do not hear this room yet.
+            added = RoomAdded(room=self.existing_room().describe(event.seq), by=event.author)
+            self.fan_out.publish(user_topic(event.subject.id), added)
 
     def on_level(self) -> None:
         """Take up acts that were decided on less than the log held."""
@@ -390,13 +424,34 @@ class RoomActor(LogFollower):
             self.send(address, PointerMoved(room_id=self.room_id) if is_kept else reply)
         if not is_kept:
             return
-        for receipts in receipts_of(self.room_id, noted.told):
-            if len(self.existing_room().members) <= RECEIPTS_MEMBERS:
-                self.fan_out.publish(self.topic, receipts)
-            else:
-                for user_id, seq in receipts.seqs:
-                    own = replace(receipts, seqs=((user_id, seq),))
-                    self.fan_out.publish(user_topic(user_id), own)
+        told = tuple(receipts_of(self.room_id, noted.told))
+        if len(self.existing_room().members) <= RECEIPTS_MEMBERS:
+            self._tell_unblocked(told)
+            return
+        for receipts in told:
+            for user_id, seq in receipts.seqs:
+                own = replace(receipts, seqs=((user_id, seq),))
+                self.fan_out.publish(user_topic(user_id), own)
+
+    # --- what is told and not kept ---
+
+    def _tell_unblocked(self, told: tuple[TypingChanged | ReceiptsMoved, ...]) -> None:
+        """Tell what one does; between two of whom one has blocked the other, nothing.
+
+        Asked each time: a block may have been set at another node.
+        """
+        state = self.existing_room()
+        if not told:
+            return
+        if state.room.kind is RoomKind.DIRECT:
+            read = ReadBlocks(user_ids=tuple(state.members))
+            self.ask_service(WAYS, read, _AskingBlocks(told))
+        else:
+            self._publish(told)
+
+    def _publish(self, told: tuple[TypingChanged | ReceiptsMoved, ...]) -> None:
+        for each in told:
+            self.fan_out.publish(self.topic, each)
 
 
 def _too_much(detail: str) -> RefusedError:

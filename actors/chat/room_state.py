@@ -38,7 +38,7 @@ class RoomState:
     def __init__(self, snapshot: RoomSnapshot) -> None:
         self.room: Room = snapshot.room
         self.settings: RoomSettings = snapshot.settings
-        self.rules = rules_of(snapshot.settings)
+        self.rules = rules_from(snapshot.settings.rules)
         self.joined_at: dict[UUID, datetime] = {}
         """Of those who came since the room was started; the others have been here for a while."""
         self.fence = snapshot.fence
@@ -96,7 +96,7 @@ class RoomState:
 
     def _apply_settings(self, settings: RoomSettings, seq: int) -> None:
         self.settings = settings
-        self.rules = rules_of(settings)
+        self.rules = rules_from(settings.rules)
         self.room = replace(
             self.room,
             name=settings.name,
@@ -108,6 +108,24 @@ class RoomState:
         )
 
     # --- questions ---
+
+    def hides_from(self, user_id: UUID, now: datetime, *, is_staff: bool = False) -> bool:
+        """Tell whether somebody is not to learn that this room exists. Who is banned knows already."""
+        is_hidden = self.room.kind in HIDDEN_KINDS and not self.is_banned(user_id, now)
+        return is_hidden and self.rank(user_id, is_staff=is_staff) is None
+
+    def require_asking(self, user_id: UUID, now: datetime) -> None:
+        """Require that somebody may ask to be let in; raises `RefusedError`."""
+        if user_id in self.members:
+            raise RefusedError(RejectCode.INVALID_STATE, "You are a member already.")
+        if self.hides_from(user_id, now):
+            raise RefusedError(RejectCode.NOT_FOUND, NO_SUCH_ROOM)
+        if self.is_banned(user_id, now):
+            raise RefusedError(RejectCode.BANNED, "You are banned from this room.")
+        if self.room.kind is not RoomKind.PRIVATE:
+            raise RefusedError(RejectCode.INVALID_STATE, "Nobody needs to be asked in this room.")
+        if self.room.is_archived:
+            raise RefusedError(RejectCode.ROOM_ARCHIVED, "The room is archived.")
 
     def rank(self, user_id: UUID, *, is_staff: bool = False) -> int | None:
         """Return how high somebody stands here; None for those who are no members."""
@@ -164,9 +182,9 @@ class RoomState:
         raise RefusedError(RejectCode.NOT_A_MEMBER, "Join the room first.")
 
 
-def rules_of(settings: RoomSettings) -> RoomRules:
+def rules_from(text: str) -> RoomRules:
     """Return a room's automatic rules: its own, or those that rooms have without any."""
-    return RoomRules.from_json(json.loads(settings.rules)) if settings.rules else RoomRules()
+    return RoomRules.from_json(json.loads(text)) if text else RoomRules()
 
 
 def _lasts(until: datetime | None, now: datetime) -> bool:

@@ -1,11 +1,13 @@
 """The services around rooms: making and listing them, reading their events, committing new ones."""
 
+import json
 from collections.abc import Sequence
 from typing import ClassVar, Final
 from uuid import UUID
 
 from veza.actors.base import ServiceActor
-from veza.actors.chat.room_state import NO_SUCH_ROOM
+from veza.actors.chat.room_rules import RoomRules, RulesError
+from veza.actors.chat.room_state import NO_SUCH_ROOM, rules_from
 from veza.actors.database import DatabaseActor
 from veza.actors.messages.common import Crashed, RefusedError, RejectCode
 from veza.actors.messages.directory import Deliver
@@ -13,6 +15,7 @@ from veza.actors.messages.reading import IndexRooms
 from veza.actors.messages.rooms import (
     AppendEvent,
     CheckRoomPassword,
+    CheckRoomRules,
     CreateRoom,
     DescribeRoom,
     EventAppended,
@@ -25,17 +28,20 @@ from veza.actors.messages.rooms import (
     MessageLookedUp,
     OpenRoom,
     ReadEvents,
+    ReadRoomRules,
     Room,
     RoomDescribed,
     RoomOpened,
     RoomPasswordChecked,
     RoomPasswordHashed,
+    RoomRulesChecked,
+    RoomRulesRead,
     RoomsListed,
 )
 from veza.actors.passwords import PasswordHasher
 from veza.actors.runtime.address import Address
 from veza.config.ids import uuid7
-from veza.persistence import messages, room_log, rooms
+from veza.persistence import memberships, messages, room_log, rooms
 from veza.persistence.errors import DatabaseUnavailableError
 from veza.persistence.pool import Connection, Pool
 from veza.persistence.room_rows import Entry, EventKind, NewEvent, Role
@@ -89,7 +95,27 @@ class RoomsActor(DatabaseActor):
     ) -> MembershipsListed:
         async with self.connection() as conn:
             found = await rooms.list_memberships(conn, command.user_id, limit=MEMBERSHIPS_TOLD)
-        return MembershipsListed(memberships=tuple(found))
+            blocked = await memberships.list_blocks(conn, command.user_id)
+        return MembershipsListed(memberships=found, blocked=tuple(each.id for each in blocked))
+
+    def receiveMsg_CheckRoomRules(
+        self, command: CheckRoomRules, _sender: Address
+    ) -> RoomRulesChecked:
+        try:
+            RoomRules.from_json(json.loads(command.rules))
+        except RulesError as error:
+            return RoomRulesChecked(rules=None, where=error.where, reason=error.reason)
+        # As they were given: what was left out goes on to be as by default.
+        return RoomRulesChecked(rules=command.rules)
+
+    async def receiveMsg_ReadRoomRules(
+        self, command: ReadRoomRules, _sender: Address
+    ) -> RoomRulesRead:
+        async with self.connection() as conn:
+            rules = await rooms.get_rules(conn, command.room_id)
+        if rules is None:
+            raise RefusedError(RejectCode.NOT_FOUND, NO_SUCH_ROOM)
+        return RoomRulesRead(rules=json.dumps(rules_from(rules).to_json()))
 
     async def receiveMsg_HashRoomPassword(
         self, command: HashRoomPassword, _sender: Address

@@ -234,10 +234,18 @@ class RequireRight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RightGranted:
-    """`role` is None for visitors and administrators of the instance."""
+    """`role` is None for visitors and administrators of the instance, who may be moderators all the same."""
 
     room: Room
     role: Role | None
+    is_moderator: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MayAskToJoin:
+    """May somebody ask to be let in? Reply: `RightGranted`, or `Rejected` with the reason."""
+
+    by: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,7 +310,7 @@ class ListRooms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListMemberships:
-    """The rooms one user is a member of. Reply: `MembershipsListed`."""
+    """The newest rooms one user is a member of, and whom they block. Reply: `MembershipsListed`."""
 
     user_id: UUID
 
@@ -320,6 +328,37 @@ class RoomsListed:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MembershipsListed:
     memberships: tuple[Membership, ...]
+    blocked: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRoomRules:
+    """Are these automatic rules, in JSON? Reply: `RoomRulesChecked`."""
+
+    rules: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomRulesChecked:
+    """`rules` is what may be stored, or None if they cannot be: `where` says in which field, and why."""
+
+    rules: str | None
+    where: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadRoomRules:
+    """Reply: `RoomRulesRead`, or `Rejected` (`not_found`)."""
+
+    room_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomRulesRead:
+    """All rules of a room in JSON, those that are so by default among them."""
+
+    rules: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -373,6 +412,14 @@ class TypingChanged:
     room_id: UUID
     user: Author
     is_typing: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomAdded:
+    """Told to one user's connections: somebody made them a member of a room, or opened a conversation."""
+
+    room: Room
+    by: Author
 
 
 # --- the room writer and the room log ---

@@ -44,6 +44,7 @@ class OpenSession:
 class SessionOpened:
     session_id: UUID
     memberships: tuple[Membership, ...]
+    blocked: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,7 @@ from veza.gateway.wire.outgoing import (
     encode_frame,
 )
 from veza.gateway.wire.views import (
+    AuthorView,
     EditPage,
     EditView,
     InstanceView,
@@ -89,6 +90,7 @@ __all__ = [
     "AttachmentView",
     "Auth",
     "AuthRefresh",
+    "AuthorView",
     "ClientFrame",
     "Command",
     "Credentials",

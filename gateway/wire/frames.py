@@ -23,6 +23,7 @@ from veza.gateway.wire.views import (
     JobView,
     LimitsView,
     ReactionView,
+    RoomView,
     SentFileView,
     TrackCardView,
     TrackView,
@@ -60,6 +61,7 @@ class ReadyView(View):
     session: UUID
     user: UserView
     rooms: list[MembershipView]
+    blocked: list[UUID]
     limits: LimitsView
 
 
@@ -214,6 +216,27 @@ class AttachmentReadyView(View):
     thumbnail_height: int | None
 
 
+class RoomAddedView(View):
+    """Somebody made one a member of a room, or opened a conversation with one: join it to hear it."""
+
+    room: RoomView
+    by: AuthorView
+
+
+class RequestMadeView(View):
+    """Somebody asks to be let into a room that one moderates."""
+
+    user: AuthorView
+    text: str
+    at: Time
+
+
+class DraftChangedView(View):
+    """What one began to write in the room, on whichever device; null: it is gone."""
+
+    text: str | None
+
+
 class RoomEventView(View):
     """One durable event, as it was told when it happened."""
 
@@ -334,6 +357,9 @@ SERVER_FRAMES: Final[Mapping[str, FrameShape]] = {
     ServerFrame.RECEIPT_READ: _volatile(ReceiptsView),
     ServerFrame.RECEIPT_DELIVERED: _volatile(ReceiptsView),
     ServerFrame.TYPING: _volatile(TypingView),
+    ServerFrame.ROOM_ADDED: _pushed(RoomAddedView, is_volatile=True),
+    ServerFrame.ROOM_REQUEST: _volatile(RequestMadeView),
+    ServerFrame.DRAFT: _volatile(DraftChangedView),
     ServerFrame.ATTACHMENT_READY: _volatile(AttachmentReadyView),
     ServerFrame.JOB_PROGRESS: _pushed(JobChangeView, is_volatile=True),
     ServerFrame.JOB_DONE: _pushed(JobChangeView),

@@ -10,7 +10,13 @@ import orjson
 
 from veza.actors.messages.accounts import User
 from veza.actors.messages.attachments import AttachmentReady
-from veza.actors.messages.rooms import Membership, ReceiptsMoved, RoomEvent, TypingChanged
+from veza.actors.messages.rooms import (
+    Membership,
+    ReceiptsMoved,
+    RoomAdded,
+    RoomEvent,
+    TypingChanged,
+)
 from veza.actors.messages.sessions import (
     ActDone,
     CommandFailed,
@@ -19,13 +25,22 @@ from veza.actors.messages.sessions import (
     RoomExited,
 )
 from veza.actors.messages.tracks import JobChanged, JobState
+from veza.actors.messages.ways import DraftChanged, RequestMade
 from veza.gateway.errors import ProblemError, problem_code
 from veza.gateway.values import time_text
 from veza.gateway.wire.attachments import attachment_ready
 from veza.gateway.wire.framing import text_frame
 from veza.gateway.wire.room_events import room_event
 from veza.gateway.wire.tree import Json, unix_text
-from veza.gateway.wire.views import API_LEVEL, JobView, LimitsView, TrackView, UserView, problem
+from veza.gateway.wire.views import (
+    API_LEVEL,
+    JobView,
+    LimitsView,
+    RoomView,
+    TrackView,
+    UserView,
+    problem,
+)
 
 WEBSOCKET_PATH: Final = "/api/v1/ws"
 
@@ -42,6 +57,7 @@ class SessionReady:
     session_id: UUID
     user: User
     memberships: tuple[Membership, ...]
+    blocked: tuple[UUID, ...] = ()
     limits: LimitsView
 
 
@@ -97,6 +113,9 @@ class ServerFrame(StrEnum):
     RECEIPT_DELIVERED = "receipt.delivered"
     TYPING = "typing"
     ATTACHMENT_READY = "attachment.ready"
+    ROOM_ADDED = "room.added"
+    ROOM_REQUEST = "room.request"
+    DRAFT = "draft"
     JOB_PROGRESS = "job.progress"
     JOB_DONE = "job.done"
     SERVER_DRAINING = "server.draining"
@@ -133,6 +152,7 @@ def _ready(event: SessionReady) -> Json:
         "session": event.session_id,
         "user": UserView.of(event.user).model_dump(mode="json"),
         "rooms": [_membership(each) for each in event.memberships],
+        "blocked": list(event.blocked),
         "limits": event.limits.model_dump(mode="json"),
     }
     return _answer(ServerFrame.READY, event.frame_id, d)
@@ -163,6 +183,24 @@ def _typing_changed(event: TypingChanged) -> Json:
     user = {"id": event.user.id, "name": event.user.name}
     d = {"user": user, "is_typing": event.is_typing}
     return {"t": ServerFrame.TYPING, "room": event.room_id, "d": d}
+
+
+def _room_added(event: RoomAdded) -> Json:
+    d = {
+        "room": RoomView.of(event.room).model_dump(mode="json"),
+        "by": {"id": event.by.id, "name": event.by.name},
+    }
+    return {"t": ServerFrame.ROOM_ADDED, "d": d}
+
+
+def _request_made(event: RequestMade) -> Json:
+    user = {"id": event.user.id, "name": event.user.name}
+    d = {"user": user, "text": event.text, "at": time_text(event.at)}
+    return {"t": ServerFrame.ROOM_REQUEST, "room": event.room_id, "d": d}
+
+
+def _draft_changed(event: DraftChanged) -> Json:
+    return {"t": ServerFrame.DRAFT, "room": event.room_id, "d": {"text": event.text}}
 
 
 def _job_changed(event: JobChanged) -> Json:
@@ -248,6 +286,9 @@ _SHAPES: Final[Mapping[type, Callable[[Any], Json]]] = {
     RoomEvent: room_event,
     ReceiptsMoved: _receipts_moved,
     TypingChanged: _typing_changed,
+    RoomAdded: _room_added,
+    RequestMade: _request_made,
+    DraftChanged: _draft_changed,
     JobChanged: _job_changed,
     AttachmentReady: attachment_ready,
     RoomEntered: _room_entered,

@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import best_match
 
-from veza.actors.messages import attachments, rooms, sessions, tracks
+from veza.actors.messages import attachments, rooms, sessions, tracks, ways
 from veza.actors.messages.accounts import Author, User
 from veza.actors.messages.common import RejectCode
 from veza.actors.messages.rooms import EventKind
@@ -278,6 +278,7 @@ def samples(actors: Any) -> list[Any]:
             session_id=ID,
             user=USER,
             memberships=(membership,),
+            blocked=(ID,),
             limits=wire.limits(Settings()),
         ),
         *(room_event(kind) for kind in EventKind),
@@ -285,6 +286,10 @@ def samples(actors: Any) -> list[Any]:
         rooms.ReceiptsMoved(room_id=ID, is_read=True, seqs=((ID, 4),)),
         rooms.ReceiptsMoved(room_id=ID, is_read=False, seqs=((ID, 4),)),
         rooms.TypingChanged(room_id=ID, user=ADA, is_typing=True),
+        rooms.RoomAdded(room=ROOM, by=ADA),
+        ways.RequestMade(room_id=ID, user=ADA, text="salut", at=NOON),
+        ways.DraftChanged(room_id=ID, text="sal"),
+        ways.DraftChanged(room_id=ID, text=None),
         *(attachment_ready(state) for state in attachments.AttachmentState),
         *(job_changed(state) for state in tracks.JobState),
         sessions.RoomEntered(frame_id="1", room=ROOM, recovered=True),

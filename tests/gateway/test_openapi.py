@@ -61,6 +61,21 @@ async def test_every_operation_has_a_name_a_summary_and_the_problem(api: Any) ->
         assert operation["responses"]["default"] == {"$ref": "#/components/responses/Problem"}
 
 
+async def test_what_others_change_too_is_changed_by_its_version(api: Any) -> None:
+    operation = (await document_of(api))["paths"]["/api/v1/rooms/{room_id}"]["patch"]
+
+    headers = {each["name"]: each for each in operation["parameters"] if each["in"] == "header"}
+    assert headers["If-Match"]["required"]
+
+
+async def test_a_body_that_may_be_left_out_is_told_so(api: Any) -> None:
+    paths = (await document_of(api))["paths"]
+
+    join = paths["/api/v1/rooms/{room_id}/members/{member}"]["put"]
+    assert not join["requestBody"]["required"]
+    assert paths["/api/v1/rooms"]["post"]["requestBody"]["required"]
+
+
 async def test_only_requests_forbid_further_fields(api: Any) -> None:
     schemas = (await document_of(api))["components"]["schemas"]
 

@@ -95,18 +95,6 @@ async def test_an_unknown_room_is_not_found(api: Any, ada: Any, path: str, room_
     assert answered.body["code"] == "not_found"
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE"])
-async def test_nobody_enters_or_leaves_for_another(
-    api: Any, ada: Any, bob: Any, method: str
-) -> None:
-    room = await new_room(api, ada)
-    path = f"/api/v1/rooms/{room['id']}/members/{bob.user.id}"
-
-    answered = await api(method, path, who=ada, status=403)
-
-    assert answered.body["code"] == "forbidden"
-
-
 async def test_one_enters_as_me_and_leaves_by_id(api: Any, ada: Any, bob: Any) -> None:
     room = await new_room(api, ada)
     members = f"/api/v1/rooms/{room['id']}/members"
