@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, replace
+from time import monotonic, time
 from typing import ClassVar, Final
 from uuid import UUID
 
@@ -11,6 +12,17 @@ from veza.actors.fanout import FanOut, Outbox
 from veza.actors.messages.accounts import Author
 from veza.actors.messages.common import Answer, Busy, Key, RefusedError, RejectCode, Rejected
 from veza.actors.messages.directory import Deliver
+from veza.actors.messages.presence import (
+    PRESENCE,
+    DeviceActive,
+    DeviceChanged,
+    DeviceConnected,
+    DeviceSaid,
+    PresenceTaken,
+    ReportPresence,
+    RoomWatched,
+    SetPresence,
+)
 from veza.actors.messages.rooms import (
     ActInRoom,
     ActUnchanged,
@@ -62,6 +74,8 @@ EVENT_BYTES: Final = 512
 """What a frame says of an event beside its text, at most."""
 
 RoomCommand = SubscribeRoom | UnsubscribeRoom | DoInRoom
+ACTIVE_EVERY_SECONDS: Final = 60.0
+"""How often, at most, presence hears that the device is used."""
 MAX_WAITING: Final = 100
 """As many frames as a connection may send at once."""
 
@@ -172,6 +186,8 @@ class SessionActor(SupervisedActor):
         self.is_staff = False
         self.outbox: Outbox | None = None
         self.changing: dict[UUID, deque[RoomCommand]] = {}
+        self.said: DeviceSaid | None = None
+        self.active_at = monotonic()
 
     def on_stop(self) -> None:
         if self.outbox is not None:
@@ -199,7 +215,7 @@ class SessionActor(SupervisedActor):
         self.stop_self()
 
     def receiveMsg_SubscribeRoom(self, command: SubscribeRoom, _sender: Address) -> None:
-        user, outbox = self._opened()
+        user, outbox = self._used()
         if self._waits(command):
             return
         if len(outbox.topics) > MAX_ROOMS:
@@ -220,19 +236,20 @@ class SessionActor(SupervisedActor):
         self._act(command.room_id, user, LeaveRoom(), tag)
 
     def receiveMsg_DoInRoom(self, command: DoInRoom, _sender: Address) -> None:
-        user, _outbox = self._opened()
+        user, _outbox = self._used()
         if not self._waits(command):
             tag = _Acting(command.frame_id, command.room_id)
             self._act(command.room_id, user, command.act, tag)
 
     def receiveMsg_MarkReceipt(self, command: MarkReceipt, _sender: Address) -> None:
-        user, _outbox = self._opened()
+        # What is delivered is said by the client of itself, with nobody before it.
+        user, _outbox = self._used() if command.read_seq else self._opened()
         mark = MarkRead(by=user.id, read_seq=command.read_seq, delivered_seq=command.delivered_seq)
         tag = _Acting(command.frame_id, command.room_id)
         self._ask(room_key(command.room_id), mark, tag)
 
     def receiveMsg_SetTyping(self, command: SetTyping, _sender: Address) -> None:
-        user, outbox = self._opened()
+        user, outbox = self._used()
         if self.fan_out.is_subscribed(room_topic(command.room_id), outbox):
             typing = TellTyping(by=user, is_typing=command.is_typing)
             self.send(self.directory, Deliver(key=room_key(command.room_id), message=typing))
@@ -242,7 +259,7 @@ class SessionActor(SupervisedActor):
             self._fail(command.frame_id, NOT_IN_IT)
 
     def receiveMsg_RequestHistory(self, command: RequestHistory, _sender: Address) -> None:
-        user, _outbox = self._opened()
+        user, _outbox = self._used()
         read = ReadEvents(
             room_id=command.room_id,
             before_seq=command.before_seq,
@@ -252,6 +269,19 @@ class SessionActor(SupervisedActor):
         tag = _Browsing(command.frame_id, command.room_id)
         browse = ReadRoom(by=user.id, read=read, is_staff=self.is_staff)
         self._ask(room_key(command.room_id), browse, tag)
+
+    def receiveMsg_SetPresence(self, command: SetPresence, _sender: Address) -> None:
+        _user, outbox = self._opened()
+        self.said = DeviceSaid(
+            status=command.status, activity=command.activity, at_ms=round(time() * 1000)
+        )
+        self._tell_presence(DeviceChanged(session_id=self.session_id, said=self.said))
+        if command.frame_id is not None:
+            outbox.push(PresenceTaken(frame_id=command.frame_id, status=command.status))
+
+    def receiveMsg_ReportPresence(self, _message: ReportPresence, _sender: Address) -> None:
+        if self.user is not None:
+            self._connect(is_again=True)
 
     # --- answers ---
 
@@ -325,6 +355,7 @@ class SessionActor(SupervisedActor):
                 memberships=reply.memberships,
                 blocked=reply.blocked,
             )
+            self._connect(is_again=False)
         self.send(reply_to, reply)
 
     def _enter(self, tag: _Entering, room: Room) -> None:
@@ -355,7 +386,7 @@ class SessionActor(SupervisedActor):
         if self.fan_out.subscribe(
             topic, outbox, after_seq=after_seq, head_seq=room.seq, greeting=greeting
         ):
-            self._changed(room.id)
+            self._watched(room.id)
             return
         # No further than the room has told: it will tell the rest itself, and that is held already.
         head_seq = max(room.seq, self.fan_out.newest_seq(topic))
@@ -363,6 +394,10 @@ class SessionActor(SupervisedActor):
             room_id=room.id, after_seq=after_seq, before_seq=head_seq + 1, limit=REPLAY_PAGE
         )
         self._ask(ROOM_LOG, read, _Replaying(room, after_seq, greeting))
+
+    def _watched(self, room_id: UUID) -> None:
+        self._tell_presence(RoomWatched(session_id=self.session_id, room_id=room_id))
+        self._changed(room_id)
 
     def _replay(self, tag: _Replaying, read: EventsRead) -> None:
         if not read.events:
@@ -401,6 +436,31 @@ class SessionActor(SupervisedActor):
     def _drop_room(self, room_id: UUID) -> None:
         _user, outbox = self._opened()
         self.fan_out.unsubscribe(room_topic(room_id), outbox)
+
+    def _connect(self, *, is_again: bool) -> None:
+        user, outbox = self._opened()
+        self._tell_presence(
+            DeviceConnected(
+                user_id=user.id,
+                session_id=self.session_id,
+                outbox=outbox,
+                said=self.said,
+                is_again=is_again,
+            )
+        )
+
+    def _used(self) -> tuple[Author, Outbox]:
+        """Note that somebody sits there; presence hears of it now and then."""
+        now = monotonic()
+        if now - self.active_at >= ACTIVE_EVERY_SECONDS:
+            self.active_at = now
+            self._tell_presence(DeviceActive(session_id=self.session_id))
+        return self._opened()
+
+    def _tell_presence(
+        self, news: DeviceActive | DeviceChanged | DeviceConnected | RoomWatched
+    ) -> None:
+        self.send(self.directory, Deliver(key=PRESENCE, message=news))
 
     def _opened(self) -> tuple[Author, Outbox]:
         if self.user is None or self.outbox is None:

@@ -8,6 +8,12 @@ def room_topic(room_id: UUID) -> str:
     return f"room:{room_id}"
 
 
+def room_of_topic(topic: str) -> UUID | None:
+    """Return the room whose events a topic carries; None for other topics."""
+    kind, _, name = topic.partition(":")
+    return UUID(name) if kind == "room" else None
+
+
 def user_topic(user_id: UUID) -> str:
     """Return the topic of volatile news for one user's connections."""
     return f"user:{user_id}"

@@ -10,6 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from veza.actors.messages.operator import ReadNode, ReadTotals
+from veza.actors.messages.presence import PRESENCE, CountOnline
 from veza.config.settings import LOOPBACK_HOSTS
 from veza.config.version import version
 from veza.gateway import wire
@@ -124,11 +125,13 @@ async def show_metrics(request: web.Request) -> web.Response:
     if not is_local_scraper(request):
         await identify(request, Access.OPS)
     actors = request.app[ACTORS]
-    totals, node = await asyncio.gather(
-        actors.operate(ReadTotals(), SCRAPE_SECONDS), actors.operate(ReadNode(), SCRAPE_SECONDS)
+    totals, node, online = await asyncio.gather(
+        actors.operate(ReadTotals(), SCRAPE_SECONDS),
+        actors.operate(ReadNode(), SCRAPE_SECONDS),
+        actors.ask(PRESENCE, CountOnline(), SCRAPE_SECONDS),
     )
     # A node whose operator does not answer still has figures of its own to tell.
-    request.app[ACTOR_FIGURES].keep(totals, node)
+    request.app[ACTOR_FIGURES].keep(totals, node, online)
     return web.Response(
         body=request.app[METRICS].exposition(),
         headers={"Content-Type": METRICS_TYPE, "Cache-Control": "no-store"},

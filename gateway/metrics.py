@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from veza.actors.fanout import FanOutCounters
 from veza.actors.messages.operator import TotalsRead
 from veza.actors.messages.ops import ClassTotals, NodeFigures
+from veza.actors.messages.presence import OnlineCounted
 
 LAG_PERIOD_SECONDS = 0.5
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -125,11 +126,13 @@ class ActorCollector(Collector):
     def __init__(self) -> None:
         self._classes: tuple[ClassTotals, ...] = ()
         self._node: NodeFigures | None = None
+        self._online: OnlineCounted | None = None
 
-    def keep(self, totals: object, node: object) -> None:
+    def keep(self, totals: object, node: object, online: object) -> None:
         """Take what was told just now; whatever else the answer was, there is nothing to show then."""
         self._classes = totals.classes if isinstance(totals, TotalsRead) else ()
         self._node = node if isinstance(node, NodeFigures) else None
+        self._online = online if isinstance(online, OnlineCounted) else None
 
     def collect(self) -> Iterable[Metric]:
         """Tell the actors by class, then the node."""
@@ -143,6 +146,11 @@ class ActorCollector(Collector):
             if self._node is not None:
                 scale = _SECONDS_PER_MS if attribute.endswith("_ms") else 1
                 family.add_metric((), getattr(self._node, attribute) * scale)
+            yield family
+        for kind, name, text, attribute in _OF_PRESENCE:
+            family = kind(name, text, labels=())
+            if self._online is not None:
+                family.add_metric((), getattr(self._online, attribute))
             yield family
         bus = self._node.bus if self._node is not None else None
         for kind, name, text, attribute in _OF_BUS:
@@ -203,6 +211,13 @@ _OF_NODE: tuple[tuple[_Kind, str, str, str], ...] = (
     ),
 )
 """What is told of the node: the attribute of `NodeFigures` is last, milliseconds become seconds."""
+
+_OF_PRESENCE: tuple[tuple[_Kind, str, str, str], ...] = (
+    (GaugeMetricFamily, "veza_users_online", "Users with a device on this node", "users"),
+    (GaugeMetricFamily, "veza_devices_online", "Devices that count for presence", "devices"),
+    (GaugeMetricFamily, "veza_presence_rooms", "Rooms that are told who is there", "rooms"),
+)
+"""What is told of presence: the attribute of `OnlineCounted` is last."""
 
 _OF_BUS: tuple[tuple[_Kind, str, str, str], ...] = (
     (GaugeMetricFamily, "veza_bus_up", "Whether other nodes can be told", "is_up"),

@@ -315,7 +315,7 @@ class Connection:
             await self._sign_in(frame.frame_id, body.token)
         elif isinstance(body, wire.AuthRefresh):
             await self._refresh(frame.frame_id, body.token)
-        elif isinstance(body, wire.Command) and self._session is not None:
+        elif isinstance(body, wire.SessionCommand) and self._session is not None:
             self._actors.tell(self._session, body.message(frame.frame_id))
         elif isinstance(body, wire.OpsWatch | wire.OpsUnwatch) and self.session_id is not None:
             await self._watch_tree(frame, self.session_id)

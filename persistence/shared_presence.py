@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 from veza.persistence.redis_link import SharedStateUnavailableError, translated
 
 T = TypeVar("T")
-TTL_SECONDS: Final = 60.0
-REFRESH_SECONDS: Final = 20.0
+TTL_SECONDS: Final = 12.0
+REFRESH_SECONDS: Final = 4.0
 """How often a node puts the devices that are still there: two may be lost before anybody seems gone."""
 AT_ONCE: Final = 500
 PREFIX: Final = "veza:presence:"
@@ -61,6 +61,9 @@ class Presence(Protocol):
     async def read(self, user_ids: Sequence[UUID]) -> Mapping[UUID, tuple[str, ...]]:
         """Return the statuses of the devices of each user, sorted; users without a device are left out."""
 
+    async def others(self, user_ids: Sequence[UUID]) -> Mapping[UUID, tuple[str, ...]]:
+        """Return the same of the devices on other nodes."""
+
 
 DeviceTable = dict[UUID, dict[tuple[UUID, UUID], tuple[float, str]]]
 """By user: by node and device, until when and what."""
@@ -99,15 +102,23 @@ class LocalPresence:
 
     async def read(self, user_ids: Sequence[UUID]) -> Mapping[UUID, tuple[str, ...]]:
         """See `Presence`."""
+        return self._read(user_ids, None)
+
+    async def others(self, user_ids: Sequence[UUID]) -> Mapping[UUID, tuple[str, ...]]:
+        """See `Presence`."""
+        return self._read(user_ids, self._node_id)
+
+    def _read(self, user_ids: Sequence[UUID], but: UUID | None) -> Mapping[UUID, tuple[str, ...]]:
         now = self._now()
         found = {}
         for user_id in user_ids:
             there = self._table.get(user_id, {})
             for key in [key for key, (ends, _status) in there.items() if ends <= now]:
                 del there[key]
-            if there:
-                found[user_id] = tuple(sorted(status for _ends, status in there.values()))
-            else:
+            statuses = [status for (node, _), (_, status) in there.items() if node != but]
+            if statuses:
+                found[user_id] = tuple(sorted(statuses))
+            if not there:
                 self._table.pop(user_id, None)
         return found
 
@@ -150,6 +161,13 @@ class RedisPresence:
     async def read(self, user_ids: Sequence[UUID]) -> Mapping[UUID, tuple[str, ...]]:
         """See `Presence`."""
         found = dict(await self._own.read(user_ids))
+        for user_id, statuses in (await self.others(user_ids)).items():
+            found[user_id] = tuple(sorted((*statuses, *found.get(user_id, ()))))
+        return found
+
+    async def others(self, user_ids: Sequence[UUID]) -> Mapping[UUID, tuple[str, ...]]:
+        """See `Presence`."""
+        found = {}
         for some in _chunks(user_ids):
             pipeline = self._client.pipeline(transaction=False)
             pipeline.time()
@@ -163,7 +181,7 @@ class RedisPresence:
             for user_id, there in zip(some, hashes, strict=True):
                 others = self._others(there, now_ms)
                 if others:
-                    found[user_id] = tuple(sorted((*others, *found.get(user_id, ()))))
+                    found[user_id] = tuple(sorted(others))
         return found
 
     def _others(self, there: Mapping[bytes, bytes], now_ms: int) -> list[str]:

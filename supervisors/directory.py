@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 
 from veza.actors.base import SupervisedActor
 from veza.actors.messages.common import Busy, Gone, Key
-from veza.actors.messages.directory import AwaitEnd, Deliver, Ended, Retire
+from veza.actors.messages.directory import AwaitEnd, Deliver, DeliverToAll, Ended, Retire
 from veza.actors.runtime.address import Address
 from veza.supervisors.messages import (
     ChildDown,
@@ -79,6 +79,11 @@ class Directory(SupervisedActor):
         else:
             entry.waiting.append((message, sender))
             self.waiting += 1
+
+    def receiveMsg_DeliverToAll(self, message: DeliverToAll, sender: Address) -> None:
+        for key, entry in self.entries.items():
+            if key[0] == message.family and entry.address is not None:
+                self.forward(entry.address, message.message, sender)
 
     def receiveMsg_Retire(self, message: Retire, _sender: Address) -> None:
         entry = self.entries.get(message.key)

@@ -3,8 +3,8 @@
 root (rest_for_one)
 ├── directory        (family, id) -> address; everything below is lost with it
 ├── services         accounts, rooms, ways into them, room log and writer, posts, pointers, messages,
-│                    search and its index, media, catalogue, jobs, segments, attachments, audit; the
-│                    bus, if there are other nodes
+│                    search and its index, media, catalogue, jobs, segments, attachments, audit,
+│                    presence and its store; the bus, if there are other nodes
 ├── rooms            a RoomActor for each room in use
 ├── sessions         a SessionActor for each signed-in connection
 ├── pipelines        an EncodingPipelineActor, with its process, for each encoding
@@ -14,7 +14,7 @@ root (rest_for_one)
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -28,6 +28,8 @@ from veza.actors.catalogue import CatalogueActor
 from veza.actors.chat.messages import MessagesActor
 from veza.actors.chat.pointers import PointersActor
 from veza.actors.chat.posts import PostsActor
+from veza.actors.chat.presence import PresenceActor, PresenceTimes
+from veza.actors.chat.presence_store import PresenceStoreActor
 from veza.actors.chat.room import RoomActor
 from veza.actors.chat.rooms import RoomLogActor, RoomsActor, RoomWriterActor
 from veza.actors.chat.search import SearchActor
@@ -39,6 +41,7 @@ from veza.actors.fanout import FanOut
 from veza.actors.jobs import JobsActor
 from veza.actors.media import MediaActor
 from veza.actors.messages.jobs import JobType, StartEncoding, StartJob
+from veza.actors.messages.presence import PRESENCE
 from veza.actors.messages.sessions import OpenSession
 from veza.actors.pipeline import EncoderLimits, EncodingPipelineActor
 from veza.actors.rate_limit import Rate
@@ -77,6 +80,7 @@ class Resources:
     store: MediaStore
     fan_out: FanOut
     shared: Shared
+    presence_times: PresenceTimes = field(default_factory=PresenceTimes)
 
 
 def build_tree(given: Resources) -> SupervisorSpec:
@@ -218,6 +222,18 @@ def services(given: Resources) -> tuple[ChildSpec, ...]:
         ),
         service("segments", SegmentsActor, pool | store | node),
         service("audit", AuditActor, pool),
+        service("presence_store", PresenceStoreActor, pool | {"shared": given.shared.presence}),
+        ChildSpec(
+            name="presence",
+            actor=PresenceActor,
+            kwargs={
+                "directory": DIRECTORY,
+                "fan_out": given.fan_out,
+                "is_shared": given.shared.bus.is_shared,
+                "times": given.presence_times,
+            },
+            key=PRESENCE,
+        ),
         *bus(given),
     )
 

@@ -13,6 +13,7 @@ from veza.actors.fanout import FanOut
 from veza.actors.messages.bus import EventsAnnounced, HeadMoved
 from veza.actors.messages.common import Answer, Key, RefusedError, RejectCode
 from veza.actors.messages.directory import Deliver, Retire
+from veza.actors.messages.presence import PRESENCE, MemberIdsRead, MemberMoved, ReadMemberIds
 from veza.actors.messages.rooms import (
     EventKind,
     EventsRead,
@@ -120,6 +121,15 @@ class LogFollower(SupervisedActor):
             case Answer(tag=_Opening()):
                 self._on_opened(answer.message)
 
+    def receiveMsg_ReadMemberIds(self, _command: ReadMemberIds, _sender: Address) -> MemberIdsRead:
+        state = self.existing_room()
+        return MemberIdsRead(
+            room_id=self.room_id,
+            kind=state.room.kind,
+            seq=self.told_seq,
+            members=frozenset(state.members),
+        )
+
     def receiveMsg_OpenAgain(self, _message: OpenAgain, _sender: Address) -> None:
         self.ask_service(ROOM_LOG, OpenRoom(room_id=self.room_id), _Opening())
 
@@ -152,6 +162,7 @@ class LogFollower(SupervisedActor):
                 self.on_told(event)
                 self.fan_out.publish(self.topic, event, seq=event.seq)
                 self._expel(event)
+                self._tell_presence(event)
         if self.told_seq >= self.stored_seq:
             self.on_level()
 
@@ -202,3 +213,16 @@ class LogFollower(SupervisedActor):
             is_gone = event.details.measure in EXPELLING
         if is_gone:
             self.fan_out.expel(self.topic, (event.subject or event.author).id)
+
+    def _tell_presence(self, event: RoomEvent) -> None:
+        is_gone = event.kind is EventKind.MEMBER_LEFT
+        if isinstance(event.details, Moderation):
+            is_gone = event.details.measure in EXPELLING
+        if is_gone or event.kind is EventKind.MEMBER_JOINED:
+            moved = MemberMoved(
+                room_id=self.room_id,
+                user_id=(event.subject or event.author).id,
+                is_member=not is_gone,
+                seq=event.seq,
+            )
+            self.send(self.directory, Deliver(key=PRESENCE, message=moved))

@@ -20,6 +20,14 @@ class Deliver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeliverToAll:
+    """Hand `message` to every actor of a family that runs; for what must be asked anew after a crash."""
+
+    family: str
+    message: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retire:
     """An idle actor asks to be stopped. What arrives for its key meanwhile starts a new one."""
 

@@ -39,6 +39,7 @@ from veza.gateway.wire.incoming import (
     OpsUnwatch,
     OpsWatch,
     Ping,
+    SessionCommand,
     decode_frame,
 )
 from veza.gateway.wire.outgoing import (
@@ -52,6 +53,7 @@ from veza.gateway.wire.outgoing import (
     SessionReady,
     encode_frame,
 )
+from veza.gateway.wire.presence import RoomPresenceView, SeenView
 from veza.gateway.wire.views import (
     AuthorView,
     EditPage,
@@ -126,9 +128,12 @@ __all__ = [
     "Refresh",
     "Registration",
     "RoomPage",
+    "RoomPresenceView",
     "RoomView",
     "SearchQuery",
+    "SeenView",
     "ServerFrame",
+    "SessionCommand",
     "SessionReady",
     "Setup",
     "SignedInView",

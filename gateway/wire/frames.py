@@ -16,6 +16,7 @@ from veza.actors.messages.rooms import EventKind, Measure, Role, RoomKind
 from veza.gateway.values import Time, View
 from veza.gateway.wire.ops import ActorRowView, NodeFiguresView
 from veza.gateway.wire.outgoing import ServerFrame
+from veza.gateway.wire.presence import OwnPresenceView, PresenceTakenView, PresenceView
 from veza.gateway.wire.views import (
     API_LEVEL,
     AuthorView,
@@ -360,6 +361,8 @@ SERVER_FRAMES: Final[Mapping[str, FrameShape]] = {
     ServerFrame.ROOM_ADDED: _pushed(RoomAddedView, is_volatile=True),
     ServerFrame.ROOM_REQUEST: _volatile(RequestMadeView),
     ServerFrame.DRAFT: _volatile(DraftChangedView),
+    ServerFrame.PRESENCE: _volatile(PresenceView),
+    ServerFrame.PRESENCE_SELF: _pushed(OwnPresenceView, is_volatile=True),
     ServerFrame.ATTACHMENT_READY: _volatile(AttachmentReadyView),
     ServerFrame.JOB_PROGRESS: _pushed(JobChangeView, is_volatile=True),
     ServerFrame.JOB_DONE: _pushed(JobChangeView),
@@ -393,6 +396,7 @@ ANSWERS: Final[Mapping[str, FrameAnswer]] = {
     **dict.fromkeys(("message.pin", "message.unpin"), _ack(StoredView, RoomOnlyView)),
     **dict.fromkeys(("receipt.read", "receipt.delivered"), _ack(RoomOnlyView)),
     **dict.fromkeys(("typing.start", "typing.stop"), _ack(RoomOnlyView)),
+    "presence.set": _ack(PresenceTakenView),
     "room.history": _ack(HistoryView),
     "ops.watch": _ack(EmptyView),
     "ops.unwatch": _ack(EmptyView),

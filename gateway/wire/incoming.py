@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import orjson
 from pydantic import Field, StrictBool, ValidationError
 
+from veza.actors.messages.presence import SetPresence, Status
 from veza.actors.messages.rooms import (
     AddReaction,
     DeleteMessage,
@@ -42,6 +43,7 @@ from veza.gateway.values import (
     invalid,
 )
 from veza.gateway.wire.bodies import DEFAULT_PAGE, MAX_PAGE
+from veza.gateway.wire.presence import ListeningBody
 
 MAX_FRAME_ID_CHARS: Final = 64
 
@@ -78,14 +80,33 @@ class OpsUnwatch(FrameBody):
     """`ops.unwatch`."""
 
 
-class Command(FrameBody):
+class SessionCommand(FrameBody):
     """A frame that the session actor carries out."""
-
-    room: UUID
 
     def message(self, frame_id: str | None) -> object:
         """Return the session's command."""
         raise NotImplementedError
+
+
+class Command(SessionCommand):
+    """One about a room."""
+
+    room: UUID
+
+
+class PresenceSet(SessionCommand):
+    """`presence.set`: what this device says of its user, and what they want to be seen as.
+
+    `idle` is of this device alone. `dnd` and `invisible` hold on every device, and over reconnects, until
+    `online` is said. Without an `activity` none is told any more.
+    """
+
+    status: Literal["online", "idle", "dnd", "invisible"]
+    activity: ListeningBody | None = None
+
+    def message(self, frame_id: str | None) -> SetPresence:
+        activity = None if self.activity is None else self.activity.listening()
+        return SetPresence(frame_id=frame_id, status=Status(self.status), activity=activity)
 
 
 class Since(Body):
@@ -269,6 +290,7 @@ CLIENT_FRAMES: Final[Mapping[str, type[FrameBody]]] = {
     "receipt.delivered": ReceiptDelivered,
     "typing.start": TypingStart,
     "typing.stop": TypingStop,
+    "presence.set": PresenceSet,
     "ops.watch": OpsWatch,
     "ops.unwatch": OpsUnwatch,
 }

@@ -10,6 +10,7 @@ import orjson
 
 from veza.actors.messages.accounts import User
 from veza.actors.messages.attachments import AttachmentReady
+from veza.actors.messages.presence import OwnPresence, PresenceTaken, PresenceTold
 from veza.actors.messages.rooms import (
     Membership,
     ReceiptsMoved,
@@ -30,6 +31,7 @@ from veza.gateway.errors import ProblemError, problem_code
 from veza.gateway.values import time_text
 from veza.gateway.wire.attachments import attachment_ready
 from veza.gateway.wire.framing import text_frame
+from veza.gateway.wire.presence import own_presence, presence_taken, presence_told
 from veza.gateway.wire.room_events import room_event
 from veza.gateway.wire.tree import Json, unix_text
 from veza.gateway.wire.views import (
@@ -112,6 +114,8 @@ class ServerFrame(StrEnum):
     RECEIPT_READ = "receipt.read"
     RECEIPT_DELIVERED = "receipt.delivered"
     TYPING = "typing"
+    PRESENCE = "presence"
+    PRESENCE_SELF = "presence.self"
     ATTACHMENT_READY = "attachment.ready"
     ROOM_ADDED = "room.added"
     ROOM_REQUEST = "room.request"
@@ -289,6 +293,9 @@ _SHAPES: Final[Mapping[type, Callable[[Any], Json]]] = {
     RoomAdded: _room_added,
     RequestMade: _request_made,
     DraftChanged: _draft_changed,
+    PresenceTold: presence_told,
+    OwnPresence: own_presence,
+    PresenceTaken: presence_taken,
     JobChanged: _job_changed,
     AttachmentReady: attachment_ready,
     RoomEntered: _room_entered,

@@ -87,6 +87,9 @@ async def test_unread_and_mentions_are_what_a_recount_finds(world, seed):
         *(read(world, each, room, dice) for each in people[1:] for room in rooms for _ in range(2)),
     )
 
+    last = PostMessage(message_id=uuid4(), text=f"@{people[1].name} goodbye")
+    assert isinstance(await act(world, people[0], rooms[0], last), EventStored)
+
     for each in people:
         async with world.pool.acquire() as conn:
             counted = {

@@ -14,9 +14,9 @@ async def say(wire, room, text):
 
 
 async def heard(wire, room, last_seq):
-    """All events of a room that came, once the one numbered `last_seq` is there."""
+    """All durable events of a room that came, once the one numbered `last_seq` is there."""
     await wire.find(lambda frame: frame.get("room") == room and frame.get("seq") == last_seq)
-    return [frame for frame in wire.frames if frame.get("room") == room]
+    return [frame for frame in wire.frames if frame.get("room") == room and "seq" in frame]
 
 
 async def joined(person, room, **since):
@@ -213,3 +213,21 @@ async def test_signing_out_ends_the_connections_of_that_session_only(ada, server
 
     assert await wire.closed() == 4506
     assert (await other.ask("ping"))["t"] == "pong"
+
+
+async def test_who_enters_hears_who_is_there_and_what_they_do(ada, bob):
+    room = await ada.room()
+    one, _ = await joined(ada, room)
+    other, _ = await joined(bob, room)
+    await other.ask("presence.set", status="dnd", activity={"type": "listening", "title": "Aube"})
+
+    def names_bob(frame):
+        if frame["t"] != "presence" or frame["room"] != room:
+            return False
+        return any(seen["status"] == "dnd" for seen in frame["d"]["changes"])
+
+    told = await one.find(names_bob)
+    (seen,) = [each for each in told["d"]["changes"] if each["status"] == "dnd"]
+    assert seen["activity"] == {"type": "listening", "track": None, "title": "Aube"}
+    own = await other.find(lambda frame: frame["t"] == "presence.self")
+    assert own["d"]["status"] == "dnd"

@@ -27,6 +27,7 @@ from veza.actors.messages import (
     jobs,
     operator,
     ops,
+    presence,
     rooms,
     sessions,
     tracks,
@@ -41,6 +42,7 @@ from veza.gateway.tokens import AccessClaims, SigningKeys
 from veza.gateway.wire import encode_frame
 
 PASSWORD = "correct horse"
+LAST_SEEN = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 
 
 def now() -> datetime:
@@ -157,6 +159,7 @@ class MemoryActors:
         self.spent: set[str] = set()
         self.rooms: dict[UUID, MemoryRoom] = {}
         self.sessions: dict[str, MemorySession] = {}
+        self.chosen: dict[UUID, presence.SetPresence] = {}
         self.tracks: dict[UUID, tracks.Track] = {}
         self.jobs: dict[UUID, tracks.Job] = {}
         self.uploads: dict[UUID, list[bytes]] = {}
@@ -454,6 +457,40 @@ class MemoryActors:
             frame_id=command.frame_id, room_id=command.room_id, event=reply.event
         )
         session.outbox.push(done)
+
+    # --- presence ---
+
+    def on_SetPresence(self, key: Key, command: presence.SetPresence) -> None:
+        session = self.sessions[key[1]]
+        self.chosen[session.user.id] = command
+        taken = presence.PresenceTaken(frame_id=command.frame_id, status=command.status)
+        session.outbox.push(taken)
+
+    def on_CountOnline(self, _: Key, _command: presence.CountOnline) -> object:
+        users = len({each.user.id for each in self.sessions.values()})
+        return presence.OnlineCounted(users=users, devices=len(self.sessions), rooms=3)
+
+    def on_ReadRoomPresence(self, _: Key, command: presence.ReadRoomPresence) -> object:
+        members = self._room(command.room_id).members
+        if command.viewer not in members:
+            raise RefusedError(RejectCode.NOT_A_MEMBER, "Enter the room first.")
+        people = tuple(self._seen(each) for each in members if each in self.chosen)
+        return presence.PresenceTold(
+            room_id=command.room_id, online=len(people), is_full=True, people=people
+        )
+
+    def on_ReadUserPresence(self, _: Key, command: presence.ReadUserPresence) -> object:
+        pair = {command.viewer, command.user_id}
+        if not any(pair <= room.members for room in self.rooms.values()):
+            raise RefusedError(RejectCode.NOT_FOUND, "There is no such user in your rooms.")
+        return presence.UserPresenceRead(seen=self._seen(command.user_id))
+
+    def _seen(self, user_id: UUID) -> presence.Seen:
+        said = self.chosen.get(user_id)
+        if said is None:
+            offline = presence.Status.OFFLINE
+            return presence.Seen(user_id=user_id, status=offline, last_seen_at=LAST_SEEN)
+        return presence.Seen(user_id=user_id, status=said.status, activity=said.activity)
 
     def on_SetTyping(self, key: Key, command: sessions.SetTyping) -> None:
         self._done(key, command)

@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import best_match
 
-from veza.actors.messages import attachments, rooms, sessions, tracks, ways
+from veza.actors.messages import attachments, presence, rooms, sessions, tracks, ways
 from veza.actors.messages.accounts import Author, User
 from veza.actors.messages.common import RejectCode
 from veza.actors.messages.rooms import EventKind
@@ -265,6 +265,25 @@ def tree_told(node: Any) -> outgoing.TreeTold:
     )
 
 
+SONG = presence.Listening(track_id=ID, title="Aube")
+
+
+def presence_told(*, is_full: bool) -> presence.PresenceTold:
+    at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    offline = presence.Status.OFFLINE
+    people = (
+        presence.Seen(user_id=ID, status=presence.Status.ONLINE, activity=SONG),
+        presence.Seen(
+            user_id=ID,
+            status=presence.Status.DND,
+            activity=presence.Listening(track_id=None, title="Radio"),
+        ),
+        presence.Seen(user_id=ID, status=offline, last_seen_at=at),
+        presence.Seen(user_id=ID, status=offline),
+    )
+    return presence.PresenceTold(room_id=ID, online=2, is_full=is_full, people=people)
+
+
 @pytest.fixture
 def samples(actors: Any) -> list[Any]:
     """At least one of every event that becomes a frame."""
@@ -290,6 +309,10 @@ def samples(actors: Any) -> list[Any]:
         ways.RequestMade(room_id=ID, user=ADA, text="salut", at=NOON),
         ways.DraftChanged(room_id=ID, text="sal"),
         ways.DraftChanged(room_id=ID, text=None),
+        *(presence_told(is_full=is_full) for is_full in (True, False)),
+        presence.OwnPresence(status=presence.Status.INVISIBLE, activity=None),
+        presence.OwnPresence(status=presence.Status.DND, activity=SONG),
+        presence.PresenceTaken(frame_id="1", status=presence.Status.IDLE),
         *(attachment_ready(state) for state in attachments.AttachmentState),
         *(job_changed(state) for state in tracks.JobState),
         sessions.RoomEntered(frame_id="1", room=ROOM, recovered=True),
@@ -369,6 +392,12 @@ SAID: dict[str, list[dict[str, Any]]] = {
     "receipt.delivered": [{"room": str(ID), "seq": 4}],
     "typing.start": [{"room": str(ID)}],
     "typing.stop": [{"room": str(ID)}],
+    "presence.set": [
+        {"status": "invisible"},
+        {"status": "idle", "activity": None},
+        {"status": "dnd", "activity": {"type": "listening", "track": str(ID), "title": "Aube"}},
+        {"status": "online", "activity": {"type": "listening", "title": "Radio"}},
+    ],
     "room.history": [{"room": str(ID), "limit": 7}],
     "ops.watch": [{}],
     "ops.unwatch": [{}],

@@ -138,3 +138,12 @@ async def test_while_redis_is_away_a_node_knows_its_own_and_others_again_when_it
 
     assert await one.read([ADA, BEN]) == {ADA: ("online",), BEN: ("online",)}
     await client.aclose()
+
+
+async def test_the_others_are_the_devices_of_other_nodes_only(new_node) -> None:
+    one, two = new_node(), new_node()
+    await one.put([device(ADA, "here")])
+    await two.put([device(ADA, "there"), device(BEN, "there")])
+
+    assert await one.others([ADA, BEN]) == {ADA: ("there",), BEN: ("there",)}
+    assert await two.others([ADA, BEN]) == {ADA: ("here",)}
