@@ -10,12 +10,14 @@ node's event loop.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 from uuid import UUID
 
 SLOW_CONSUMER: Final = 4002
+STUCK_SECONDS: Final = 2.0
+"""A socket that takes nothing for so long, with bytes waiting, is not read any more."""
 
 
 class Transport(Protocol):
@@ -56,15 +58,39 @@ class FanOutCounters:
     slow_consumers: int = 0
 
 
+def joined(frames: Sequence[bytes], _form: int) -> bytes:
+    """Put frames one after the other: the form of a connection that agreed to nothing else."""
+    return frames[0] if len(frames) == 1 else b"".join(frames)
+
+
 class Outbox:
-    """One connection's bounded queue of frames."""
+    """One connection's bounded queue of frames.
 
-    __slots__ = ("_hub", "backlog", "chunks", "is_open", "owner", "topics", "transport")
+    `form` is how it wants them, a number that only the hub's `shape` understands; 0 is as they are.
+    """
 
-    def __init__(self, hub: "FanOut", transport: Transport) -> None:
+    __slots__ = (
+        "_hub",
+        "_taken_at",
+        "_taken_bytes",
+        "backlog",
+        "chunks",
+        "form",
+        "is_open",
+        "owner",
+        "topics",
+        "transport",
+        "written_bytes",
+    )
+
+    def __init__(self, hub: "FanOut", transport: Transport, form: int) -> None:
         self._hub = hub
         self.owner: UUID | None = None
         self.transport = transport
+        self.form = form
+        self.written_bytes = 0
+        self._taken_bytes = 0
+        self._taken_at = 0.0
         self.chunks: list[bytes] = []
         self.backlog = 0
         self.topics: set[_Topic] = set()
@@ -72,7 +98,8 @@ class Outbox:
 
     def push(self, event: object) -> None:
         """Queue an event for this connection alone."""
-        self.append(self._hub.encode(event))
+        frame = self._hub.encode(event)
+        self.append(self._hub.shape((frame,), self.form) if self.form else frame)
 
     def append(self, chunk: bytes) -> None:
         """Queue encoded frames; closes the connection if its backlog grows past the limit."""
@@ -83,12 +110,28 @@ class Outbox:
         self.chunks.append(chunk)
         self.backlog += len(chunk)
         if self.waiting_bytes() > self._hub.limits.outbox_bytes:
-            self._hub.counters.slow_consumers += 1
-            self.disconnect(SLOW_CONSUMER, "slow consumer")
+            self.fall_behind()
 
     def waiting_bytes(self) -> int:
         """Bytes queued here and in the socket's own buffer."""
         return self.backlog + self.transport.buffered_bytes()
+
+    def cut_off_if_stuck(self, now: float) -> None:
+        """Close a connection that takes nothing any more; to be asked several times a second.
+
+        Its backlog may stay small for ever in a quiet room: this bounds its time, not its bytes.
+        """
+        waiting = self.transport.buffered_bytes()
+        taken = self.written_bytes - waiting
+        if not waiting or taken != self._taken_bytes:
+            self._taken_bytes, self._taken_at = taken, now
+        elif self.is_open and now - self._taken_at >= STUCK_SECONDS:
+            self.fall_behind()
+
+    def fall_behind(self) -> None:
+        """Close as a slow consumer; the client comes back and resumes."""
+        self._hub.counters.slow_consumers += 1
+        self.disconnect(SLOW_CONSUMER, "slow consumer")
 
     def disconnect(self, code: int, reason: str) -> None:
         """Close the connection itself; the code tells the client what to do next."""
@@ -124,6 +167,7 @@ class FanOut:
         encode: turns an event into one finished WebSocket frame; called once per event.
         call_soon: schedules the one flush of a loop turn.
         limits: the bounds.
+        shape: brings frames into the form of a connection; called once a topic, turn and form.
 
     """
 
@@ -132,8 +176,10 @@ class FanOut:
         encode: Callable[[object], bytes],
         call_soon: Callable[[Callable[[], None]], object],
         limits: FanOutLimits,
+        shape: Callable[[Sequence[bytes], int], bytes] = joined,
     ) -> None:
         self.encode = encode
+        self.shape = shape
         self.limits = limits
         self._replay_bytes = min(limits.replay_bytes, limits.outbox_bytes // 2)
         self.counters = FanOutCounters()
@@ -143,9 +189,9 @@ class FanOut:
         self._dirty_outboxes: list[Outbox] = []
         self._is_flush_due = False
 
-    def open(self, transport: Transport) -> Outbox:
+    def open(self, transport: Transport, form: int = 0) -> Outbox:
         """Make the outbox of a new connection."""
-        return Outbox(self, transport)
+        return Outbox(self, transport, form)
 
     def publish(self, name: str, event: object, *, seq: int | None = None) -> None:
         """Tell an event to a topic's subscribers; without a `seq` it is volatile and may be dropped."""
@@ -203,8 +249,8 @@ class FanOut:
         self._spread(topic)
         if greeting is not None:
             outbox.push(greeting)
-        for frame in missed:
-            outbox.append(frame)
+        if missed:
+            outbox.append(self.shape(missed, outbox.form))
         if outbox.is_open:
             topic.outboxes.add(outbox)
             topic.told_seq = max(topic.told_seq, newest)
@@ -279,27 +325,35 @@ class FanOut:
             self._spread(topic)
         outboxes, self._dirty_outboxes = self._dirty_outboxes, []
         for outbox in outboxes:
-            chunks, outbox.chunks, outbox.backlog = outbox.chunks, [], 0
+            chunks = outbox.chunks
             if chunks:
-                outbox.transport.write(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+                data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+                chunks.clear()
+                outbox.backlog = 0
+                outbox.written_bytes += len(data)
+                outbox.transport.write(data)
 
     def _spread(self, topic: _Topic) -> None:
+        """Append a turn's frames to each subscriber's outbox: one object for all of the same form."""
         self._dirty_topics.discard(topic)
         if not topic.everything:
             return
-        everything, durable = b"".join(topic.everything), b"".join(topic.durable)
-        volatile = len(topic.everything) - len(topic.durable)
-        self.counters.delivered += len(topic.everything) * len(topic.outboxes)
-        topic.everything.clear()
-        topic.durable.clear()
+        frames, durable = topic.everything, topic.durable
+        topic.everything, topic.durable = [], []
+        volatile = len(frames) - len(durable)
+        self.counters.delivered += len(frames) * len(topic.outboxes)
+        shapes: dict[int, bytes] = {}
         for outbox in tuple(topic.outboxes):
             if volatile and outbox.waiting_bytes() > self.limits.volatile_bytes:
                 self.counters.dropped_volatile += volatile
                 self.counters.delivered -= volatile
                 if durable:
-                    outbox.append(durable)
-            else:
-                outbox.append(everything)
+                    outbox.append(self.shape(durable, outbox.form))
+                continue
+            chunk = shapes.get(outbox.form)
+            if chunk is None:
+                chunk = shapes[outbox.form] = self.shape(frames, outbox.form)
+            outbox.append(chunk)
 
     def _schedule(self) -> None:
         if not self._is_flush_due:

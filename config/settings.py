@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     ws_heartbeat_ms: Annotated[int, Field(ge=1000)] = 25_000
     ws_max_frame_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024
     ws_frames_per_5s: Annotated[int, Field(ge=1)] = 100
+    ws_deflate: bool = True
     ws_outbox_bytes: Annotated[int, Field(ge=64 * 1024)] = MEBIBYTE
     connections_per_user: Annotated[int, Field(ge=1)] = 5
     message_rate_per_10s: Annotated[int, Field(ge=1)] = 10

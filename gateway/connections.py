@@ -6,6 +6,7 @@ One task beats for all connections: no timer and no task for each.
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 from itertools import count, islice
@@ -15,11 +16,16 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from veza.actors.messages.accounts import Author
+from veza.gateway.admission import Admission
 from veza.gateway.errors import CloseCode
 
 _SLOTS: Final = 16
 _RETRY_AFTER_MS: Final = (500, 5_000)
 _DRAIN_STEP_SECONDS: Final = 0.1
+_LAST_WORDS_SECONDS: Final = 2.0
+"""How long those who were sent away may take to go."""
+SWEEP_SECONDS: Final = 0.25
+"""How often all connections are looked at for one that is stuck."""
 _dice = SystemRandom()
 
 
@@ -80,6 +86,9 @@ class Peer(Protocol):
     def ping(self) -> None:
         """Send a ping."""
 
+    def cut_off_if_stuck(self, now: float) -> None:
+        """Close if it takes nothing any more."""
+
     def announce_drain(self, retry_after_ms: int) -> None:
         """Send `server.draining`."""
 
@@ -104,6 +113,8 @@ class Connections:
         self._slots: tuple[set[Peer], ...] = tuple(set() for _ in range(_SLOTS))
         self._by_user: dict[UUID, set[Peer]] = {}
         self._next_slot = 0
+        self._is_empty = asyncio.Event()
+        self.admission = Admission()
         self.is_draining = False
 
     def __len__(self) -> int:
@@ -127,6 +138,8 @@ class Connections:
     def remove(self, peer: Peer) -> None:
         """Forget a connection that is gone."""
         self._peers.pop(peer.number, None)
+        if not self._peers:
+            self._is_empty.set()
         for slot in self._slots:
             slot.discard(peer)
         if peer.user_id is not None:
@@ -162,14 +175,23 @@ class Connections:
             else:
                 peer.ping()
 
+    def sweep(self, now: float) -> None:
+        """Close the connections that take nothing any more: no timer for each."""
+        for peer in tuple(self._peers.values()):
+            peer.cut_off_if_stuck(now)
+
     async def beat_forever(self) -> None:
-        """Give each slot its beat once an interval, until cancelled."""
+        """Give each slot its beat once an interval, and look for stuck ones, until cancelled."""
         loop = asyncio.get_running_loop()
-        slot = 0
+        step = self._heartbeat_seconds / _SLOTS
+        slot, next_beat = 0, loop.time() + step
         while True:
-            await asyncio.sleep(self._heartbeat_seconds / _SLOTS)
-            slot = (slot + 1) % _SLOTS
-            self.beat(slot, loop.time(), time.time())
+            await asyncio.sleep(min(step, SWEEP_SECONDS))
+            now = loop.time()
+            self.sweep(now)
+            if now >= next_beat:
+                slot, next_beat = (slot + 1) % _SLOTS, max(next_beat + step, now)
+                self.beat(slot, now, time.time())
 
     async def drain(self, seconds: float) -> None:
         """Take no new connections; end those there are with 4001, spread over `seconds`."""
@@ -183,6 +205,15 @@ class Connections:
                 peer.close(CloseCode.DRAINING, "the server stops")
             if waiting:
                 await asyncio.sleep(_DRAIN_STEP_SECONDS)
+        await self._wait_for_the_last()
+
+    async def _wait_for_the_last(self) -> None:
+        """Give those who were sent away a little time to go."""
+        self._is_empty.clear()
+        if self._peers:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                    await self._is_empty.wait()
 
 
 def seen(peer: Peer, now: float, unix_offset: float) -> ConnectionSeen:

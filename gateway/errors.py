@@ -62,7 +62,8 @@ CLOSE_MEANINGS: Mapping[CloseCode, str] = {
     CloseCode.RESTARTING: "The session ended unexpectedly, or could not start",
     CloseCode.DRAINING: "The server stops",
     CloseCode.SLOW_CONSUMER: "The client reads too slowly",
-    CloseCode.RATE_LIMITED: "The client went on far beyond its limits",
+    CloseCode.RATE_LIMITED: "Too many are signing in just now:"
+    " come back after `retry_after_ms` of the `error` before it",
     CloseCode.NO_PONG: "No frame for two heartbeats",
     CloseCode.REFRESH_AUTH: "What the client signed in with has ended: connect with a fresh token",
     CloseCode.BAD_TOKEN: "The token is not valid, or there is neither token nor cookie",

@@ -25,7 +25,7 @@ from veza.gateway import workers
 from veza.gateway.app import drain, make_app, make_ops_app
 from veza.gateway.pasted import top_command
 from veza.gateway.tokens import SigningKeys
-from veza.gateway.wire import encode_frame
+from veza.gateway.wire import encode_frame, shape
 from veza.supervisors import demo
 from veza.supervisors.boot import database, running_node
 from veza.supervisors.database import DatabaseKeeper
@@ -111,6 +111,7 @@ async def serve(
         encode_frame,
         asyncio.get_running_loop().call_soon,
         FanOutLimits(outbox_bytes=settings.ws_outbox_bytes),
+        shape,
     )
     async with AsyncExitStack() as stack:
         node = await stack.enter_async_context(running_node(settings, dsn, keeper, fan_out))

@@ -5,6 +5,7 @@ notices the end of either. Order of life: hello, auth, ready, frames, close.
 """
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Final
 from uuid import UUID
 
@@ -17,19 +18,17 @@ from veza.actors.messages.sessions import CloseSession, OpenSession, SessionOpen
 from veza.actors.rate_limit import Rate, TokenBucket
 from veza.config.ids import uuid7
 from veza.gateway import wire
+from veza.gateway.admission import LineFullError
 from veza.gateway.connections import Lease
 from veza.gateway.endpoints import Access
 from veza.gateway.errors import CloseCode, ProblemCode, ProblemError, expect
-from veza.gateway.identity import (
-    identify_session,
-    is_own_origin,
-    require_role,
-)
+from veza.gateway.identity import identify_session, is_own_origin, require_role
+from veza.gateway.inbox import Message
 from veza.gateway.keys import ACTORS, CONNECTIONS, FAN_OUT, METRICS, SETTINGS, TREE_FEED
 from veza.gateway.leases import Holder, cookie_holder, token_holder
 from veza.gateway.rates import FRAME_WINDOW_SECONDS
 from veza.gateway.rooms import author_of, is_staff
-from veza.gateway.sockets import CLOSE_SECONDS, Socket
+from veza.gateway.sockets import Socket, accept
 
 logger = structlog.get_logger(__name__)
 
@@ -47,27 +46,39 @@ def add_to(app: web.Application) -> None:
 
 
 async def open_websocket(request: web.Request) -> web.StreamResponse:
-    """Shake hands, and serve the connection until it ends."""
-    if request.headers.get("Upgrade", "").lower() != "websocket":
-        headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
-        raise ProblemError(ProblemCode.UPGRADE_REQUIRED, headers=headers)
+    """Shake hands; the connection lives on without the request."""
+    settings = request.app[SETTINGS]
+    response, form = accept(request, deflate=settings.ws_deflate)
     if request.app[CONNECTIONS].is_draining:
         raise ProblemError(ProblemCode.UNAVAILABLE, "Stopping.", retry_after_seconds=1.0)
-    origin = request.headers.get("Origin")
-    is_trusted = origin is not None and is_own_origin(request, origin)
-    holder = await cookie_holder(request) if is_trusted else None
-    response = web.WebSocketResponse(
-        autoclose=False,
-        autoping=False,
-        compress=False,
-        timeout=CLOSE_SECONDS,
-        max_msg_size=request.app[SETTINGS].ws_max_frame_bytes * _READ_LIMIT_FACTOR,
-    )
+    holder = await _cookie_holder(request)
     await response.prepare(request)
     if request.transport is not None:
-        socket = Socket(response, request.transport, request.app[METRICS].count_close)
-        await Connection(request, response, socket).serve(holder)
+        socket = Socket(request.transport, request.app[METRICS].count_close)
+        connection = Connection(request, socket, form)
+        socket.start(
+            request,
+            connection,
+            settings.ws_max_frame_bytes * _READ_LIMIT_FACTOR,
+            inflates=form != wire.PLAIN,
+            first=connection.greet(holder),
+        )
     return response
+
+
+async def _cookie_holder(request: web.Request) -> Holder | None:
+    """Look a browser's cookie up in its turn; who finds the line full is sent away before it costs more."""
+    origin = request.headers.get("Origin")
+    admission = request.app[CONNECTIONS].admission
+    try:
+        if origin is not None and is_own_origin(request, origin):
+            async with admission.turn():
+                return await cookie_holder(request)
+        admission.check()
+    except LineFullError as full:
+        wait_seconds = full.retry_after_seconds
+        raise ProblemError(ProblemCode.OVERLOADED, retry_after_seconds=wait_seconds) from full
+    return None
 
 
 class Connection:
@@ -83,7 +94,6 @@ class Connection:
         "_metrics",
         "_outbox",
         "_request",
-        "_response",
         "_session",
         "_settings",
         "_socket",
@@ -96,19 +106,16 @@ class Connection:
         "user",
     )
 
-    def __init__(
-        self, request: web.Request, response: web.WebSocketResponse, socket: Socket
-    ) -> None:
+    def __init__(self, request: web.Request, socket: Socket, form: int) -> None:
         app = request.app
         self._request = request
-        self._response = response
         self._socket = socket
         self._settings = app[SETTINGS]
         self._actors = app[ACTORS]
         self._connections = app[CONNECTIONS]
         self._metrics = app[METRICS]
         self._loop = asyncio.get_running_loop()
-        self._outbox = app[FAN_OUT].open(socket)
+        self._outbox = app[FAN_OUT].open(socket, form)
         burst = self._settings.ws_frames_per_5s
         rate = Rate(per_second=burst / FRAME_WINDOW_SECONDS, burst=burst)
         self._bucket = TokenBucket(rate, self._loop.time())
@@ -123,19 +130,14 @@ class Connection:
         self.session_id: UUID | None = None
         self.lease: Lease | None = None
         self.opened_at = self.heard_at = self._loop.time()
-
-    async def serve(self, holder: Holder | None) -> None:
-        """Serve until either side ends it."""
         self._connections.add(self)
-        try:
-            await self._greet(holder)
-            await self._read_frames()
-        finally:
-            self._connections.remove(self)
-            self._auth_timer.cancel()
-            self._end_session()
-            self._outbox.close()
-            await self._socket.finish()
+
+    def ended(self) -> None:
+        """Clean up once the connection is gone."""
+        self._connections.remove(self)
+        self._auth_timer.cancel()
+        self._end_session()
+        self._outbox.close()
 
     # --- what the registry asks for ---
 
@@ -162,6 +164,10 @@ class Connection:
         """Send a ping."""
         self._outbox.append(wire.ping_frame())
 
+    def cut_off_if_stuck(self, now: float) -> None:
+        """Close if it takes nothing any more."""
+        self._outbox.cut_off_if_stuck(now)
+
     def announce_drain(self, retry_after_ms: int) -> None:
         """Say that the server stops."""
         self._outbox.push(wire.Draining(retry_after_ms=retry_after_ms))
@@ -172,7 +178,8 @@ class Connection:
 
     # --- who it is ---
 
-    async def _greet(self, holder: Holder | None) -> None:
+    async def greet(self, holder: Holder | None) -> None:
+        """Say hello, and know a browser by its cookie."""
         if self._request.query.get("v", VERSION) != VERSION:
             self.close(CloseCode.VERSION, f"this server speaks v={VERSION}")
             return
@@ -182,7 +189,30 @@ class Connection:
         )
         self._outbox.push(hello)
         if holder is not None:
-            await self._open_session(holder, None)
+            async with self._connections.admission.turn():
+                await self._open_session(holder, None)
+
+    async def _in_turn(self, frame_id: str | None, token: str | None) -> None:
+        """Sign in when it is this connection's turn: everybody may be coming back at once."""
+        self._auth_timer.cancel()
+        try:
+            async with self._connections.admission.turn():
+                await self._sign_in(frame_id, token)
+        except LineFullError as full:
+            limited = ProblemError(
+                ProblemCode.OVERLOADED, retry_after_seconds=full.retry_after_seconds
+            )
+            self._refuse(frame_id, limited)
+            self.close(CloseCode.RATE_LIMITED, "too many are signing in")
+            return
+        if self._session is None:
+            self._watch_for_auth()
+
+    def _watch_for_auth(self) -> None:
+        self._auth_timer.cancel()
+        self._auth_timer = self._loop.call_later(
+            AUTH_SECONDS, self.close, CloseCode.AUTH_TIMEOUT, "not signed in"
+        )
 
     async def _sign_in(self, frame_id: str | None, token: str | None) -> None:
         if token is None and self.user_id is None:
@@ -260,31 +290,30 @@ class Connection:
 
     # --- what it says ---
 
-    async def _read_frames(self) -> None:
-        while True:
-            message = await self._response.receive()
-            self.heard_at = self._loop.time()
-            if message.type is WSMsgType.TEXT:
-                await self._take(message.data)
-            elif message.type is WSMsgType.BINARY:
-                self._take_bad_frame(None, "Frames are text.")
-            elif message.type is WSMsgType.PING:
-                self._outbox.append(wire.pong_frame(message.data))
-                await self._pause(self._bucket.take(self.heard_at))
-            elif message.type is WSMsgType.PONG:
-                await self._pause(self._bucket.take(self.heard_at))
-            else:
-                break
+    def take(self, message: Message) -> Awaitable[None] | None:
+        """Take a message; what is returned must be done before the next."""
+        self.heard_at = self._loop.time()
         if message.type is WSMsgType.CLOSE:
             self._socket.answer_close(message.data)
-
-    async def _take(self, text: str) -> None:
+            return None
         if not self._socket.is_open:
-            return
-        if len(text.encode()) > self._settings.ws_max_frame_bytes:
-            self.close(CloseCode.FRAME_TOO_BIG, "frame too big")
-            return
+            return None
         wait_seconds = self._bucket.take(self.heard_at)
+        acting = None
+        if message.type is WSMsgType.TEXT:
+            acting = self._take_text(message.data, wait_seconds)
+        elif message.type is WSMsgType.BINARY:
+            self._take_bad_frame(None, "Frames are text.")
+        elif message.type is WSMsgType.PING:
+            self._outbox.append(wire.pong_frame(message.data))
+        # Nothing is read as long as the client has no frame left: its own socket fills up.
+        return asyncio.sleep(wait_seconds) if wait_seconds else acting
+
+    def _take_text(self, text: str, wait_seconds: float) -> Awaitable[None] | None:
+        limit = self._settings.ws_max_frame_bytes
+        if len(text) > limit or (len(text) * 4 > limit and len(text.encode()) > limit):
+            self.close(CloseCode.FRAME_TOO_BIG, "frame too big")
+            return None
         try:
             frame = wire.decode_frame(text)
         except wire.FrameError as error:
@@ -293,34 +322,31 @@ class Connection:
                 self._take_bad_frame(error.frame_id, error.problem.detail)
             else:
                 self._refuse(error.frame_id, error.problem)
-        else:
-            self._metrics.count_frame(frame.type)
-            if wait_seconds:
-                limited = ProblemError(ProblemCode.RATE_LIMITED, retry_after_seconds=wait_seconds)
-                self._refuse(frame.frame_id, limited)
-            else:
-                await self._act(frame)
-        await self._pause(wait_seconds)
-
-    async def _pause(self, wait_seconds: float) -> None:
-        """Read nothing as long as the client has no frame left: its own socket fills up."""
+            return None
+        self._metrics.count_frame(frame.type)
         if wait_seconds:
-            await asyncio.sleep(wait_seconds)
+            limited = ProblemError(ProblemCode.RATE_LIMITED, retry_after_seconds=wait_seconds)
+            self._refuse(frame.frame_id, limited)
+            return None
+        return self._act(frame)
 
-    async def _act(self, frame: wire.ClientFrame) -> None:
+    def _act(self, frame: wire.ClientFrame) -> Awaitable[None] | None:
         body = frame.body
-        if isinstance(body, wire.Ping):
+        if isinstance(body, wire.SessionCommand) and self._session is not None:
+            self._actors.tell(self._session, body.message(frame.frame_id))
+        elif isinstance(body, wire.Ping):
             self._outbox.push(wire.Pong(frame_id=frame.frame_id))
         elif isinstance(body, wire.Auth):
-            await self._sign_in(frame.frame_id, body.token)
+            if body.batch:
+                self._outbox.form |= wire.BATCHED
+            return self._in_turn(frame.frame_id, body.token)
         elif isinstance(body, wire.AuthRefresh):
-            await self._refresh(frame.frame_id, body.token)
-        elif isinstance(body, wire.SessionCommand) and self._session is not None:
-            self._actors.tell(self._session, body.message(frame.frame_id))
+            return self._refresh(frame.frame_id, body.token)
         elif isinstance(body, wire.OpsWatch | wire.OpsUnwatch) and self.session_id is not None:
-            await self._watch_tree(frame, self.session_id)
+            return self._watch_tree(frame, self.session_id)
         else:
             self._refuse(frame.frame_id, ProblemError(ProblemCode.UNAUTHENTICATED))
+        return None
 
     async def _watch_tree(self, frame: wire.ClientFrame, session_id: UUID) -> None:
         feed = self._request.app[TREE_FEED]

@@ -28,7 +28,7 @@ from veza.gateway.wire.bodies import (
     Setup,
     TrackForm,
 )
-from veza.gateway.wire.framing import ping_frame, pong_frame
+from veza.gateway.wire.framing import BATCHED, PLAIN, ping_frame, pong_frame, shape
 from veza.gateway.wire.incoming import (
     CLIENT_FRAMES,
     Auth,
@@ -83,7 +83,9 @@ from veza.gateway.wire.views import (
 )
 
 __all__ = [
+    "BATCHED",
     "CLIENT_FRAMES",
+    "PLAIN",
     "THUMBNAIL",
     "WEBSOCKET_PATH",
     "Acknowledged",
@@ -151,4 +153,5 @@ __all__ = [
     "ping_frame",
     "pong_frame",
     "problem",
+    "shape",
 ]

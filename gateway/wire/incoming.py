@@ -55,7 +55,7 @@ class FrameBody(Body):
 class Auth(FrameBody):
     """`auth`. Without a token: the session cookie that came with the handshake must do.
 
-    `batch` offers to take several objects in one frame; this server sends one each.
+    `batch` offers to take several objects in one frame, separated by line feeds.
     """
 
     token: OpaqueToken | None = None

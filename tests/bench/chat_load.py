@@ -206,7 +206,7 @@ async def storm(place: Place, count: int) -> Figures:
         seat.waits_us = []
     sending = asyncio.create_task(by_the_clock(bystanders, 1.5, 100))
     await asyncio.sleep(0.1)
-    returned = [Seat(seat.room, seat.number) for seat in crowd]
+    returned = [Seat(seat.room, seat.number, seat.person) for seat in crowd]
     for old, new in zip(crowd, returned, strict=True):
         new.position = old.position
         old.line.transport.abort()

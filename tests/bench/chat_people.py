@@ -26,9 +26,10 @@ def now_us() -> int:
 class Seat:
     """One person on one connection: answers by frame id, and what became of messages with a stamp."""
 
-    def __init__(self, room: str, number: int) -> None:
+    def __init__(self, room: str, number: int, person: int) -> None:
         self.room = room
         self.number = number
+        self.person = person
         self.tag = f"{number:05d}".encode()
         self.line: Line
         self.entered: asyncio.Future[float] = asyncio.get_running_loop().create_future()
@@ -46,7 +47,8 @@ class Seat:
         elif b'"id"' in payload or b'"ready"' in payload or b'"error"' in payload:
             frame = json.loads(payload)
             if frame.get("id") == "auth" and frame["t"] == "error":
-                self.entered.set_exception(ConnectionRefusedError(frame["d"]["code"]))
+                if not self.entered.done():
+                    self.entered.set_exception(ConnectionRefusedError(frame["d"]["code"]))
                 self.line.transport.abort()
             elif frame.get("id") == "join" or (
                 frame["t"] == "ready" and "session" not in frame["d"]
@@ -157,16 +159,16 @@ class Node:
         return made
 
     async def enter(self, seat: Seat) -> None:
-        token = self.tokens[seat.number % PEOPLE]
+        token = self.tokens[seat.person]
         auth = said("auth", {"token": token, "batch": self.batch}, "auth")
         join = said("room.join", {"room": seat.room, "since": seat.position}, "join")
         await connect(self.server, seat, "/api/v1/ws?v=1", auth + join)
 
 
 async def fill(place: Place, rooms: list[str], per_room: int) -> list[Seat]:
-    """Seat so many people in each room."""
+    """Open so many connections in each room, of five people: nobody is in more than a few rooms."""
     seats = [
-        Seat(room, index * per_room + number)
+        Seat(room, index * per_room + number, (5 * index + number % 5) % PEOPLE)
         for index, room in enumerate(rooms)
         for number in range(per_room)
     ]

@@ -39,7 +39,7 @@ from veza.gateway import asyncapi
 from veza.gateway.app import make_app
 from veza.gateway.keys import ACCESS_TOKENS, OPENAPI
 from veza.gateway.tokens import AccessClaims, SigningKeys
-from veza.gateway.wire import encode_frame
+from veza.gateway.wire import encode_frame, shape
 
 PASSWORD = "correct horse"
 LAST_SEEN = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
@@ -862,7 +862,7 @@ async def make_api(
         loop = asyncio.get_running_loop()
         changed = Settings(**{**settings.model_dump(exclude_unset=True), **changes})
         limits = FanOutLimits(outbox_bytes=changed.ws_outbox_bytes)
-        actors.fan_out = FanOut(catalogue.encode, loop.call_soon, limits)
+        actors.fan_out = FanOut(catalogue.encode, loop.call_soon, limits, shape)
         app = make_app(changed, actors, actors.fan_out, SigningKeys.random(), web_root=web_root)
         return Api(await aiohttp_client(app), json.loads(app[OPENAPI]))
 

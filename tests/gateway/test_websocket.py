@@ -14,7 +14,9 @@ from uuid import uuid4
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 
+from veza.actors import fanout
 from veza.actors.messages.common import Busy
+from veza.actors.messages.rooms import ActInRoom, Author, PostMessage
 from veza.actors.messages.sessions import CommandFailed
 from veza.actors.messages.tracks import JobChanged, JobState
 from veza.gateway import sockets, websocket
@@ -758,6 +760,91 @@ async def test_a_slow_reader_is_cut_off_without_harm_to_the_others(
 
     stuck.close()
     assert 0 < posted < 1000
+
+
+async def test_a_reader_that_takes_nothing_is_closed_within_3_s_and_nobody_else_notices(
+    make_api: Any, actors: Any, ada: Any, bob: Any
+) -> None:
+    api = await make_api(ws_heartbeat_ms=25_000)
+    dial = dialler(api)
+    room = await room_of(api, ada)
+    stuck = await raw_connection(api, token_of(api, bob), room)
+    async with dial(ada) as quick:
+        await quick.ask("room.join", {"room": room})
+        session = next(each for each in actors.sessions.values() if each.user.name == "bob")
+        text = "x" * 4000
+        waits = []
+        # Until bytes wait here as well; then the room goes quiet, far from any bound on bytes.
+        while session.outbox.transport.buffered_bytes() == 0:
+            began = time.monotonic()
+            await api(
+                "POST", f"/api/v1/rooms/{room}/messages", who=ada, json={"text": text}, status=201
+            )
+            await quick.get("message.posted")
+            waits.append(time.monotonic() - began)
+        stopped = time.monotonic()
+        await asyncio.wait_for(session.ended, 5)
+        took = time.monotonic() - stopped
+        assert (await quick.ask("ping"))["t"] == "pong"
+
+    stuck.close()
+    assert actors.fan_out.counters.slow_consumers == 1
+    assert took + 0.1 >= fanout.STUCK_SECONDS
+    assert took < 3
+    assert sorted(waits)[len(waits) * 99 // 100] < 0.25
+
+
+async def test_who_offered_to_takes_several_objects_in_one_frame_and_others_one_each(
+    api: Any, dial: Dial, actors: Any, ada: Any, bob: Any
+) -> None:
+    room = await room_of(api, ada)
+    async with dial(ada) as batcher, dial() as other:
+        await other.get("hello")
+        await other.ask("auth", {"token": token_of(api, bob)})
+        for line in (batcher, other):
+            await line.ask("room.join", {"room": room})
+        for text in ("one", "two", "three"):
+            author = Author(id=ada.user.id, name="ada")
+            post = ActInRoom(by=author, act=PostMessage(message_id=uuid4(), text=text))
+            actors.on_ActInRoom(("room", room), post)
+        joined = await frame_with(batcher, "one")
+        single = await frame_with(other, "one")
+
+    texts = [json.loads(each)["d"].get("text") for each in joined.split("\n")]
+    assert texts[-3:] == ["one", "two", "three"]
+    assert json.loads(single)["d"]["text"] == "one"
+
+
+async def frame_with(line: Line, text: str) -> str:
+    while True:
+        message = await line.ws.receive(timeout=5)
+        if f'"{text}"' in message.data:
+            return str(message.data)
+
+
+async def test_who_offers_compression_gets_it_and_may_compress(
+    api: Any, dial: Dial, ada: Any, bob: Any
+) -> None:
+    room = await room_of(api, ada)
+    async with dial(ada, compress=15) as squeezed, dial(bob) as plain:
+        for line in (squeezed, plain):
+            await line.ask("room.join", {"room": room})
+        text = "salut " * 600
+        await squeezed.say(
+            "message.send", {"room": room, "message_id": str(uuid4()), "text": text.strip()}
+        )
+        told = [await line.get("message.posted") for line in (squeezed, plain)]
+
+        assert squeezed.ws.compress
+        assert told[0] == told[1]
+        assert told[0]["d"]["text"] == text.strip()
+
+
+async def test_a_compressed_bomb_is_cut_off(api: Any, dial: Dial, ada: Any) -> None:
+    async with dial(ada, compress=15) as line:
+        await line.ws.send_str("x" * (65536 * 16 + 1))
+
+        assert await line.closed() == 1009
 
 
 async def raw_connection(api: Any, token: str, room: str) -> socket.socket:
