@@ -23,7 +23,7 @@ from veza.persistence.pool import Pool
 LOOK_SECONDS: Final = 30.0
 ROOMS_A_PASS: Final = 50
 EVENTS_A_PASS: Final = 500
-REST: Final = 1.0
+REST: Final = 4.0
 """After a pass it rests so many times as long: chat comes first on the same processors and disk."""
 MIN_REST_SECONDS: Final = 0.02
 
