@@ -147,6 +147,7 @@ async def test_a_full_writer_is_busy_to_rooms_and_a_code_to_clients(world, alice
             alice.tell(send(room, f"f-{filled}"))
             filled += 1
             if filled % 500 == 0:
+                await asyncio.sleep(0.02)
                 while session.stats().mailbox_depth:
                     await asyncio.sleep(0.02)
                 assert filled < 20_000
