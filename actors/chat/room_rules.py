@@ -123,14 +123,14 @@ class Escalation:
 class RoomRules:
     """A room's rules; None is a rule that the room does not have. They do not hold for moderators.
 
-    Without rules of its own a room has those about mentions and links: how fast anybody may write is
-    limited in any case.
+    Without rules of its own a room has the one about mentions: how fast anybody may write is limited in any
+    case, and on a new server everybody is new.
     """
 
     flood: FloodRule | None = None
     repeats: RepeatRule | None = None
     mentions: MentionRule | None = field(default_factory=MentionRule)
-    links: LinkRule | None = field(default_factory=LinkRule)
+    links: LinkRule | None = None
     words: WordRule | None = None
     capitals: CapitalsRule | None = None
     accents: AccentsRule | None = None

@@ -62,6 +62,7 @@ BY_ROLE = (
     Address("DELETE", "/requests/{target}", MODERATES, is_empty=True),
     Address("GET", "/messages", ALL),
     Address("GET", "/pins", ALL),
+    Address("GET", "/presence", ALL, is_inside=True),
     Address("PUT", "/read", ALL, {"seq": 0}, is_inside=True),
     Address("POST", "/messages", MAY_WRITE, {"text": "salut"}),
     Address("PUT", "/draft", ALL, {"text": "sal"}),

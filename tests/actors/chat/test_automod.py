@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veza.actors.chat.automod import KEPT_SECONDS, MemberFacts, MemberHistory, Verdict, examine
-from veza.actors.chat.room_rules import DAY, HOUR, MAX_COUNT, Action, RoomRules
+from veza.actors.chat.room_rules import DAY, HOUR, MAX_COUNT, Action, LinkRule, RoomRules
 from veza.actors.chat.text import read_text
 
 OLD = MemberFacts(account_age_seconds=365 * DAY, membership_age_seconds=30 * DAY)
@@ -224,7 +224,7 @@ class TestHistory:
         assert len(ada.history.posts_since(-1)) == MAX_COUNT
 
     def test_examining_changes_nothing(self) -> None:
-        ada = Writer(RoomRules())
+        ada = Writer(RoomRules(links=LinkRule()))
         content = read_text("https://x.example @aa")
 
         first = [examine(ada.rules, ada.history, content, NEW, 0) for _ in range(20)]

@@ -129,7 +129,7 @@ async def test_a_room_that_opens_appears_by_itself_and_counts_its_messages(keepe
     await wire.ask("message.send", room=room, message_id=room, text="Salut")
     await expect(handled).not_to_have_text(str(before), timeout=10_000)
     recent = keeper.page.get_by_role("region", name="Last messages", exact=True)
-    await expect(recent.get_by_text("PostMessage").first).to_be_visible()
+    await expect(recent.get_by_text("ActInRoom").first).to_be_visible()
 
 
 async def test_a_search_leaves_what_matches_and_what_is_above_it(keeper):
@@ -224,12 +224,12 @@ async def test_dead_letters_are_listed_and_discarded_with_a_reason(keeper, porch
 
     await tab(keeper, "Dead letters")
     letter = keeper.page.get_by_role("list", name="Dead letters").locator("> li", has_text=room)
-    await expect(letter).to_contain_text("PostMessage")
-    await letter.get_by_role("button", name="Discard PostMessage").click()
+    await expect(letter).to_contain_text("ActInRoom")
+    await letter.get_by_role("button", name="Discard ActInRoom").click()
     dialog = keeper.page.get_by_role("dialog")
     await dialog.get_by_label("Reason").fill("of a test")
     await dialog.get_by_role("button", name="Discard", exact=True).click()
-    await keeper.sees(keeper.page.get_by_text("PostMessage was discarded."))
+    await keeper.sees(keeper.page.get_by_text("ActInRoom was discarded."))
     await expect(letter).to_have_count(0)
 
 
