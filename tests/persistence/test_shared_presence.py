@@ -1,10 +1,11 @@
 """One contract for presence in memory and in Redis: devices are there until they are cleared or forgotten."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import UUID, uuid4
 
 import pytest
+from redis.asyncio import Redis
 
 from veza.persistence.redis_link import connect
 from veza.persistence.shared_presence import (
@@ -34,6 +35,12 @@ async def new_node(request) -> AsyncIterator[NewNode]:
 
 def device(user_id: UUID, status: str = "online", device_id: UUID | None = None) -> Device:
     return Device(user_id=user_id, device_id=device_id or uuid4(), status=status)
+
+
+async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(10):
+        while not await is_so():
+            await asyncio.sleep(0.01)
 
 
 async def test_a_device_is_seen_from_every_node(new_node) -> None:
@@ -83,15 +90,15 @@ async def test_a_node_clears_what_it_put_and_nothing_else(new_node) -> None:
 
 
 async def test_what_a_dead_node_put_ends_and_what_is_put_again_stays(new_node) -> None:
-    dead, alive, reader = new_node(ttl_seconds=0.3), new_node(ttl_seconds=0.3), new_node()
+    dead, alive, reader = new_node(ttl_seconds=0.05), new_node(), new_node()
     await dead.put([device(ADA, "idle"), device(BEN)])
     phone = device(ADA)
 
-    for _ in range(8):  # longer than anything lives: only what is put again is there
+    async def only_the_living_are_there() -> bool:
         await alive.put([phone])
-        await asyncio.sleep(0.05)
+        return await reader.read([ADA, BEN]) == {ADA: ("online",)}
 
-    assert await reader.read([ADA, BEN]) == {ADA: ("online",)}
+    await until(only_the_living_are_there)
 
 
 async def test_thousands_are_put_and_read_at_once(new_node) -> None:
@@ -105,19 +112,33 @@ async def test_thousands_are_put_and_read_at_once(new_node) -> None:
     assert await two.read([]) == {}
 
 
-async def test_nothing_is_left_in_redis_of_those_who_are_gone(redis_url) -> None:
+@pytest.fixture
+async def client(redis_url) -> AsyncIterator[Redis]:
     client = connect(redis_url)
-    node = RedisPresence(client, uuid4(), ttl_seconds=0.2)
-    await node.put([device(ADA)])
-    await asyncio.sleep(0.1)
-    await node.put([device(ADA, "idle")])
-    await asyncio.sleep(0.12)
-    await node.put([device(ADA, "idle")])
-
-    assert await client.hlen(f"{PREFIX}{ADA}") == 2  # the first was dropped by whoever wrote
-    await asyncio.sleep(0.25)
-    assert await client.keys("*") == []
+    yield client
     await client.aclose()
+
+
+async def test_whoever_writes_drops_the_devices_that_are_gone(client: Redis) -> None:
+    gone, here = (RedisPresence(client, uuid4(), ttl_seconds=seconds) for seconds in (0.01, 60))
+    phone = device(ADA, "idle")
+    await gone.put([device(ADA)])
+
+    async def only_the_phone_is_left() -> bool:
+        await here.put([phone])
+        return await client.hlen(f"{PREFIX}{ADA}") == 1
+
+    await until(only_the_phone_is_left)
+    assert await here.read([ADA]) == {ADA: ("idle",)}
+
+
+async def test_nothing_is_left_in_redis_of_those_who_are_gone(client: Redis) -> None:
+    await RedisPresence(client, uuid4(), ttl_seconds=0.05).put([device(ADA)])
+
+    async def redis_is_empty() -> bool:
+        return await client.keys("*") == []
+
+    await until(redis_is_empty)
 
 
 async def test_while_redis_is_away_a_node_knows_its_own_and_others_again_when_it_is_back(
