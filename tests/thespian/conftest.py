@@ -21,6 +21,7 @@ from veza.actors.runtime import AsyncioSystemBase
 BASE_NAME = "asyncio"
 LIST_NAME = "LEFT_OUT.md"
 SLOWEST_FIRST = ("test_troupe::testSmallHive", "test_troupe", "test_threadedExternal")
+WAIT_SECONDS = 60  # for threads: actors that sleep in turn on one loop need more than the suite's 5
 SPREAD = 30  # pytest-xdist hands out about so many neighbours to a worker at once
 SUITE = Path(thespian.test.__file__).parent
 
@@ -61,7 +62,10 @@ class SuiteModule(pytest.Module):
     def _getobj(self):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return importlib.import_module(f"thespian.test.{self.path.stem}")
+            module = importlib.import_module(f"thespian.test.{self.path.stem}")
+        if hasattr(module, "THREAD_WAIT_TIME"):
+            module.THREAD_WAIT_TIME = WAIT_SECONDS
+        return module
 
 
 class Suite(pytest.File):
