@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Final, Self, TypeVar
+from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -14,6 +15,8 @@ from pydantic import (
     Field,
     PlainSerializer,
     ValidationError,
+    ValidationInfo,
+    field_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -102,6 +105,14 @@ MessageText = Annotated[
     AfterValidator(_no_control),
     AfterValidator(_not_blank),
 ]
+FileText = Annotated[
+    str,
+    Field(max_length=MAX_MESSAGE_CHARS),
+    BeforeValidator(_nfc),
+    BeforeValidator(_unix_lines),
+    AfterValidator(_no_control),
+]
+"""A message's text where files may say all there is to say."""
 Name = Annotated[
     str,
     Field(min_length=1, max_length=MAX_ROOM_NAME_CHARS),
@@ -178,6 +189,20 @@ class Body(BaseModel):
     """What a client sends. A field that nobody knows is an error, not a guess."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Said(Body):
+    """What a message says: a text, or files and maybe a text."""
+
+    attachments: Annotated[list[UUID], Field(max_length=MAX_ATTACHMENTS)] = Field(
+        default_factory=list
+    )
+    text: FileText = Field(default="", validate_default=True)
+
+    @field_validator("text", mode="after")
+    @classmethod
+    def _says_something(cls, text: str, info: ValidationInfo) -> str:
+        return text if info.data.get("attachments") else _not_blank(text)
 
 
 class View(BaseModel):

@@ -7,7 +7,6 @@ from pydantic import BaseModel, Field, StrictBool
 
 from veza.actors.messages.tracks import JobState
 from veza.gateway.values import (
-    MAX_ATTACHMENTS,
     Body,
     Email,
     Emoji,
@@ -21,6 +20,7 @@ from veza.gateway.values import (
     QuerySeq,
     Reason,
     RoomPassword,
+    Said,
     Seq,
     SlowMode,
     Title,
@@ -66,16 +66,12 @@ class NewRoom(Body):
     password: RoomPassword | None = None
 
 
-class NewMessage(Body):
+class NewMessage(Said):
     """`message_id` is the client's choice: sending the same one again posts nothing new."""
 
-    text: MessageText
     message_id: UUID | None = None
     reply_to: UUID | None = None
     thread_id: UUID | None = None
-    attachments: Annotated[list[UUID], Field(max_length=MAX_ATTACHMENTS)] = Field(
-        default_factory=list
-    )
 
 
 class MessageChange(Body):

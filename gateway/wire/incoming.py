@@ -31,7 +31,6 @@ from veza.actors.messages.sessions import (
 )
 from veza.gateway.errors import ProblemCode, ProblemError
 from veza.gateway.values import (
-    MAX_ATTACHMENTS,
     Body,
     Emoji,
     InviteCode,
@@ -39,6 +38,7 @@ from veza.gateway.values import (
     OpaqueToken,
     OptionalReason,
     Password,
+    Said,
     Seq,
     invalid,
 )
@@ -151,16 +151,12 @@ class ActCommand(Command):
         return DoInRoom(frame_id=frame_id, room_id=self.room, act=self.act())
 
 
-class MessageSend(ActCommand):
+class MessageSend(Said, ActCommand):
     """`message.send`."""
 
     message_id: UUID
-    text: MessageText
     reply_to: UUID | None = None
     thread_id: UUID | None = None
-    attachments: Annotated[list[UUID], Field(max_length=MAX_ATTACHMENTS)] = Field(
-        default_factory=list
-    )
 
     def act(self) -> PostMessage:
         return PostMessage(

@@ -1,10 +1,12 @@
 """Messages over REST on a real node: by id, around one, pinned, in threads, and searched."""
 
 import asyncio
+import io
 from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
+from aiohttp import FormData
 
 
 async def call(person, method, path, body=None, status=204):
@@ -66,6 +68,35 @@ async def test_a_message_is_shown_as_its_frame_tells_it(ada, bob, room):
     assert (await ada.get(f"/messages/{first['message_id']}/thread"))["data"] == [
         await ada.get(f"/messages/{reply['message_id']}")
     ]
+
+
+async def test_a_file_may_be_all_that_a_message_says(ada, bob, room):
+    await join(bob, room)
+    wire = await bob.connect()
+    await wire.ask("room.join", room=room)
+    files = []
+    for name in ("one.txt", "two.txt"):
+        form = FormData()
+        form.add_field("file", io.BytesIO(b"four bars"), filename=name)
+        async with ada.request("POST", f"/rooms/{room}/attachments", data=form) as answer:
+            assert answer.status == 201, await answer.text()
+            files.append((await answer.json())["id"])
+    path = f"/rooms/{room}/messages"
+
+    first = await call(ada, "POST", path, {"attachments": files[:1]}, 201)
+    sender = await ada.connect()
+    await sender.ask("room.join", room=room)
+    ack = await sender.ask(
+        "message.send", room=room, message_id=str(uuid4()), text="", attachments=files[1:]
+    )
+
+    assert ack["t"] == "ack", ack
+    for seq, name in ((first["seq"], "one.txt"), (ack["d"]["seq"], "two.txt")):
+        told = await wire.find(lambda f, seq=seq: f.get("room") == room and f.get("seq") == seq)
+        assert told["d"]["text"] == ""
+        assert [file["filename"] for file in told["d"]["attachments"]] == [name]
+    assert await code_of(ada, "POST", path, 422, {"attachments": []}) == "validation_failed"
+    assert await code_of(ada, "POST", path, 422, {"text": " "}) == "validation_failed"
 
 
 async def test_the_same_acts_over_rest_and_websocket_are_the_same_events(ada, bob, room):
