@@ -2,9 +2,9 @@
 /** One room's conversation: position first, then history, then live events; sends are shown at once and reach the room exactly once. */
 import { api, uuid } from "./api.js";
 import { batch, signal } from "./dom.js";
-import { markRead, putRoom } from "./rooms.js";
+import { markRead, nameOf, putRoom } from "./rooms.js";
 import { me, whenForgotten } from "./store.js";
-import { lineOf, merge } from "./timeline.js";
+import { changed, lineOf, merge } from "./timeline.js";
 import { connection, on, request } from "./ws.js";
 
 /** @typedef {import("./timeline.js").Line} Line */
@@ -57,12 +57,11 @@ export function enter(id) {
 async function load(room) {
   batch(() => { room.status.value = "loading"; room.error.value = null; });
   try {
-    const info = await api("GET", `/rooms/${room.id}`);
+    const info = await describe(room.id);
     Object.assign(room, { epoch: info.epoch, seq: info.seq });
     await loadNewest(room);
     room.readSeq ||= room.seq;
     batch(() => { room.info.value = info; room.status.value = "ready"; });
-    putRoom(info);
     join(room);
   } catch (error) {
     batch(() => { room.status.value = "error"; room.error.value = /** @type {Error} */ (error); });
@@ -144,7 +143,12 @@ on("ready", () => {
   }
 });
 
-for (const type of ["message.posted", "member.joined", "member.left"]) on(type, apply);
+/** Every event that has a place in the order of a room: one that is not shown is no hole either. */
+const DURABLE = [
+  "message.posted", "message.edited", "message.deleted", "message.pinned", "message.unpinned", "reaction.added", "reaction.removed",
+  "member.joined", "member.left", "member.moderated", "room.updated",
+];
+for (const type of DURABLE) on(type, apply);
 
 /** @param {import("../types/wire").Frame} frame */
 function apply(frame) {
@@ -159,15 +163,31 @@ function apply(frame) {
   const line = lineOf(frame);
   batch(() => {
     if (line) show(room, merge(room.lines.value, [line]));
-    if (isNew) count(room, frame.t);
+    room.lines.value = changed(room.lines.value, frame);
+    if (isNew) keepUp(room, frame);
   });
 }
 
-/** @param {OpenRoom} room @param {string} type */
-function count(room, type) {
-  const step = { "member.joined": 1, "member.left": -1 }[type];
+/** What the room is called, and how many are in it. @param {OpenRoom} room @param {import("../types/wire").Frame} frame */
+function keepUp(room, { t, d }) {
   const info = room.info.value;
+  const step = { "member.joined": 1, "member.left": -1 }[t];
   if (step && info) room.info.value = { ...info, member_count: Math.max(0, info.member_count + step) };
+  const isOut = t === "member.moderated" && ["kick", "ban"].includes(d.measure);
+  if (isOut && d.user.id === me.value?.id) {
+    room.joined = false;
+    room.notice.value = d.reason ? `You were put out: ${d.reason}` : "You were put out of this room.";
+  } else if (isOut || t === "room.updated") {
+    describe(room.id).then((fresh) => { room.info.value = fresh; }).catch(() => {});
+  }
+}
+
+/** The room as it is by now, called as in the list: a conversation has no name of its own. @param {string} id */
+async function describe(id) {
+  const info = await api("GET", `/rooms/${id}`);
+  const named = { ...info, name: info.name || nameOf(id) };
+  putRoom(named);
+  return named;
 }
 
 /** Shows the text at once and sends it; offline it waits for the connection. @param {OpenRoom} room @param {string} text */
@@ -217,8 +237,17 @@ export function discard(room, id) {
 
 /** @param {OpenRoom} room */
 export function readToEnd(room) {
+  const isFurther = room.seq > room.readSeq;
   room.readSeq = room.seq;
   markRead(room.id);
+  // Lost with the connection it is said again by the next thing read; nobody has to hear of it.
+  if (isFurther && room.joined) request("receipt.read", { room: room.id, seq: room.seq }).catch(() => {});
 }
+
+on("receipt.read", ({ room = "", d }) => {
+  const mine = d.receipts.find((/** @type {{user: string}} */ each) => each.user === me.value?.id);
+  const known = open.get(room);
+  if (mine && known && mine.seq >= known.seq) markRead(room);
+});
 
 whenForgotten(() => open.clear());

@@ -26,11 +26,18 @@ export async function loadRooms({ more = false } = {}) {
   rooms.value = { ...before, status: "loading", error: null };
   try {
     const cursor = more && before.next ? `&cursor=${encodeURIComponent(before.next)}` : "";
-    const page = await api("GET", `/rooms?limit=100${cursor}`);
-    rooms.value = { data: merged(more ? before.data : [], page.data), next: page.next_cursor, status: "ready", error: null };
+    const [mine, page] = await Promise.all([more ? before.data : ownRooms(), api("GET", `/rooms?limit=100${cursor}`)]);
+    rooms.value = { data: merged(mine, page.data), next: page.next_cursor, status: "ready", error: null };
   } catch (error) {
     rooms.value = { ...before, status: "error", error: /** @type {Error} */ (error) };
   }
+}
+
+/** The rooms one is in, listed or not; conversations without a name are called by those one talks to. @returns {Promise<Room[]>} */
+async function ownRooms() {
+  const [own, talks] = await Promise.all([api("GET", "/me/rooms?limit=200"), api("GET", "/dms?limit=200")]);
+  const names = new Map(talks.data.map((/** @type {any} */ talk) => [talk.room.id, talk.people.map((/** @type {any} */ who) => who.name).join(", ")]));
+  return own.data.map((/** @type {any} */ { room }) => ({ ...room, name: room.name || names.get(room.id) || "Conversation" }));
 }
 
 /** @param {Room[]} known @param {Room[]} fresh */
@@ -45,6 +52,11 @@ export async function createRoom(name) {
   return room;
 }
 
+/** @param {string} id */
+export function nameOf(id) {
+  return rooms.value.data.find((room) => room.id === id)?.name ?? "Conversation";
+}
+
 /** @param {Room} room */
 export function putRoom(room) {
   const { data } = rooms.value;
@@ -54,6 +66,8 @@ export function putRoom(room) {
     data: known ? data.map((other) => (other.id === room.id ? room : other)) : [room, ...data],
   };
 }
+
+on("room.added", () => loadRooms());
 
 /** @param {string} id */
 export function markRead(id) {

@@ -2,7 +2,7 @@
 /** What a room's log shows, in the order of `seq`: pure functions from events to lines. */
 
 /** @typedef {import("../types/wire").Frame} Frame */
-/** @typedef {{seq: number, at: string, id: string, author: import("../types/wire").Person, text: string, kind: "message" | "joined" | "left"}} Line */
+/** @typedef {{seq: number, at: string, id: string, author: import("../types/wire").Person, text: string, kind: "message" | "joined" | "left", edited?: boolean, deleted?: boolean}} Line */
 
 /** A run of messages by one author within this time has one heading. */
 const RUN_MS = 5 * 60_000;
@@ -17,7 +17,8 @@ export function lineOf(event) {
   if (!kind) return null;
   const author = d.author ?? d.user ?? d.member;
   if (!author) return null;
-  return { seq: event.seq, at: event.at, id: d.message_id ?? `seq-${event.seq}`, author, text: d.text ?? "", kind };
+  const id = d.message_id ?? `seq-${event.seq}`;
+  return { seq: event.seq, at: event.at, id, author, text: d.text ?? "", kind, edited: !!d.edited_at, deleted: !!d.deleted_at };
 }
 
 /** @type {Record<string, Line["kind"]>} */
@@ -29,6 +30,13 @@ export function merge(known, fresh) {
   if (fresh.length === 1 && (known.at(-1)?.seq ?? 0) < fresh[0].seq) return [...known, fresh[0]];
   const bySeq = new Map([...known, ...fresh].map((line) => [line.seq, line]));
   return [...bySeq.values()].sort((one, other) => one.seq - other.seq);
+}
+
+/** What a message has become; the same list if nobody sees a difference. @param {Line[]} lines @param {Frame} event @returns {Line[]} */
+export function changed(lines, { t, d }) {
+  const news = { "message.edited": { text: d?.text, edited: true }, "message.deleted": { text: "", deleted: true } }[t];
+  if (!news || !lines.some((line) => line.id === d.message_id)) return lines;
+  return lines.map((line) => (line.id === d.message_id ? { ...line, ...news } : line));
 }
 
 /**

@@ -96,3 +96,34 @@ async def test_the_field_to_write_in_is_one_line_high_whatever_the_room_is_calle
         heights.append((await field.bounding_box())["height"])
 
     assert heights[0] == heights[1]
+
+
+async def test_a_conversation_of_two_is_kept_up_to_date_while_it_is_open(visitor, server, person):
+    ada = await (await visitor(server.url)).register()
+    bob = await (await person(server)).register()
+    her = await (await person(server, ada.name)).sign_in()
+    room = (await bob.post("/dms", {"user_ids": [her.id]}))["id"]
+
+    await ada.open("/rooms")
+    await ada.page.get_by_test_id("room-list").get_by_role("link", name=bob.name).click()
+    await ada.sees(ada.page.get_by_role("textbox", name=f"Message {bob.name}"))
+    said = [
+        await bob.post(f"/rooms/{room}/messages", {"text": text}) for text in ("one", "two", "Fin")
+    ]
+    await expect(texts(ada)).to_have_text(["one", "two", "Fin"])
+    first, second = (f"/messages/{message['message_id']}" for message in said[:2])
+    for method, path, body in (
+        ("PUT", f"{first}/reactions/🔥", None),
+        ("PATCH", first, {"text": "one and a half"}),
+        ("DELETE", second, None),
+    ):
+        async with bob.request(method, path, json=body) as answer:
+            assert answer.status < 300, await answer.text()
+
+    await expect(texts(ada)).to_have_text(["one and a half", "Fin"])
+    await expect(ada.page.locator(".message-edited")).to_have_count(1)
+    await expect(ada.page.locator(".message-gone")).to_have_count(1)
+    await expect(ada.page.get_by_text("loaded again")).to_have_count(0)
+    await bob.post(f"/rooms/{room}/messages", {"text": "Still here"})
+    await expect(texts(ada)).to_have_text(["one and a half", "Fin", "Still here"])
+    await expect(ada.page.get_by_text("loaded again")).to_have_count(0)
