@@ -1,6 +1,8 @@
 """The accounts service: registers people, checks who they are, opens and closes their sessions."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -9,12 +11,20 @@ from typing import ClassVar
 from veza.actors.database import DatabaseActor
 from veza.actors.messages.accounts import (
     TICKET_PREFIX,
+    AccountBannable,
+    AccountBanned,
+    AccountBansListed,
+    AccountUnbanned,
+    BanAccount,
     ClaimSetup,
+    EndedSessionsFound,
+    FindEndedSessions,
     Identified,
     IdentifyCookie,
     IdentifySession,
     IssueSetup,
     IssueTicket,
+    ListAccountBans,
     RefreshSession,
     RegisterAccount,
     SessionRevoked,
@@ -25,6 +35,7 @@ from veza.actors.messages.accounts import (
     SignOut,
     SpendTicket,
     TicketIssued,
+    UnbanAccount,
     User,
 )
 from veza.actors.messages.common import RefusedError, RejectCode
@@ -32,7 +43,9 @@ from veza.actors.passwords import PasswordHasher
 from veza.actors.runtime.address import Address
 from veza.config.ids import uuid7
 from veza.persistence import accounts as rows
+from veza.persistence import audit, bans
 from veza.persistence.errors import (
+    AccountBannedError,
     EmailTakenError,
     TokenReusedError,
     TokenUnknownError,
@@ -130,6 +143,8 @@ class AccountsActor(DatabaseActor):
             except TokenReusedError as error:
                 return SessionRevoked(session_id=error.session_id)
             except TokenUnknownError as error:
+                with banned_refused():
+                    await bans.explain_refresh(conn, digest(command.refresh_token))
                 raise RefusedError(RejectCode.INVALID_TOKEN, "Sign in again.") from error
         return SignedIn(
             user=rotated.user,
@@ -148,13 +163,22 @@ class AccountsActor(DatabaseActor):
         self, command: IdentifyCookie, _sender: Address
     ) -> Identified:
         async with self.connection() as conn:
-            return identified(await rows.find_cookie(conn, digest(command.cookie_token)))
+            cookie_hash = digest(command.cookie_token)
+            found = await rows.find_cookie(conn, cookie_hash)
+            if found is None:
+                with banned_refused():
+                    await bans.explain_session(conn, cookie_hash=cookie_hash)
+            return identified(found)
 
     async def receiveMsg_IdentifySession(
         self, command: IdentifySession, _sender: Address
     ) -> Identified:
         async with self.connection() as conn:
-            return identified(await rows.find_session(conn, command.session_id))
+            found = await rows.find_session(conn, command.session_id)
+            if found is None:
+                with banned_refused():
+                    await bans.explain_session(conn, session_id=command.session_id)
+            return identified(found)
 
     async def receiveMsg_IssueTicket(self, command: IssueTicket, _sender: Address) -> TicketIssued:
         token = TICKET_PREFIX + new_token()
@@ -169,7 +193,82 @@ class AccountsActor(DatabaseActor):
 
     async def receiveMsg_SpendTicket(self, command: SpendTicket, _sender: Address) -> Identified:
         async with self.connection() as conn:
+            with banned_refused():
+                await bans.refuse_ticket(conn, digest(command.token))
             return identified(await rows.spend_ticket(conn, digest(command.token)))
+
+    # --- accounts that are shut out ---
+
+    async def receiveMsg_BanAccount(
+        self, command: BanAccount, _sender: Address
+    ) -> AccountBanned | AccountBannable:
+        if command.until is not None and command.until <= datetime.now(UTC):
+            raise RefusedError(RejectCode.VALIDATION_FAILED, "A ban ends in the future.")
+        async with self.transaction() as conn:
+            await self._require_bannable(conn, command)
+            if command.is_rehearsal:
+                return AccountBannable()
+            await bans.store_ban(
+                conn,
+                user_id=command.user_id,
+                until=command.until,
+                reason=command.reason,
+                by_id=command.by.id,
+            )
+            end = "for good" if command.until is None else f"until {command.until:%Y-%m-%dT%H:%MZ}"
+            await self._note(conn, command, "account.ban", f"{command.reason} ({end})")
+            ban = await bans.get_ban(conn, command.user_id)
+        if ban is None:
+            # It ended between the check and the commit.
+            raise RefusedError(RejectCode.VALIDATION_FAILED, "A ban ends in the future.")
+        return AccountBanned(ban=ban)
+
+    async def _require_bannable(self, conn: Connection, command: BanAccount) -> None:
+        if command.user_id == command.by.id:
+            raise RefusedError(RejectCode.FORBIDDEN, "Nobody bans themselves.")
+        found = await bans.lock_to_ban(conn, command.user_id)
+        if found is None:
+            raise RefusedError(RejectCode.NOT_FOUND, "There is no such account.")
+        _name, is_admin = found
+        if is_admin:
+            raise RefusedError(RejectCode.FORBIDDEN, "Administrators do not ban each other.")
+
+    async def receiveMsg_UnbanAccount(
+        self, command: UnbanAccount, _sender: Address
+    ) -> AccountUnbanned:
+        async with self.transaction() as conn:
+            was_banned = await bans.delete_ban(conn, command.user_id)
+            if was_banned:
+                await self._note(conn, command, "account.unban", command.reason)
+        return AccountUnbanned(was_banned=was_banned)
+
+    async def _note(
+        self, conn: Connection, command: BanAccount | UnbanAccount, action: str, reason: str
+    ) -> None:
+        await audit.insert_act(
+            conn,
+            act_id=uuid7(),
+            actor_id=command.by.id,
+            actor_name=command.by.name,
+            via="http",
+            action=action,
+            target=f"user {command.user_id}",
+            reason=reason,
+            request_id=command.request_id,
+        )
+
+    async def receiveMsg_ListAccountBans(
+        self, command: ListAccountBans, _sender: Address
+    ) -> AccountBansListed:
+        async with self.connection() as conn:
+            found = await bans.list_bans(conn, limit=command.limit, before=command.before)
+        return AccountBansListed(bans=found)
+
+    async def receiveMsg_FindEndedSessions(
+        self, command: FindEndedSessions, _sender: Address
+    ) -> EndedSessionsFound:
+        async with self.connection() as conn:
+            return EndedSessionsFound(ended=await bans.find_ended(conn, command.session_ids))
 
     async def _open_session(self, conn: Connection, user: User, user_agent: str) -> SignedIn:
         signed_in = SignedIn(
@@ -179,6 +278,8 @@ class AccountsActor(DatabaseActor):
             cookie_token=new_token(),
             expires_at=datetime.now(UTC) + self.policy.session_lifetime,
         )
+        with banned_refused():
+            await bans.require_welcome(conn, user.id)
         await rows.open_session(
             conn,
             session_id=signed_in.session_id,
@@ -189,6 +290,17 @@ class AccountsActor(DatabaseActor):
             expires_at=signed_in.expires_at,
         )
         return signed_in
+
+
+@contextmanager
+def banned_refused() -> Iterator[None]:
+    """Turn the ban of an account into the refusal."""
+    try:
+        yield
+    except AccountBannedError as error:
+        until = "" if error.until is None else f" until {error.until:%Y-%m-%d %H:%M} UTC"
+        detail = f"This account is banned{until}."
+        raise RefusedError(RejectCode.ACCOUNT_BANNED, detail) from error
 
 
 async def insert_user(

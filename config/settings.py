@@ -65,10 +65,15 @@ class Settings(BaseSettings):
     ws_deflate: bool = True
     ws_outbox_bytes: Annotated[int, Field(ge=64 * 1024)] = MEBIBYTE
     connections_per_user: Annotated[int, Field(ge=1)] = 5
+    connections_per_address: Annotated[int, Field(ge=0)] = 50
     message_rate_per_10s: Annotated[int, Field(ge=1)] = 10
     message_burst: Annotated[int, Field(ge=1)] = 20
     act_rate_per_10s: Annotated[int, Field(ge=1)] = 30
     act_burst: Annotated[int, Field(ge=1)] = 60
+    reactions_per_min: Annotated[int, Field(ge=1)] = 60
+    sign_ins_per_min: Annotated[int, Field(ge=1)] = 120
+    tracks_per_10_min: Annotated[int, Field(ge=1)] = 10
+    rooms_per_hour: Annotated[int, Field(ge=1)] = 5
 
     load_targets: tuple[str, ...] = ()
     load_max_rate: Annotated[int, Field(ge=1)] = 5000

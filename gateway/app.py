@@ -1,7 +1,7 @@
 """The gateway's applications, put together: middlewares, addresses, and what runs beside the requests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -9,6 +9,8 @@ from typing import Any, Final
 from aiohttp import web
 
 from veza.actors.fanout import FanOut
+from veza.actors.rate_limit import Rate
+from veza.actors.shared_rates import SharedRates
 from veza.config.settings import Settings
 from veza.config.version import version
 from veza.gateway import (
@@ -20,9 +22,11 @@ from veza.gateway import (
     invites,
     jobs,
     keys,
+    lookout,
     media,
     members,
     messages,
+    moderation,
     openapi,
     presence,
     realtime,
@@ -42,7 +46,14 @@ from veza.gateway.ops import failures as ops_failures
 from veza.gateway.ops import node as ops_node
 from veza.gateway.ops.feed import TreeFeed
 from veza.gateway.page import WEB_ROOT, Page
-from veza.gateway.rates import Rates
+from veza.gateway.rates import (
+    ADDRESS_FACTOR,
+    FRAME_WINDOW_SECONDS,
+    ROOMS_MADE,
+    SIGN_UP_AND_IN,
+    TRACKS,
+    Rates,
+)
 from veza.gateway.segments import SegmentCache
 from veza.gateway.tokens import AccessTokens, Cursors, PlaybackUrls, SigningKeys
 
@@ -62,6 +73,7 @@ AREAS: Final = (
     tracks.routes,
     uploads.routes,
     attachments.routes,
+    moderation.routes,
     jobs.routes,
     media.routes,
     health.instance,
@@ -77,15 +89,16 @@ def make_app(
     signing_keys: SigningKeys,
     *,
     web_root: Path = WEB_ROOT,
+    shared_rates: SharedRates | None = None,
 ) -> web.Application:
-    """Make the application that clients reach."""
+    """Make the application that clients reach; without `shared_rates` all limits are this node's."""
     app = _bare_app(AREAS)
     app[keys.ACTORS] = actors
     app[keys.METRICS] = Metrics(version())
     issuer = str(settings.public_url or ISSUER)
     app[keys.SETTINGS] = settings
     app[keys.FAN_OUT] = fan_out
-    app[keys.RATES] = Rates()
+    app[keys.RATES] = Rates(quotas=quotas(settings), shared=shared_rates)
     app[keys.ACCESS_TOKENS] = AccessTokens(signing_keys, issuer, settings.access_token_seconds)
     app[keys.PLAYBACK_URLS] = PlaybackUrls(signing_keys)
     app[keys.CURSORS] = Cursors(signing_keys)
@@ -96,7 +109,13 @@ def make_app(
     )
     app[keys.ASYNCAPI] = asyncapi.document(settings, version())
     connections = app[keys.CONNECTIONS] = Connections(
-        settings.connections_per_user, settings.ws_heartbeat_ms / 1000
+        settings.connections_per_user,
+        settings.ws_heartbeat_ms / 1000,
+        per_address=settings.connections_per_address,
+        address_rate=Rate(
+            per_second=settings.ws_frames_per_5s * ADDRESS_FACTOR / FRAME_WINDOW_SECONDS,
+            burst=settings.ws_frames_per_5s * ADDRESS_FACTOR,
+        ),
     )
     app[keys.METRICS].watch(FanOutCollector(fan_out.counters, lambda: len(connections)))
     collector = app[keys.ACTOR_FIGURES] = ActorCollector()
@@ -107,6 +126,15 @@ def make_app(
     app.cleanup_ctx.append(_background)
     app.on_shutdown.append(_end_connections)
     return app
+
+
+def quotas(settings: Settings) -> Mapping[str, int]:
+    """Return the quotas of policies that can be set, by name."""
+    return {
+        SIGN_UP_AND_IN.name: settings.sign_ins_per_min,
+        ROOMS_MADE.name: settings.rooms_per_hour,
+        TRACKS.name: settings.tracks_per_10_min,
+    }
 
 
 _SHARED: Final[tuple[web.AppKey[Any], ...]] = (
@@ -149,6 +177,7 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
     running = [
         _start(app[keys.CONNECTIONS].beat_forever()),
         _start(app[keys.METRICS].measure_lag()),
+        _start(lookout.look_forever(app)),
     ]
     yield
     for task in running:

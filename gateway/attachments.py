@@ -34,7 +34,7 @@ from veza.gateway.endpoints import API, Access, Answer, Endpoints
 from veza.gateway.errors import ProblemCode, ProblemError, expect
 from veza.gateway.forms import check_form, drop, receive
 from veza.gateway.keys import ACTORS, SETTINGS
-from veza.gateway.rates import RatePolicy
+from veza.gateway.rates import ATTACHMENTS as UPLOADS
 from veza.gateway.rooms import author_of, require
 from veza.gateway.uploads import PUBLISH_SECONDS
 from veza.gateway.values import printable
@@ -42,9 +42,6 @@ from veza.gateway.values import printable
 routes = Endpoints("attachments")
 
 ATTACHMENTS: Key = ("attachments", "")
-UPLOADS: Final = RatePolicy(name="attachments", quota=60, window_seconds=60)
-"""By address: six messages a minute with all the files they may have."""
-
 THUMBNAIL_TYPE: Final = "image/webp"
 _ANY_TYPE: Final = "application/octet-stream"
 _FOR_EVER: Final = "private, max-age=31536000, immutable"

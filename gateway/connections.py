@@ -5,7 +5,7 @@ One task beats for all connections: no timer and no task for each.
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -16,9 +16,15 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from veza.actors.messages.accounts import Author
+from veza.actors.rate_limit import Rate, TokenBucket
 from veza.gateway.admission import Admission
 from veza.gateway.errors import CloseCode
+from veza.gateway.rates import client_of
 
+OWN_ADDRESSES: Final = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
+UNBOUNDED: Final = Rate(per_second=1e9, burst=10**9)
+SHUT_OUT_SECONDS: Final = 60.0
+"""Longer than any answer is waited for."""
 _SLOTS: Final = 16
 _RETRY_AFTER_MS: Final = (500, 5_000)
 _DRAIN_STEP_SECONDS: Final = 0.1
@@ -96,23 +102,45 @@ class Peer(Protocol):
         """Close after everything queued; harmless the second time."""
 
 
+@dataclass(slots=True)
+class AddressUse:
+    """What the connections of one address use together."""
+
+    client: str
+    bucket: TokenBucket
+    connections: int = 0
+
+
 class Connections:
     """The node's connections.
 
     Args:
         per_user: how many one user may hold.
         heartbeat_seconds: how often each is pinged; two intervals of silence end it.
+        per_address: how many may come from one address (of IPv6 the /64); 0 is any number.
+        address_rate: how much all connections of an address may say together.
 
     """
 
-    def __init__(self, per_user: int, heartbeat_seconds: float) -> None:
+    def __init__(
+        self,
+        per_user: int,
+        heartbeat_seconds: float,
+        *,
+        per_address: int = 0,
+        address_rate: Rate = UNBOUNDED,
+    ) -> None:
         self._per_user = per_user
+        self._per_address = per_address
+        self._address_rate = address_rate
+        self._by_address: dict[str, AddressUse] = {}
         self._heartbeat_seconds = heartbeat_seconds
         self._peers: dict[int, Peer] = {}
         self._numbers = count(1)
         self._slots: tuple[set[Peer], ...] = tuple(set() for _ in range(_SLOTS))
         self._by_user: dict[UUID, set[Peer]] = {}
         self._next_slot = 0
+        self._shut_out: dict[UUID, float] = {}
         self._is_empty = asyncio.Event()
         self.admission = Admission()
         self.is_draining = False
@@ -126,6 +154,52 @@ class Connections:
         self._peers[peer.number] = peer
         self._slots[self._next_slot].add(peer)
         self._next_slot = (self._next_slot + 1) % _SLOTS
+
+    def take_place(self, address: str | None, now: float) -> AddressUse | None:
+        """Count a connection as its address's, until `give_up_place`; None if that would be one too many.
+
+        This machine's own are not counted: through a proxy on it, everybody comes from there.
+        """
+        if self._per_address == 0 or address in OWN_ADDRESSES:
+            return AddressUse("", TokenBucket(UNBOUNDED, now))
+        client = client_of(address)
+        use = self._by_address.get(client)
+        if use is None:
+            bucket = TokenBucket(self._address_rate, now)
+            use = self._by_address[client] = AddressUse(client, bucket)
+        if use.connections >= self._per_address:
+            return None
+        use.connections += 1
+        return use
+
+    def give_up_place(self, use: AddressUse) -> None:
+        """Count it no more."""
+        use.connections -= 1
+        if use.connections <= 0:
+            self._by_address.pop(use.client, None)
+
+    def shut_out(self, user_id: UUID, now: float) -> None:
+        """Close an account's connections and take no more of them for a while. `now`: the loop's time.
+
+        Its sessions are over once the ban is committed; what was found out about them before that may
+        still be on its way, as long as anybody waits for an answer.
+        """
+        self._shut_out = {who: at for who, at in self._shut_out.items() if at > now}
+        self._shut_out[user_id] = now + SHUT_OUT_SECONDS
+        for peer in tuple(self._by_user.get(user_id, ())):
+            peer.close(CloseCode.BANNED, "banned")
+
+    def let_in(self, user_id: UUID) -> None:
+        """Take an account's connections again."""
+        self._shut_out.pop(user_id, None)
+
+    def is_shut_out(self, user_id: UUID, now: float) -> bool:
+        """Tell whether an account was shut out a moment ago."""
+        return self._shut_out.get(user_id, now) > now
+
+    def session_ids(self) -> tuple[UUID, ...]:
+        """Return the sessions that connections here belong to."""
+        return tuple({p.session_id for p in self._peers.values() if p.session_id is not None})
 
     def admit(self, peer: Peer, user_id: UUID) -> bool:
         """Count a connection as the user's; False if that would be one too many."""
@@ -163,6 +237,15 @@ class Connections:
         """Close the connections of a session that has just ended."""
         for peer in tuple(self._peers.values()):
             if peer.session_id == session_id:
+                peer.close(CloseCode.SIGNED_OUT, "signed out")
+
+    def end_sessions(self, ended: Mapping[UUID, bool]) -> None:
+        """Close the connections of sessions that are over; of each it says whether by a ban."""
+        for peer in tuple(self._peers.values()):
+            is_banned = None if peer.session_id is None else ended.get(peer.session_id)
+            if is_banned:
+                peer.close(CloseCode.BANNED, "banned")
+            elif is_banned is not None:
                 peer.close(CloseCode.SIGNED_OUT, "signed out")
 
     def beat(self, slot: int, now: float, unix_now: float) -> None:

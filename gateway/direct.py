@@ -1,6 +1,5 @@
 """Addresses for what is one's own: conversations, whom one blocks, and what one began to write."""
 
-import time
 from http import HTTPStatus
 from typing import Final
 from uuid import UUID
@@ -32,7 +31,8 @@ from veza.gateway import wire
 from veza.gateway.answers import json_answer
 from veza.gateway.endpoints import API, NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import FieldCode, FieldError, ProblemCode, ProblemError, expect
-from veza.gateway.keys import ACTORS, CURSORS, RATE_STATE, RATES
+from veza.gateway.keys import ACTORS, CURSORS
+from veza.gateway.limits import hold_account
 from veza.gateway.rates import CONVERSATIONS
 from veza.gateway.rooms import author_of, require, room_answer
 from veza.gateway.wire import ways
@@ -60,10 +60,7 @@ async def open_conversation(
         detail = "Somebody else, please."
         error = FieldError(pointer="/user_ids", code=FieldCode.INVALID_VALUE, detail=detail)
         raise ProblemError(ProblemCode.VALIDATION_FAILED, detail, errors=(error,))
-    state = request.app[RATES].take(CONVERSATIONS, str(who.user.id), time.monotonic())
-    request[RATE_STATE] = state
-    if not state.is_allowed:
-        raise ProblemError(ProblemCode.RATE_LIMITED, retry_after_seconds=state.wait_seconds)
+    await hold_account(request, CONVERSATIONS, who)
     reply = await request.app[ACTORS].ask(WAYS, _opening(body, others, who))
     opened = expect(reply, ConversationOpened)
     status = HTTPStatus.CREATED if opened.is_new else HTTPStatus.OK

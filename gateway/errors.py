@@ -92,6 +92,7 @@ class FieldCode(StrEnum):
 class ProblemCode(Enum):
     """One member a problem: code, HTTP status, title, whether the same request may succeed later."""
 
+    ACCOUNT_BANNED = "account_banned", 403, "The account is banned"
     ALREADY_EXISTS = "already_exists", 409, "That exists already"
     ATTACHMENT_UNUSABLE = "attachment_unusable", 422, "The file cannot be sent here"
     BAD_CREDENTIALS = "bad_credentials", 401, "Wrong name or password"

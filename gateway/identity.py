@@ -14,7 +14,7 @@ from veza.actors.messages.accounts import (
     IdentifySession,
     SignedIn,
 )
-from veza.actors.messages.common import Rejected
+from veza.actors.messages.common import RejectCode, Rejected
 from veza.gateway.endpoints import Access
 from veza.gateway.errors import ProblemCode, ProblemError, expect
 from veza.gateway.keys import ACCESS_TOKENS, ACTORS, SETTINGS
@@ -88,12 +88,17 @@ async def _identify_cookie_holder(request: web.Request) -> Identified | None:
 
 
 async def identify_cookie(request: web.Request) -> Identified | None:
-    """Return the holder of the session cookie; None if there is none or it is stale."""
+    """Return the holder of the session cookie; None if there is none or it is stale.
+
+    Raises `account_banned`: such a browser is not to go on as if nobody was signed in.
+    """
     cookie = request.cookies.get(cookie_name(request), "")
     if not _COOKIE_VALUE.fullmatch(cookie):
         return None
     reply = await request.app[ACTORS].ask(ACCOUNTS, IdentifyCookie(cookie_token=cookie))
-    return None if isinstance(reply, Rejected) else expect(reply, Identified)
+    if isinstance(reply, Rejected) and reply.code is not RejectCode.ACCOUNT_BANNED:
+        return None
+    return expect(reply, Identified)
 
 
 def is_own_page(request: web.Request) -> bool:

@@ -35,6 +35,7 @@ from veza.gateway.answers import json_answer
 from veza.gateway.endpoints import API, NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import ProblemCode, ProblemError, expect
 from veza.gateway.keys import ACTORS
+from veza.gateway.rates import INVITES_MADE
 from veza.gateway.rooms import act, author_of, require, room_key
 from veza.gateway.values import InviteCode
 from veza.gateway.wire import ways
@@ -48,7 +49,9 @@ REQUESTS: Final = "/rooms/{room_id}/requests"
 REQUEST: Final = "/rooms/{room_id}/requests/{user_id}"
 
 
-@routes.declare("POST", INVITES, access=Access.SIGNED_IN, answers={201: ways.InviteView})
+@routes.declare(
+    "POST", INVITES, access=Access.SIGNED_IN, answers={201: ways.InviteView}, rate=INVITES_MADE
+)
 async def create_invite(
     request: web.Request, room_id: UUID, body: ways.NewInvite, who: Identified
 ) -> web.Response:

@@ -116,7 +116,13 @@ async def serve(
     async with AsyncExitStack() as stack:
         node = await stack.enter_async_context(running_node(settings, dsn, keeper, fan_out))
         keys = await asyncio.to_thread(load_keys, keys_file(settings.data))
-        app = make_app(settings, node, fan_out, SigningKeys(keys.current, keys.by_id))
+        app = make_app(
+            settings,
+            node,
+            fan_out,
+            SigningKeys(keys.current, keys.by_id),
+            shared_rates=node.shared_rates,
+        )
         address = await stack.enter_async_context(listening(settings, app, worker))
         if worker <= 1:
             await welcome(settings, node, address, say)

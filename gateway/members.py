@@ -33,6 +33,8 @@ from veza.gateway.answers import json_answer
 from veza.gateway.endpoints import NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import ProblemCode, ProblemError, expect
 from veza.gateway.keys import ACTORS, CURSORS
+from veza.gateway.limits import hold_account
+from veza.gateway.rates import JOINS
 from veza.gateway.rooms import act, grant, require, room_answer
 from veza.gateway.wire import ways
 
@@ -83,6 +85,7 @@ async def put_member(
     elif user_id != who.user.id:
         await _done(request, room_id, who, AddMember(user_id=user_id))
     else:
+        await hold_account(request, JOINS, who)
         join = JoinRoom(invite=wanted.invite, password=wanted.password)
         joined = expect(await act(request, room_id, who, join), RoomJoined)
         return room_answer(request, joined.room)

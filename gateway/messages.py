@@ -49,7 +49,7 @@ from veza.gateway.search import search_rooms
 routes = Endpoints("messages")
 
 MESSAGES: Key = ("messages", "")
-_HIDDEN = frozenset(
+HIDDEN = frozenset(
     {
         ProblemCode.NOT_FOUND,
         ProblemCode.NOT_A_MEMBER,
@@ -264,7 +264,7 @@ async def room_of(request: web.Request, message_id: UUID, who: Identified) -> UU
         try:
             await require(request, room_id, who, "READ")
         except ProblemError as error:
-            if error.code not in _HIDDEN:
+            if error.code not in HIDDEN:
                 raise
         else:
             return room_id

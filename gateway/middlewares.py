@@ -16,8 +16,9 @@ from veza.gateway import wire
 from veza.gateway.endpoints import API, Access, endpoint_of
 from veza.gateway.errors import ProblemCode, ProblemError, refusal
 from veza.gateway.identity import identify
-from veza.gateway.keys import IDENTITY, METRICS, RATE_STATE, RATES, REQUEST_ID, SETTINGS
-from veza.gateway.rates import client_of
+from veza.gateway.keys import IDENTITY, METRICS, RATE_STATE, REQUEST_ID, SETTINGS
+from veza.gateway.limits import hold_account, hold_address
+from veza.gateway.rates import By
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -197,23 +198,21 @@ def _allow(response: web.StreamResponse, origin: str, *, is_trusted: bool) -> No
 async def limit_rate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Hold an address to its rate where an endpoint declares one."""
     endpoint = endpoint_of(request)
-    if endpoint is not None and endpoint.rate is not None:
-        client = client_of(request.remote)
-        state = request.app[RATES].take(endpoint.rate, client, time.monotonic())
-        request[RATE_STATE] = state
-        if not state.is_allowed:
-            raise ProblemError(ProblemCode.RATE_LIMITED, retry_after_seconds=state.wait_seconds)
+    if endpoint is not None and endpoint.rate is not None and endpoint.rate.by is By.ADDRESS:
+        await hold_address(request, endpoint.rate)
     return await handler(request)
 
 
 @web.middleware
 async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Find out who asks, and hold every endpoint to the access it declares."""
+    """Find out who asks; hold every endpoint to its access, and them to a rate that is by account."""
     endpoint = endpoint_of(request)
     if endpoint is not None and endpoint.access not in {Access.PUBLIC, Access.METRICS}:
         who = await identify(request, endpoint.access)
         if who is not None:
             request[IDENTITY] = who
+            if endpoint.rate is not None and endpoint.rate.by is By.ACCOUNT:
+                await hold_account(request, endpoint.rate, who)
     return await handler(request)
 
 

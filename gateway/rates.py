@@ -1,23 +1,39 @@
 """How often a client may try: token buckets by policy and client, in a table that cannot grow."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from ipaddress import IPv6Address, ip_address
 from math import ceil
 
+from veza.actors.messages.common import RefusedError
 from veza.actors.rate_limit import Rate, TokenBucket
+from veza.actors.shared_rates import LocalRates, SharedRates
 
 MAX_BUCKETS = 50_000
 """About 10 MB. The client seen longest ago is forgotten first: its bucket is the fullest."""
 
 
+class By(StrEnum):
+    """Whose requests count together."""
+
+    ADDRESS = "address"
+    ACCOUNT = "account"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatePolicy:
-    """At most `quota` at once, refilled evenly over `window_seconds`."""
+    """At most `quota` at once, refilled evenly over `window_seconds`.
+
+    A shared one holds over all nodes together, as long as they reach each other; any other, on each.
+    """
 
     name: str
     quota: int
     window_seconds: int
+    by: By = By.ADDRESS
+    is_shared: bool = False
 
     @property
     def per_second(self) -> float:
@@ -73,14 +89,51 @@ class PolicyBucket:
 
 
 class Rates:
-    """The buckets of every policy and client."""
+    """The buckets of every policy and client.
 
-    def __init__(self, max_buckets: int = MAX_BUCKETS) -> None:
+    Args:
+        max_buckets: how many are remembered.
+        quotas: of policies that are set otherwise here, by name.
+        shared: where shared policies are counted once more.
+
+    """
+
+    def __init__(
+        self,
+        max_buckets: int = MAX_BUCKETS,
+        quotas: Mapping[str, int] | None = None,
+        shared: SharedRates | None = None,
+    ) -> None:
+        self._quotas = dict(quotas or {})
+        self._shared = shared or LocalRates()
         self._buckets: OrderedDict[tuple[str, str], PolicyBucket] = OrderedDict()
         self._max_buckets = max_buckets
 
-    def take(self, policy: RatePolicy, client: str, now: float) -> RateState:
-        """Take a token of the client's bucket."""
+    async def spend(self, policy: RatePolicy, client: str, now: float) -> RateState:
+        """Take a token of the client's bucket here and, of a shared policy, of the one for all nodes.
+
+        What the headers tell of a shared one is this node's count, which is never below the common one.
+        """
+        state = self.take(policy, client, now)
+        policy = state.policy
+        if not (policy.is_shared and state.is_allowed):
+            return state
+        rate = Rate(per_second=policy.per_second, burst=policy.quota)
+        try:
+            await self._shared.spend(f"{policy.name}:{client}", rate)
+        except RefusedError as refused:
+            wait_seconds = refused.retry_after_seconds or 0.0
+            return replace(state, remaining=0, wait_seconds=wait_seconds)
+        return state
+
+    def policy(self, declared: RatePolicy) -> RatePolicy:
+        """Return a policy as it is set here."""
+        quota = self._quotas.get(declared.name)
+        return declared if quota is None else replace(declared, quota=quota)
+
+    def take(self, declared: RatePolicy, client: str, now: float) -> RateState:
+        """Take a token of the client's bucket on this node."""
+        policy = self.policy(declared)
         key = (policy.name, client)
         bucket = self._buckets.get(key)
         if bucket is None:
@@ -110,24 +163,63 @@ def client_of(address: str | None) -> str:
     return address
 
 
-SIGN_UP_AND_IN = RatePolicy(name="auth", quota=120, window_seconds=60)
-"""By address, for every request that may cost a password hash."""
+SIGN_UP_AND_IN = RatePolicy(name="auth", quota=120, window_seconds=60, is_shared=True)
+"""For every request that may cost a password hash; many people may share an address."""
 
 WRONG_PASSWORDS = RatePolicy(name="wrong-passwords", quota=10, window_seconds=60)
-"""By address and login: only attempts that fail count."""
+"""By address and login: only attempts that fail count, so that it is given back, which no shared one is."""
 
 FRAME_WINDOW_SECONDS = 5
 """By connection: `ws_frames_per_5s` at once, refilled over this time."""
 
-TICKETS = RatePolicy(name="tickets", quota=60, window_seconds=60)
-"""By account: a client needs one for each connection that it opens."""
+ADDRESS_FACTOR = 10
+"""All connections of an address together may say so much more than one."""
 
-SEARCHES = RatePolicy(name="search", quota=60, window_seconds=60)
-"""By account, in one room or in all."""
+TICKETS = RatePolicy(name="tickets", quota=60, window_seconds=60, by=By.ACCOUNT)
+"""A client needs one for each connection that it opens."""
 
+SEARCHES = RatePolicy(name="search", quota=60, window_seconds=60, by=By.ACCOUNT)
+"""In one room or in all."""
 
-CONVERSATIONS = RatePolicy(name="conversations", quota=30, window_seconds=60)
-"""By account: who opens more of them writes to people who did not ask."""
+CONVERSATIONS = RatePolicy(
+    name="conversations", quota=20, window_seconds=300, by=By.ACCOUNT, is_shared=True
+)
+"""Who opens more of them writes to people who did not ask."""
 
-OPS_ACTS = RatePolicy(name="ops", quota=60, window_seconds=60)
-"""By account, for everything operators do to actors over HTTP."""
+JOINS = RatePolicy(name="joins", quota=20, window_seconds=300, by=By.ACCOUNT, is_shared=True)
+"""Of oneself, over REST."""
+
+ROOMS_MADE = RatePolicy(name="rooms", quota=5, window_seconds=3600, by=By.ACCOUNT, is_shared=True)
+"""`rooms_per_hour` is its quota."""
+
+INVITES_MADE = RatePolicy(
+    name="invites", quota=10, window_seconds=60, by=By.ACCOUNT, is_shared=True
+)
+
+TRACKS = RatePolicy(name="tracks", quota=10, window_seconds=600, by=By.ACCOUNT, is_shared=True)
+
+ATTACHMENTS = RatePolicy(name="attachments", quota=60, window_seconds=60)
+"""Six messages a minute with all the files they may have."""
+
+REPORTS_FILED = RatePolicy(
+    name="reports", quota=10, window_seconds=3600, by=By.ACCOUNT, is_shared=True
+)
+
+OPS_ACTS = RatePolicy(name="ops", quota=60, window_seconds=60, by=By.ACCOUNT)
+"""For everything operators do to actors over HTTP."""
+
+POLICIES = (
+    SIGN_UP_AND_IN,
+    WRONG_PASSWORDS,
+    TICKETS,
+    SEARCHES,
+    CONVERSATIONS,
+    JOINS,
+    ROOMS_MADE,
+    INVITES_MADE,
+    TRACKS,
+    ATTACHMENTS,
+    REPORTS_FILED,
+    OPS_ACTS,
+)
+"""Every policy of requests, as `docs/protocol.md` lists them."""

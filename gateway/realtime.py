@@ -1,6 +1,5 @@
 """The address where API clients get what signs a WebSocket in without showing it their access token."""
 
-import time
 from http import HTTPStatus
 
 from aiohttp import web
@@ -9,21 +8,23 @@ from veza.actors.messages.accounts import Identified, IssueTicket, TicketIssued
 from veza.gateway import wire
 from veza.gateway.answers import json_answer
 from veza.gateway.endpoints import Access, Endpoints
-from veza.gateway.errors import ProblemCode, ProblemError, expect
+from veza.gateway.errors import expect
 from veza.gateway.identity import ACCOUNTS
-from veza.gateway.keys import ACTORS, RATE_STATE, RATES
+from veza.gateway.keys import ACTORS
 from veza.gateway.rates import TICKETS
 
 routes = Endpoints("realtime")
 
 
-@routes.declare("POST", "/realtime/ticket", access=Access.SIGNED_IN, answers={201: wire.TicketView})
+@routes.declare(
+    "POST",
+    "/realtime/ticket",
+    access=Access.SIGNED_IN,
+    answers={201: wire.TicketView},
+    rate=TICKETS,
+)
 async def make_ticket(request: web.Request, who: Identified) -> web.Response:
     """Make a ticket that signs one WebSocket in: once, within 30 s, on any node."""
-    state = request.app[RATES].take(TICKETS, str(who.user.id), time.monotonic())
-    request[RATE_STATE] = state
-    if not state.is_allowed:
-        raise ProblemError(ProblemCode.RATE_LIMITED, retry_after_seconds=state.wait_seconds)
     command = IssueTicket(session_id=who.session_id)
     issued = expect(await request.app[ACTORS].ask(ACCOUNTS, command), TicketIssued)
     return json_answer(request, wire.TicketView.of(issued), HTTPStatus.CREATED)

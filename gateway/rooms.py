@@ -44,6 +44,7 @@ from veza.gateway.answers import json_answer, matched_version
 from veza.gateway.endpoints import API, NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import FieldCode, FieldError, ProblemCode, ProblemError, expect
 from veza.gateway.keys import ACTORS, CURSORS
+from veza.gateway.rates import ROOMS_MADE
 from veza.gateway.search import search_room
 from veza.gateway.wire import ways
 
@@ -72,7 +73,9 @@ async def list_rooms(request: web.Request, query: wire.PageQuery) -> web.Respons
     return json_answer(request, view)
 
 
-@routes.declare("POST", "/rooms", access=Access.SIGNED_IN, answers={201: wire.RoomView})
+@routes.declare(
+    "POST", "/rooms", access=Access.SIGNED_IN, answers={201: wire.RoomView}, rate=ROOMS_MADE
+)
 async def create_room(request: web.Request, body: wire.NewRoom, who: Identified) -> web.Response:
     """Make a room; its maker is its owner."""
     command = CreateRoom(

@@ -1,6 +1,5 @@
 """Search over HTTP: in one room, or in all rooms of a user; the newest first."""
 
-import time
 from datetime import datetime
 from uuid import UUID
 
@@ -10,8 +9,9 @@ from veza.actors.messages.accounts import Identified
 from veza.actors.messages.common import Key
 from veza.actors.messages.reading import Place, SearchDone, SearchRoom, SearchRooms
 from veza.gateway import wire
-from veza.gateway.errors import ProblemCode, ProblemError, expect
-from veza.gateway.keys import ACTORS, CURSORS, RATE_STATE, RATES
+from veza.gateway.errors import expect
+from veza.gateway.keys import ACTORS, CURSORS
+from veza.gateway.limits import hold_account
 from veza.gateway.rates import SEARCHES
 
 SEARCH: Key = ("search", "")
@@ -21,7 +21,7 @@ async def search_room(
     request: web.Request, room_id: UUID, text: str, query: wire.MessagesQuery, who: Identified
 ) -> wire.MessagePage:
     """Return messages of a room; that the user may read it was asked before."""
-    _count(request, who)
+    await _count(request, who)
     scope = f"search {room_id} {text}"
     before = query.before_seq
     if query.cursor:
@@ -38,7 +38,7 @@ async def search_rooms(
     request: web.Request, query: wire.SearchQuery, who: Identified
 ) -> wire.MessagePage:
     """Return messages of the rooms that the user is a member of."""
-    _count(request, who)
+    await _count(request, who)
     scope = f"search {query.q}"
     before = None
     if query.cursor:
@@ -52,12 +52,9 @@ async def search_rooms(
     return _page(request, scope, done, position)
 
 
-def _count(request: web.Request, who: Identified) -> None:
+async def _count(request: web.Request, who: Identified) -> None:
     """Hold an account to its rate, whichever way it searches."""
-    state = request.app[RATES].take(SEARCHES, str(who.user.id), time.monotonic())
-    request[RATE_STATE] = state
-    if not state.is_allowed:
-        raise ProblemError(ProblemCode.RATE_LIMITED, retry_after_seconds=state.wait_seconds)
+    await hold_account(request, SEARCHES, who)
 
 
 def _page(

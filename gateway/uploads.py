@@ -15,6 +15,7 @@ from veza.gateway.endpoints import API, Access, Endpoints
 from veza.gateway.errors import expect
 from veza.gateway.forms import check_form, drop, receive
 from veza.gateway.keys import ACTORS, SETTINGS
+from veza.gateway.rates import TRACKS
 from veza.gateway.rooms import author_of
 from veza.gateway.tracks import CATALOGUE
 from veza.gateway.values import printable
@@ -31,6 +32,7 @@ PUBLISH_SECONDS: Final = 60.0
     "/tracks",
     access=Access.SIGNED_IN,
     answers={202: wire.TrackAcceptedView},
+    rate=TRACKS,
     upload=wire.TrackForm,
 )
 async def upload_track(request: web.Request, who: Identified) -> web.Response:

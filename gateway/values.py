@@ -27,6 +27,7 @@ MAX_ROOM_NAME_CHARS: Final = 100
 MAX_TITLE_CHARS: Final = 200
 MAX_REASON_CHARS: Final = 500
 MAX_TOPIC_CHARS: Final = 1_000
+MAX_REPORT_CHARS: Final = 1_000
 MAX_ATTACHMENTS: Final = 10
 MAX_SLOW_MODE_SECONDS: Final = 6 * 3600
 MAX_EMOJI_BYTES: Final = 40
@@ -153,6 +154,15 @@ Topic = Annotated[
     Field(max_length=MAX_TOPIC_CHARS),
     BeforeValidator(_trimmed),
     BeforeValidator(_nfc),
+    AfterValidator(_no_control),
+    AfterValidator(_straight),
+]
+ReportText = Annotated[
+    str,
+    Field(max_length=MAX_REPORT_CHARS),
+    BeforeValidator(_trimmed),
+    BeforeValidator(_nfc),
+    BeforeValidator(_unix_lines),
     AfterValidator(_no_control),
     AfterValidator(_straight),
 ]

@@ -19,7 +19,7 @@ from veza.actors.rate_limit import Rate, TokenBucket
 from veza.config.ids import uuid7
 from veza.gateway import wire
 from veza.gateway.admission import LineFullError
-from veza.gateway.connections import Lease
+from veza.gateway.connections import AddressUse, Lease
 from veza.gateway.endpoints import Access
 from veza.gateway.errors import CloseCode, ProblemCode, ProblemError, expect
 from veza.gateway.identity import identify_session, is_own_origin, require_role
@@ -32,6 +32,8 @@ from veza.gateway.sockets import Socket, accept
 
 logger = structlog.get_logger(__name__)
 
+PLACE_SECONDS: Final = 30.0
+"""When to come back where all connections of an address are taken."""
 AUTH_SECONDS: Final = 10.0
 VERSION: Final = "1"
 BAD_FRAMES_ALLOWED: Final = 2
@@ -51,11 +53,18 @@ async def open_websocket(request: web.Request) -> web.StreamResponse:
     response, form = accept(request, deflate=settings.ws_deflate)
     if request.app[CONNECTIONS].is_draining:
         raise ProblemError(ProblemCode.UNAVAILABLE, "Stopping.", retry_after_seconds=1.0)
-    holder = await _cookie_holder(request)
-    await response.prepare(request)
-    if request.transport is not None:
+    place = _place(request)
+    try:
+        holder = await _cookie_holder(request)
+        await response.prepare(request)
+    except BaseException:
+        request.app[CONNECTIONS].give_up_place(place)
+        raise
+    if request.transport is None:
+        request.app[CONNECTIONS].give_up_place(place)
+    else:
         socket = Socket(request.transport, request.app[METRICS].count_close)
-        connection = Connection(request, socket, form)
+        connection = Connection(request, socket, form, place)
         socket.start(
             request,
             connection,
@@ -66,8 +75,24 @@ async def open_websocket(request: web.Request) -> web.StreamResponse:
     return response
 
 
-async def _cookie_holder(request: web.Request) -> Holder | None:
-    """Look a browser's cookie up in its turn; who finds the line full is sent away before it costs more."""
+def _place(request: web.Request) -> AddressUse:
+    """Take one of the places that the client's address has."""
+    now = asyncio.get_running_loop().time()
+    place = request.app[CONNECTIONS].take_place(request.remote, now)
+    if place is None:
+        detail = "There are too many connections from your address."
+        raise ProblemError(
+            ProblemCode.TOO_MANY_CONNECTIONS, detail, retry_after_seconds=PLACE_SECONDS
+        )
+    return place
+
+
+async def _cookie_holder(request: web.Request) -> Holder | ProblemError | None:
+    """Look a browser's cookie up in its turn; who finds the line full is sent away before it costs more.
+
+    That the account is banned is returned, to be told over the WebSocket: of a handshake that is refused
+    a page learns nothing, and tries again.
+    """
     origin = request.headers.get("Origin")
     admission = request.app[CONNECTIONS].admission
     try:
@@ -78,6 +103,10 @@ async def _cookie_holder(request: web.Request) -> Holder | None:
     except LineFullError as full:
         wait_seconds = full.retry_after_seconds
         raise ProblemError(ProblemCode.OVERLOADED, retry_after_seconds=wait_seconds) from full
+    except ProblemError as error:
+        if error.code is ProblemCode.ACCOUNT_BANNED:
+            return error
+        raise
     return None
 
 
@@ -93,6 +122,7 @@ class Connection:
         "_loop",
         "_metrics",
         "_outbox",
+        "_place",
         "_request",
         "_session",
         "_settings",
@@ -106,8 +136,9 @@ class Connection:
         "user",
     )
 
-    def __init__(self, request: web.Request, socket: Socket, form: int) -> None:
+    def __init__(self, request: web.Request, socket: Socket, form: int, place: AddressUse) -> None:
         app = request.app
+        self._place = place
         self._request = request
         self._socket = socket
         self._settings = app[SETTINGS]
@@ -135,6 +166,7 @@ class Connection:
     def ended(self) -> None:
         """Clean up once the connection is gone."""
         self._connections.remove(self)
+        self._connections.give_up_place(self._place)
         self._auth_timer.cancel()
         self._end_session()
         self._outbox.close()
@@ -178,8 +210,8 @@ class Connection:
 
     # --- who it is ---
 
-    async def greet(self, holder: Holder | None) -> None:
-        """Say hello, and know a browser by its cookie."""
+    async def greet(self, holder: Holder | ProblemError | None) -> None:
+        """Say hello, and know a browser by its cookie, or why it may not come in."""
         if self._request.query.get("v", VERSION) != VERSION:
             self.close(CloseCode.VERSION, f"this server speaks v={VERSION}")
             return
@@ -188,7 +220,9 @@ class Connection:
             max_frame=self._settings.ws_max_frame_bytes,
         )
         self._outbox.push(hello)
-        if holder is not None:
+        if isinstance(holder, ProblemError):
+            self._refuse_banned(None, holder)
+        elif holder is not None:
             async with self._connections.admission.turn():
                 await self._open_session(holder, None)
 
@@ -222,6 +256,9 @@ class Connection:
         try:
             holder = await token_holder(self._request, token) if token else None
         except ProblemError as error:
+            if error.code is ProblemCode.ACCOUNT_BANNED:
+                self._refuse_banned(frame_id, error)
+                return
             self._refuse(frame_id, error)
             if error.code is ProblemCode.INVALID_TOKEN:
                 self.close(CloseCode.BAD_TOKEN, "the token is not valid")
@@ -243,13 +280,19 @@ class Connection:
             if holder.who.user.id != self.user_id:
                 raise somebody_elses()
         except ProblemError as error:
-            self._refuse(frame_id, error)
+            if error.code is ProblemCode.ACCOUNT_BANNED:
+                self._refuse_banned(frame_id, error)
+            else:
+                self._refuse(frame_id, error)
             return
         self.session_id, self.lease = holder.who.session_id, holder.lease
         self._outbox.push(wire.Acknowledged(frame_id=frame_id))
 
     async def _open_session(self, holder: Holder, frame_id: str | None) -> None:
         who = holder.who
+        if self._connections.is_shut_out(who.user.id, self._loop.time()):
+            self._refuse_banned(frame_id, ProblemError(ProblemCode.ACCOUNT_BANNED))
+            return
         if not self._connections.admit(self, who.user.id):
             self._refuse(frame_id, ProblemError(ProblemCode.TOO_MANY_CONNECTIONS))
             self.close(CloseCode.TOO_MANY_CONNECTIONS, "too many connections")
@@ -276,6 +319,10 @@ class Connection:
         )
         self._outbox.push(ready)
 
+    def _refuse_banned(self, frame_id: str | None, error: ProblemError) -> None:
+        self._refuse(frame_id, error)
+        self.close(CloseCode.BANNED, "banned")
+
     async def _watch_session(self, key: Key) -> None:
         reason = await self._actors.ended(key)
         logger.info("ws.session_ended", reason=reason)
@@ -298,7 +345,7 @@ class Connection:
             return None
         if not self._socket.is_open:
             return None
-        wait_seconds = self._bucket.take(self.heard_at)
+        wait_seconds = self._bucket.take(self.heard_at) or self._place.bucket.take(self.heard_at)
         acting = None
         if message.type is WSMsgType.TEXT:
             acting = self._take_text(message.data, wait_seconds)

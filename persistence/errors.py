@@ -1,5 +1,6 @@
 """What persistence refuses or reports, where a caller can act. All else stays a driver's error: a bug."""
 
+from datetime import datetime
 from uuid import UUID
 
 
@@ -37,6 +38,14 @@ class TokenReusedError(PersistenceError):
     def __init__(self, session_id: UUID) -> None:
         super().__init__(f"a spent refresh token of session {session_id} was used again")
         self.session_id = session_id
+
+
+class AccountBannedError(PersistenceError):
+    """The account is shut out, `until` then or, with None, for good."""
+
+    def __init__(self, until: datetime | None) -> None:
+        super().__init__("the account is banned")
+        self.until = until
 
 
 class AlreadyExistsError(PersistenceError):

@@ -53,6 +53,7 @@ class Batch:
     def __init__(self) -> None:
         self.heads: dict[UUID, Head] = {}
         self.users: dict[UUID, Author] = {}
+        self.banned: set[UUID] = set()
         self.posts: dict[Key, RoomEvent] = {}
         self.fates: dict[Key, MessageFate] = {}
         self.members: dict[Key, Seat] = {}
@@ -104,6 +105,8 @@ class Batch:
     def _refusal(self, event: NewEvent, head: Head) -> Appended | None:
         if event.author.id not in self.users:
             return Unstored.UNKNOWN_AUTHOR
+        if event.author.id in self.banned:
+            return Unstored.BANNED_AUTHOR
         if event.subject is not None and event.subject.id not in self.users:
             return Unstored.UNKNOWN_AUTHOR
         if not is_storable(event.text):

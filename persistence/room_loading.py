@@ -39,9 +39,13 @@ _OPEN = """
         SELECT room_id, seq, fence_seq, messages FROM room_heads WHERE room_id = ANY($1::uuid[])
         ORDER BY room_id FOR UPDATE
     )
-    SELECT room_id AS id, seq, clock_timestamp() AS at, fence_seq, messages, NULL AS username
+    SELECT room_id AS id, seq, clock_timestamp() AS at, fence_seq, messages, NULL AS username,
+        NULL::boolean AS is_banned
     FROM heads
-    UNION ALL SELECT id, NULL, NULL, NULL, NULL, username FROM users WHERE id = ANY($2::uuid[])
+    UNION ALL SELECT u.id, NULL, NULL, NULL, NULL, u.username, EXISTS (
+        SELECT FROM account_bans b
+        WHERE b.user_id = u.id AND (b.until IS NULL OR b.until > now())
+    ) FROM users u WHERE u.id = ANY($2::uuid[])
 """
 
 # All that follow are statements of their own: their snapshots are taken after the locks, so they see
@@ -117,6 +121,8 @@ async def load_batch(conn: Connection, events: Sequence[NewEvent]) -> Batch:
     for row in await conn.fetch(_OPEN, rooms, list(users)):
         if row["username"] is not None:
             batch.users[row["id"]] = Author(id=row["id"], name=row["username"])
+            if row["is_banned"]:
+                batch.banned.add(row["id"])
         else:
             batch.heads[row["id"]] = Head(row["seq"], row["at"], row["fence_seq"], row["messages"])
     await _load_messages(conn, batch, events)

@@ -268,6 +268,7 @@ class Unstored(StrEnum):
 
     UNKNOWN_ROOM = "unknown_room"
     UNKNOWN_AUTHOR = "unknown_author"
+    BANNED_AUTHOR = "banned_author"
     UNKNOWN_MESSAGE = "unknown_message"
     UNKNOWN_ATTACHMENT = "unknown_attachment"
     TOO_MANY_REACTIONS = "too_many_reactions"

@@ -25,6 +25,17 @@ class Author:
     name: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountBan:
+    """An account that is shut out of the server; `until` is None for good."""
+
+    user: Author
+    until: datetime | None
+    reason: str
+    by: Author | None
+    at: datetime
+
+
 class TrackState(StrEnum):
     """How far a track is for a listener. `playable`: its first segments are there, more follow."""
 

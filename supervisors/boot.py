@@ -75,6 +75,7 @@ async def running_node(
             node_id=str(node_id),
             database_use=lambda: DatabaseUse(used=pool.lent, limit=MAX_CONNECTIONS),
             bus=lambda: bus_figures(others.bus),
+            shared_rates=others.rates,
         )
         watching = asyncio.create_task(keeper.watch(pool))
         try:

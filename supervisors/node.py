@@ -25,6 +25,7 @@ from veza.actors.runtime import (
 from veza.actors.runtime.address import Address
 from veza.actors.runtime.garbage import GarbageKeeper
 from veza.actors.runtime.watchdog import Watchdog
+from veza.actors.shared_rates import LocalRates, SharedRates
 from veza.supervisors.child_spec import SupervisorSpec
 from veza.supervisors.figures import DatabaseUse, Figures
 from veza.supervisors.operator import NodeAccess, OperatorActor
@@ -75,7 +76,9 @@ class Node:
         node_id: str = "",
         database_use: Callable[[], DatabaseUse] = DatabaseUse,
         bus: Callable[[], BusFigures | None] = lambda: None,
+        shared_rates: SharedRates | None = None,
     ) -> None:
+        self.shared_rates = shared_rates or LocalRates()
         self.spec = spec
         self.checks = dict(checks or {})
         self.runtime = AsyncioSystemBase(recent_budget=RECENT_BUDGET)

@@ -4,7 +4,7 @@ root (rest_for_one)
 ├── directory        (family, id) -> address; everything below is lost with it
 ├── services         accounts, rooms, ways into them, room log and writer, posts, pointers, messages,
 │                    search and its index, media, catalogue, jobs, segments, attachments, audit,
-│                    presence and its store; the bus, if there are other nodes
+│                    reports, presence and its store; the bus, if there are other nodes
 ├── rooms            a RoomActor for each room in use
 ├── sessions         a SessionActor for each signed-in connection
 ├── pipelines        an EncodingPipelineActor, with its process, for each encoding
@@ -30,6 +30,7 @@ from veza.actors.chat.pointers import PointersActor
 from veza.actors.chat.posts import PostsActor
 from veza.actors.chat.presence import PresenceActor, PresenceTimes
 from veza.actors.chat.presence_store import PresenceStoreActor
+from veza.actors.chat.reports import ReportsActor
 from veza.actors.chat.room import RoomActor
 from veza.actors.chat.rooms import RoomLogActor, RoomsActor, RoomWriterActor
 from veza.actors.chat.search import SearchActor
@@ -115,6 +116,10 @@ def build_tree(given: Resources) -> SupervisorSpec:
                         per_second=settings.act_rate_per_10s / 10,
                         burst=settings.act_burst,
                     ),
+                    "reaction_rate": Rate(
+                        per_second=settings.reactions_per_min / 60,
+                        burst=settings.reactions_per_min,
+                    ),
                 },
                 restart=Restart.TRANSIENT,
                 max_children=100_000,
@@ -198,6 +203,7 @@ def services(given: Resources) -> tuple[ChildSpec, ...]:
         service("pointers", PointersActor, pool),
         service("ways", WaysActor, pool | {"fan_out": given.fan_out}),
         service("posts", PostsActor, pool | directory),
+        service("reports", ReportsActor, pool | {"fan_out": given.fan_out}),
         service(
             "media", MediaActor, pool | store | {"max_upload_bytes": settings.max_upload_bytes}
         ),

@@ -20,6 +20,7 @@ from veza.actors.messages.common import (
 from veza.actors.messages.rooms import (
     ActInRoom,
     AddMember,
+    AddReaction,
     CheckRoomPassword,
     DeleteMessage,
     EditMessage,
@@ -28,6 +29,7 @@ from veza.actors.messages.rooms import (
     ModerateMember,
     PostMessage,
     PreparePost,
+    RemoveReaction,
     RoomAct,
     RoomKind,
 )
@@ -36,6 +38,7 @@ from veza.actors.rate_limit import Rate, RateLimiter
 from veza.persistence.room_rows import Unstored
 
 ROOMS: Final = ("rooms", "")
+ROOM_FACTOR: Final = 10
 ROOM_LOG: Final = ("room_log", "")
 POSTS: Final = ("posts", "")
 WAYS: Final = ("ways", "")
@@ -43,6 +46,7 @@ WAYS: Final = ("ways", "")
 UNSTORED: Final = {
     Unstored.UNKNOWN_ROOM: (RejectCode.NOT_FOUND, NO_SUCH_ROOM),
     Unstored.UNKNOWN_AUTHOR: (RejectCode.FORBIDDEN, "This account is closed."),
+    Unstored.BANNED_AUTHOR: (RejectCode.ACCOUNT_BANNED, "This account is banned."),
     Unstored.UNKNOWN_MESSAGE: (
         RejectCode.UNKNOWN_MESSAGE,
         "There is no such message in this room.",
@@ -138,10 +142,20 @@ def is_failure(found: object) -> bool:
     return isinstance(found, Rejected | Crashed | Busy | TimedOut | Gone)
 
 
-class Pace:
-    """How fast the members of a room may act: messages and other acts by rate, and slow mode."""
+def times(rate: Rate, factor: int) -> Rate:
+    """Return a rate that many times as high."""
+    return Rate(per_second=rate.per_second * factor, burst=rate.burst * factor)
 
-    def __init__(self, message_rate: Rate, act_rate: Rate) -> None:
+
+class Pace:
+    """How fast the members of a room may act: messages, reactions and other acts by rate, and slow mode.
+
+    All together may write ten times what one may. Counted on each node, where the room's members are.
+    """
+
+    def __init__(self, message_rate: Rate, act_rate: Rate, reaction_rate: Rate) -> None:
+        self._room: RateLimiter[None] = RateLimiter(times(message_rate, ROOM_FACTOR))
+        self._reactions: RateLimiter[UUID] = RateLimiter(reaction_rate)
         self._messages: RateLimiter[UUID] = RateLimiter(message_rate)
         self._acts: RateLimiter[UUID] = RateLimiter(act_rate)
         self._last_posts: dict[UUID, float] = {}
@@ -155,6 +169,10 @@ class Pace:
         is_post = isinstance(command.act, PostMessage)
         limiter = self._messages if is_post else self._acts
         limiter.spend(command.by.id, clock_seconds)
+        if is_post:
+            self._room.spend(None, clock_seconds)
+        elif isinstance(command.act, AddReaction | RemoveReaction):
+            self._reactions.spend(command.by.id, clock_seconds)
         slow_seconds = state.settings.slow_mode_seconds
         if slow_seconds and is_post and not _is_exempt(state, command, now):
             self._keep_slow(command.by.id, slow_seconds, clock_seconds)

@@ -6,10 +6,12 @@ from veza.actors.database import DatabaseActor
 from veza.actors.messages.common import RefusedError, RejectCode
 from veza.actors.messages.reading import (
     FindRooms,
+    MeasuresRead,
     MessageRead,
     MessagesRead,
     ReactorsRead,
     ReadEdits,
+    ReadMeasures,
     ReadMessage,
     ReadPins,
     ReadReactors,
@@ -17,7 +19,7 @@ from veza.actors.messages.reading import (
     RoomsFound,
 )
 from veza.actors.runtime.address import Address
-from veza.persistence import messages
+from veza.persistence import messages, moderation_log
 
 MAX_ROOMS: Final = 20
 """So many rooms with a message of one id are tried; clients make ids, and honest ones make each once."""
@@ -48,6 +50,15 @@ class MessagesActor(DatabaseActor):
         async with self.connection() as conn:
             edits = await messages.edit_history(conn, command.room_id, command.message_id)
         return MessagesRead(messages=edits)
+
+    async def receiveMsg_ReadMeasures(
+        self, command: ReadMeasures, _sender: Address
+    ) -> MeasuresRead:
+        async with self.connection() as conn:
+            found = await moderation_log.read_measures(
+                conn, command.room_id, before_seq=command.before_seq, limit=command.limit
+            )
+        return MeasuresRead(measures=found)
 
     async def receiveMsg_ReadThread(self, command: ReadThread, _sender: Address) -> MessagesRead:
         async with self.connection() as conn:

@@ -7,6 +7,8 @@ from time import monotonic
 from typing import Final
 from uuid import UUID
 
+import structlog
+
 from veza.actors.chat.acts import (
     ROOM_LOG,
     WAYS,
@@ -30,11 +32,13 @@ from veza.actors.fanout import FanOut
 from veza.actors.messages.bus import HeadMoved
 from veza.actors.messages.common import Answer, Busy, RefusedError, RejectCode
 from veza.actors.messages.directory import Deliver
+from veza.actors.messages.reports import FileRefused, RefusedFiled
 from veza.actors.messages.rooms import (
     ActInRoom,
     ActUnchanged,
     AppendEvent,
     Author,
+    EditMessage,
     EventAppended,
     EventStored,
     JoinRoom,
@@ -75,7 +79,10 @@ from veza.persistence.room_rows import (
     Unstored,
 )
 
+logger = structlog.get_logger(__name__)
+
 POINTERS: Final = ("pointers", "")
+REPORTS: Final = ("reports", "")
 ROOM_WRITER: Final = ("room_writer", "")
 MAX_PENDING: Final = 1000
 """Two batches of the writer: past it the room refuses, so that one room never fills the writer's mailbox."""
@@ -126,6 +133,13 @@ class _AskingBlocks:
     told: tuple[TypingChanged | ReceiptsMoved, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Reporting:
+    """Tag: a message that a rule refused was given to be reported."""
+
+    rule: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepPointers:
     """Time to store how far members have come."""
@@ -149,11 +163,12 @@ class RoomActor(LogFollower):
         bus: Bus,
         message_rate: Rate,
         act_rate: Rate,
+        reaction_rate: Rate,
         own_host: str = "",
     ) -> None:
         super().__init__(room_id=UUID(actor_id), directory=directory, fan_out=fan_out, bus=bus)
         self.own_host = own_host
-        self.pace = Pace(message_rate, act_rate)
+        self.pace = Pace(message_rate, act_rate, reaction_rate)
         self.guard = Guard()
         self.pointers = PointerBook()
         self.typing = TypingBook()
@@ -248,6 +263,12 @@ class RoomActor(LogFollower):
                 self._answer(act, answer.message)
                 if not isinstance(answer.message, Busy):
                     self.doubt()
+            case Answer(tag=_Reporting(rule=rule)):
+                if not isinstance(answer.message, RefusedFiled):
+                    kind = type(answer.message).__name__
+                    logger.warning(
+                        "room.not_reported", room=str(self.room_id), rule=rule, reply=kind
+                    )
             case Answer(tag=_LookingUp(act=act)):
                 self._on_looked_up(act, answer.message)
             case Answer(tag=_AskingBlocks(told=told), message=BlocksRead(pairs=pairs)):
@@ -335,7 +356,22 @@ class RoomActor(LogFollower):
             return
         if verdict.mute_seconds:
             self._mute(known, command.by, verdict)
+        if verdict.action is RuleAction.REPORT:
+            self._report(command, verdict)
         raise RefusedError(RejectCode.ROOM_RULES, verdict.detail)
+
+    def _report(self, command: ActInRoom, verdict: Verdict) -> None:
+        """Let moderators see what a rule refused; its author does not wait for that."""
+        if isinstance(command.act, PostMessage | EditMessage):
+            refused = FileRefused(
+                room_id=self.room_id,
+                message_id=command.act.message_id,
+                author=command.by,
+                rule=verdict.rule,
+                text=command.act.text,
+                detail=verdict.detail,
+            )
+            self.ask_service(REPORTS, refused, _Reporting(verdict.rule))
 
     def _mute(self, known: Known, who: Author, verdict: Verdict) -> None:
         end = until(known.now, verdict.mute_seconds)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from veza.persistence.rows import Author, User
+from veza.persistence.rows import AccountBan, Author, User
 
 TICKET_PREFIX = "ticket_"
 """What tickets begin with: an access token never does."""
@@ -150,3 +150,78 @@ class Identified:
     user: User
     session_id: UUID
     expires_at: datetime
+
+
+# --- bans: `account_banned` is what every way of signing in is then refused with ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BanAccount:
+    """Shut an account out and end its sessions, with the audit row. Reply: `AccountBanned` or `Rejected`.
+
+    Codes: `not_found`, `forbidden` (oneself or another administrator), `validation_failed` (`until` is
+    over). `until` is None for good. A second ban takes the place of the first.
+    A rehearsal changes nothing: it is refused as the act would be, or answered with `AccountBannable`.
+    """
+
+    user_id: UUID
+    until: datetime | None
+    reason: str
+    by: Author
+    request_id: str
+    is_rehearsal: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountBannable:
+    """Nothing is in the way of the ban."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountBanned:
+    ban: AccountBan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnbanAccount:
+    """Let an account in again. Reply: `AccountUnbanned`, also if there was no ban; then nothing is noted."""
+
+    user_id: UUID
+    reason: str
+    by: Author
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountUnbanned:
+    was_banned: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListAccountBans:
+    """List bans in force, newest first, those before one: its time and account.
+
+    Reply: `AccountBansListed`.
+    """
+
+    limit: int
+    before: tuple[datetime, UUID] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountBansListed:
+    bans: tuple[AccountBan, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindEndedSessions:
+    """Which of these sessions are over by now, whichever node ended them? Reply: `EndedSessionsFound`."""
+
+    session_ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedSessionsFound:
+    """Of each session that is over, whether its account is banned."""
+
+    ended: dict[UUID, bool]

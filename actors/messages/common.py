@@ -10,6 +10,7 @@ Key = tuple[str, str]
 class RejectCode(StrEnum):
     """Why a command was refused. The gateway maps each to one HTTP status and one problem code."""
 
+    ACCOUNT_BANNED = "account_banned"
     ALREADY_EXISTS = "already_exists"
     ATTACHMENT_UNUSABLE = "attachment_unusable"
     BAD_CREDENTIALS = "bad_credentials"

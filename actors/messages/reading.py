@@ -72,6 +72,20 @@ class ReadPins:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadMeasures:
+    """What moderators did in a room, the newest first, before `before_seq`. Reply: `MeasuresRead`."""
+
+    room_id: UUID
+    before_seq: int | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuresRead:
+    measures: tuple[RoomEvent, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessagesRead:
     messages: tuple[RoomEvent, ...]
 

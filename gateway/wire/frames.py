@@ -12,6 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from veza.actors.messages.attachments import AttachmentState
+from veza.actors.messages.reports import ReportReason
 from veza.actors.messages.rooms import EventKind, Measure, Role, RoomKind
 from veza.gateway.values import Time, View
 from veza.gateway.wire.ops import ActorRowView, NodeFiguresView
@@ -238,6 +239,14 @@ class DraftChangedView(View):
     text: str | None
 
 
+class ReportFiledView(View):
+    """Somebody, or a rule of the room, reported something that one may handle."""
+
+    id: UUID
+    room: UUID | None
+    reason: ReportReason
+
+
 class RoomEventView(View):
     """One durable event, as it was told when it happened."""
 
@@ -364,6 +373,7 @@ SERVER_FRAMES: Final[Mapping[str, FrameShape]] = {
     ServerFrame.PRESENCE: _volatile(PresenceView),
     ServerFrame.PRESENCE_SELF: _pushed(OwnPresenceView, is_volatile=True),
     ServerFrame.ATTACHMENT_READY: _volatile(AttachmentReadyView),
+    ServerFrame.REPORT_FILED: _pushed(ReportFiledView, is_volatile=True),
     ServerFrame.JOB_PROGRESS: _pushed(JobChangeView, is_volatile=True),
     ServerFrame.JOB_DONE: _pushed(JobChangeView),
     ServerFrame.OPS_TREE: _pushed(TreeChangeView, is_volatile=True),

@@ -11,6 +11,7 @@ import orjson
 from veza.actors.messages.accounts import User
 from veza.actors.messages.attachments import AttachmentReady
 from veza.actors.messages.presence import OwnPresence, PresenceTaken, PresenceTold
+from veza.actors.messages.reports import ReportFiled
 from veza.actors.messages.rooms import (
     Membership,
     ReceiptsMoved,
@@ -120,6 +121,7 @@ class ServerFrame(StrEnum):
     ROOM_ADDED = "room.added"
     ROOM_REQUEST = "room.request"
     DRAFT = "draft"
+    REPORT_FILED = "report.filed"
     JOB_PROGRESS = "job.progress"
     JOB_DONE = "job.done"
     SERVER_DRAINING = "server.draining"
@@ -268,6 +270,11 @@ def _pong(event: Pong) -> Json:
     return _answer(ServerFrame.PONG, event.frame_id, {})
 
 
+def _report_filed(event: ReportFiled) -> Json:
+    d = {"id": event.report_id, "room": event.room_id, "reason": event.reason}
+    return {"t": ServerFrame.REPORT_FILED, "d": d}
+
+
 def _draining(event: Draining) -> Json:
     return {"t": ServerFrame.SERVER_DRAINING, "d": {"retry_after_ms": event.retry_after_ms}}
 
@@ -298,6 +305,7 @@ _SHAPES: Final[Mapping[type, Callable[[Any], Json]]] = {
     PresenceTaken: presence_taken,
     JobChanged: _job_changed,
     AttachmentReady: attachment_ready,
+    ReportFiled: _report_filed,
     RoomEntered: _room_entered,
     RoomExited: _room_exited,
     ActDone: _act_done,

@@ -79,6 +79,9 @@ class LimitsView(View):
     connections_per_user: int
     messages_per_10s: int
     message_burst: int
+    connections_per_address: int
+    reactions_per_min: int
+    rooms_per_hour: int
     max_upload_bytes: int
     max_track_ms: int
     max_attachment_bytes: int
@@ -319,6 +322,9 @@ def limits(settings: Settings) -> LimitsView:
         connections_per_user=settings.connections_per_user,
         messages_per_10s=settings.message_rate_per_10s,
         message_burst=settings.message_burst,
+        connections_per_address=settings.connections_per_address,
+        reactions_per_min=settings.reactions_per_min,
+        rooms_per_hour=settings.rooms_per_hour,
         max_upload_bytes=settings.max_upload_bytes,
         max_track_ms=settings.max_track_seconds * 1000,
         max_attachment_bytes=settings.max_attachment_bytes,

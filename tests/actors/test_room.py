@@ -159,6 +159,7 @@ class Stage:
             "bus": LocalBus(),
             "message_rate": Rate(per_second=1000, burst=1000),
             "act_rate": Rate(per_second=1000, burst=1000),
+            "reaction_rate": Rate(per_second=1000, burst=1000),
         }
         self.room: Cell = runtime.spawn(RoomActor, given, name="room")
         outbox = self.fan_out.open(self.listener)

@@ -41,7 +41,8 @@ class Server:
             *("-m", "veza.gateway.cli", "serve", "--port", "0", "--data", str(self.data)),
             env=os.environ
             | {"VEZA_BCRYPT_COST": "4"}
-            | {"VEZA_MESSAGE_RATE_PER_10S": "1000000", "VEZA_MESSAGE_BURST": "1000000"},
+            | {"VEZA_MESSAGE_RATE_PER_10S": "1000000", "VEZA_MESSAGE_BURST": "1000000"}
+            | {"VEZA_ROOMS_PER_HOUR": "100000"},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
         )

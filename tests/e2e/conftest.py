@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass
 from itertools import count
@@ -65,6 +65,9 @@ def environment(**changes: str) -> dict[str, str]:
         "VEZA_MESSAGE_BURST": "1000",
         "VEZA_ACT_RATE_PER_10S": "5000",
         "VEZA_ACT_BURST": "1000",
+        "VEZA_REACTIONS_PER_MIN": "1000",
+        "VEZA_ROOMS_PER_HOUR": "1000",
+        "VEZA_SIGN_INS_PER_MIN": "10000",
         **changes,
     }
 
@@ -445,6 +448,40 @@ async def ada(server: Node, person: Callable[..., Any]) -> Person:
 async def bob(server: Node, person: Callable[..., Any]) -> Person:
     made: Person = await person(server)
     return await made.register()
+
+
+@pytest.fixture(scope="session")
+def staffed(new_node: Callable[..., Node]) -> Iterator[Node]:
+    """A node with an administrator, who may be as quick as a test is; shared as `server` is."""
+    node = new_node(VEZA_MESSAGE_BURST="1000", VEZA_MESSAGE_RATE_PER_10S="1000").start()
+    yield node
+    node.stop()
+
+
+@pytest.fixture(scope="session")
+def setup_token(staffed: Node) -> str:
+    return staffed.told("First admin").partition("#")[2]
+
+
+@pytest.fixture
+async def boss(staffed: Node, setup_token: str, person: Callable[..., Any]) -> Person:
+    """The administrator of that node, made by the first who asks."""
+    made: Person = await person(staffed, "boss")
+    account = {"username": "boss", "email": "boss@example.org", "password": PASSWORD}
+    async with made.request("POST", "/setup", json={**account, "token": setup_token}) as answer:
+        assert answer.status in {201, 401}, await answer.text()
+    return await made.sign_in()
+
+
+@pytest.fixture
+def newcomer(staffed: Node, person: Callable[..., Any]) -> Callable[[], Awaitable[Person]]:
+    """Make people with an account on that node."""
+
+    async def make() -> Person:
+        made: Person = await person(staffed)
+        return await made.register()
+
+    return make
 
 
 def by_libsndfile(samples: np.ndarray, container: str, subtype: str) -> bytes:

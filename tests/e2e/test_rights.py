@@ -60,6 +60,8 @@ BY_ROLE = (
     Address("GET", "/requests", MODERATES),
     Address("PUT", "/requests/{target}", MODERATES, is_empty=True),
     Address("DELETE", "/requests/{target}", MODERATES, is_empty=True),
+    Address("GET", "/reports", MODERATES),
+    Address("GET", "/moderation", MODERATES),
     Address("GET", "/messages", ALL),
     Address("GET", "/pins", ALL),
     Address("GET", "/presence", ALL, is_inside=True),

@@ -337,7 +337,7 @@ async def test_a_conversation_needs_somebody_else(ada, others):
 
 async def test_who_opens_conversations_without_end_has_to_wait(ada, bob):
     body = {"user_ids": [bob.id]}
-    for _ in range(30):
+    for _ in range(20):
         async with ada.request("POST", "/dms", json=body) as answer:
             assert answer.status in {200, 201}
 

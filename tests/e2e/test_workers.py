@@ -125,3 +125,41 @@ def test_several_workers_need_a_redis(new_node, tmp_path: Path) -> None:
 
     assert shown.returncode == 1
     assert "set VEZA_REDIS_URL" in shown.stderr
+
+
+async def test_a_limit_of_an_account_and_a_ban_hold_on_both_workers(
+    new_node, redis, person
+) -> None:
+    node = new_node(
+        "--workers",
+        "2",
+        VEZA_REDIS_URL=redis.url,
+        VEZA_WS_HEARTBEAT_MS="1000",
+        VEZA_CONNECTIONS_PER_USER="100",
+    ).start()
+    workers = Workers(node)
+    boss = await person(node, "boss")
+    account = {"username": "boss", "email": "boss@example.org", "password": "correct horse battery"}
+    token = node.told("First admin").partition("#")[2]
+    await boss.enter("/setup", {**account, "token": token})
+    bob = await (await person(node)).register()
+    wires = []
+    while len(wires) < 12 or 0 in {workers.connections(1), workers.connections(2)}:
+        wires.append(await bob.connect())
+        assert len(wires) < 40
+
+    statuses = []
+    for _ in range(14):
+        # A connection each, so that the kernel chooses anew.
+        again = await person(node)
+        again.token = bob.token
+        about = {"user_id": str(uuid4()), "reason": "spam"}
+        async with again.request("POST", "/reports", json=about) as answer:
+            statuses.append(answer.status)
+    async with boss.request("PUT", f"/users/{bob.id}/ban", json={"reason": "spam"}) as answer:
+        assert answer.status == 200
+    closed = await asyncio.gather(*(wire.closed() for wire in wires))
+
+    assert statuses == [404] * 10 + [429] * 4
+    assert closed == [4503] * len(wires)
+    node.stop()

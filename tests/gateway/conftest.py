@@ -157,6 +157,8 @@ class MemoryActors:
         self.session_ends: dict[UUID, datetime] = {}
         self.tickets: dict[str, UUID] = {}
         self.spent: set[str] = set()
+        self.banned: dict[UUID, accounts.AccountBan] = {}
+        self.owners: dict[UUID, UUID] = {}
         self.rooms: dict[UUID, MemoryRoom] = {}
         self.sessions: dict[str, MemorySession] = {}
         self.chosen: dict[UUID, presence.SetPresence] = {}
@@ -224,7 +226,7 @@ class MemoryActors:
 
     def sign_in(self, user: accounts.User, session_id: UUID | None = None) -> accounts.SignedIn:
         session_id = session_id or uuid7()
-        self.open_sessions[session_id] = user.id
+        self.open_sessions[session_id] = self.owners[session_id] = user.id
         cookie, refresh = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         self.cookies[cookie] = session_id
         self.refresh_tokens[refresh] = session_id
@@ -284,6 +286,40 @@ class MemoryActors:
             session_id=session_id,
             expires_at=self.session_ends.get(session_id, now() + timedelta(days=30)),
         )
+
+    def on_FindEndedSessions(self, _: Key, command: accounts.FindEndedSessions) -> object:
+        over = (each for each in command.session_ids if each not in self.open_sessions)
+        return accounts.EndedSessionsFound(
+            ended={each: self.owners.get(each) in self.banned for each in over}
+        )
+
+    def on_BanAccount(self, _: Key, command: accounts.BanAccount) -> object:
+        if command.user_id not in self.users:
+            raise RefusedError(RejectCode.NOT_FOUND, "There is no such account.")
+        if command.is_rehearsal:
+            return accounts.AccountBannable()
+        user, _password = self.users[command.user_id]
+        ban = self.banned[user.id] = accounts.AccountBan(
+            user=accounts.Author(id=user.id, name=user.username),
+            until=command.until,
+            reason=command.reason,
+            by=command.by,
+            at=now(),
+        )
+        for session_id, owner in self.owners.items():
+            if owner == user.id:
+                self.open_sessions.pop(session_id, None)
+        return accounts.AccountBanned(ban=ban)
+
+    def on_UnbanAccount(self, _: Key, command: accounts.UnbanAccount) -> object:
+        was_banned = self.banned.pop(command.user_id, None) is not None
+        return accounts.AccountUnbanned(was_banned=was_banned)
+
+    def on_ListAccountBans(self, _: Key, command: accounts.ListAccountBans) -> object:
+        found = sorted(self.banned.values(), key=lambda each: (each.at, each.user.id), reverse=True)
+        before = command.before
+        rest = [each for each in found if before is None or (each.at, each.user.id) < before]
+        return accounts.AccountBansListed(bans=tuple(rest[: command.limit]))
 
     def on_IssueTicket(self, _: Key, command: accounts.IssueTicket) -> object:
         token = accounts.TICKET_PREFIX + secrets.token_urlsafe(32)
@@ -842,7 +878,7 @@ def web_root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path / "data", ws_heartbeat_ms=1000)
+    return Settings(data=tmp_path / "data", ws_heartbeat_ms=1000, rooms_per_hour=1000)
 
 
 MakeApi = Callable[..., Awaitable[Api]]

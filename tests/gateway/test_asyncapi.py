@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import best_match
 
-from veza.actors.messages import attachments, presence, rooms, sessions, tracks, ways
+from veza.actors.messages import attachments, presence, reports, rooms, sessions, tracks, ways
 from veza.actors.messages.accounts import Author, User
 from veza.actors.messages.common import RejectCode
 from veza.actors.messages.rooms import EventKind
@@ -314,6 +314,10 @@ def samples(actors: Any) -> list[Any]:
         presence.OwnPresence(status=presence.Status.DND, activity=SONG),
         presence.PresenceTaken(frame_id="1", status=presence.Status.IDLE),
         *(attachment_ready(state) for state in attachments.AttachmentState),
+        *(
+            reports.ReportFiled(report_id=ID, room_id=room_id, reason=reports.ReportReason.SPAM)
+            for room_id in (ID, None)
+        ),
         *(job_changed(state) for state in tracks.JobState),
         sessions.RoomEntered(frame_id="1", room=ROOM, recovered=True),
         sessions.RoomExited(**named),

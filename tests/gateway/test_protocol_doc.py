@@ -10,6 +10,7 @@ from veza.config.settings import Settings
 from veza.gateway import wire
 from veza.gateway.app import AREAS
 from veza.gateway.errors import CLOSE_MEANINGS, CloseCode, FieldCode, ProblemCode
+from veza.gateway.rates import POLICIES
 
 TEXT = (Path(__file__).parents[2] / "docs/protocol.md").read_text()
 Rows = list[list[str]]
@@ -90,3 +91,18 @@ def test_every_limit_is_documented_with_its_default() -> None:
 @pytest.mark.parametrize("row", [row for row in table("Limit") if row[-1].startswith("VEZA_")])
 def test_every_setting_of_a_limit_exists(row: list[str]) -> None:
     assert row[2].removeprefix("VEZA_").lower() in Settings.model_fields
+
+
+def test_every_policy_of_requests_is_documented_as_it_is() -> None:
+    declared = {
+        (each.name, str(each.quota), str(each.window_seconds), each.by.value, each.is_shared)
+        for each in POLICIES
+    }
+
+    assert {(*row[:4], row[4] == "yes") for row in table("Policy")} == declared
+
+
+def test_every_rate_of_an_address_is_one_of_the_policies() -> None:
+    rates = {each.rate for area in AREAS for each in area if each.rate is not None}
+
+    assert rates <= set(POLICIES)

@@ -1,9 +1,12 @@
 """A bucket lets a burst through, then its rate; the table of buckets never outgrows its bound."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from veza.actors.shared_rates import LocalRates
 from veza.gateway.rates import PolicyBucket, RatePolicy, Rates, client_of
 
 POLICY = RatePolicy(name="test", quota=10, window_seconds=5)
@@ -88,3 +91,28 @@ def test_whoever_has_many_ipv6_addresses_is_one_client(
     one: str | None, other: str, is_one_client: bool
 ) -> None:
     assert (client_of(one) == client_of(other)) is is_one_client
+
+
+async def test_a_shared_policy_holds_over_nodes_and_another_on_each() -> None:
+    common = LocalRates()
+    nodes = [Rates(shared=common), Rates(shared=common)]
+    shared = replace(POLICY, name="shared", is_shared=True)
+
+    async def allowed(policy: RatePolicy) -> int:
+        states = [await node.spend(policy, "ada", 0.0) for _ in range(10) for node in nodes]
+        return sum(state.is_allowed for state in states)
+
+    assert await allowed(shared) == POLICY.quota
+    assert await allowed(POLICY) == 2 * POLICY.quota
+    refused = await nodes[0].spend(shared, "ada", 0.0)
+    assert refused.wait_seconds > 0
+    assert (await nodes[0].spend(shared, "bob", 0.0)).is_allowed
+
+
+async def test_a_quota_that_is_set_here_is_held_and_told() -> None:
+    rates = Rates(quotas={POLICY.name: 1})
+
+    state = await rates.spend(POLICY, "ada", 0.0)
+
+    assert state.headers()["RateLimit-Policy"] == '"test";q=1;w=5'
+    assert not (await rates.spend(POLICY, "ada", 0.0)).is_allowed

@@ -3,15 +3,19 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from veza.persistence import rooms
+from veza.persistence.bans import delete_ban, store_ban
 from veza.persistence.pool import Connection, Pool
 from veza.persistence.room_log import LAST_SEQ, append_events, read_events
 from veza.persistence.room_rows import (
     EventKind,
+    Measure,
+    Moderation,
     NewEvent,
     NothingChanged,
     Room,
@@ -25,7 +29,7 @@ MakeAuthor = Callable[[], Awaitable[Author]]
 MakeRoom = Callable[[], Awaitable[Room]]
 
 
-def message(room_id: UUID, author: Author, text: str = "hello", **more: UUID | None) -> NewEvent:
+def message(room_id: UUID, author: Author, text: str = "hello", **more: Any) -> NewEvent:
     message_id = more.pop("message_id", None) or uuid4()
     return NewEvent(
         room_id=room_id,
@@ -43,6 +47,17 @@ def joined(room_id: UUID, author: Author) -> NewEvent:
 
 def left(room_id: UUID, author: Author) -> NewEvent:
     return NewEvent(room_id=room_id, kind=EventKind.MEMBER_LEFT, author=author, fence=LAST_SEQ)
+
+
+def kicked(room_id: UUID, by: Author, author: Author) -> NewEvent:
+    return NewEvent(
+        room_id=room_id,
+        kind=EventKind.MEMBER_MODERATED,
+        author=by,
+        subject=author,
+        details=Moderation(measure=Measure.KICK),
+        fence=LAST_SEQ,
+    )
 
 
 def stored(result: object, *, is_new: bool) -> RoomEvent:
@@ -148,6 +163,30 @@ async def test_what_cannot_be_stored_fails_alone(
     ]
     assert stored(results[0], is_new=True).seq == 1
     assert stored(results[5], is_new=True).seq == 2
+
+
+async def test_nothing_is_stored_for_a_banned_account_but_its_neighbours_and_what_is_done_about_it(
+    conn: Connection, room_id: UUID, author: Author, new_author: MakeAuthor
+) -> None:
+    other = await new_author()
+    await append_events(conn, [joined(room_id, author), joined(room_id, other)])
+    await store_ban(conn, user_id=author.id, until=None, reason="spam", by_id=other.id)
+
+    results = await append_events(
+        conn,
+        [
+            message(room_id, author),
+            left(room_id, author),
+            message(room_id, other),
+            kicked(room_id, other, author),
+        ],
+    )
+
+    assert results[:2] == [Unstored.BANNED_AUTHOR] * 2
+    assert [stored(each, is_new=True).seq for each in results[2:]] == [3, 4]
+    await delete_ban(conn, author.id)
+    (result,) = await append_events(conn, [message(room_id, author, fence=LAST_SEQ)])
+    assert stored(result, is_new=True).seq == 5
 
 
 async def test_the_authors_name_is_the_accounts_not_the_senders(
