@@ -17,7 +17,7 @@ from uuid import UUID
 
 from veza.actors.messages.accounts import Author
 from veza.actors.rate_limit import Rate, TokenBucket
-from veza.gateway.admission import Admission
+from veza.gateway.admission import Admission, Turnstile
 from veza.gateway.errors import CloseCode
 from veza.gateway.rates import client_of
 
@@ -147,6 +147,7 @@ class Connections:
         self._shut_out: dict[UUID, float] = {}
         self._is_empty = asyncio.Event()
         self.admission = Admission()
+        self.turnstile = Turnstile()
         self.is_draining = False
 
     def __len__(self) -> int:
