@@ -2,8 +2,8 @@
 
 root (rest_for_one)
 ├── directory        (family, id) -> address; everything below is lost with it
-├── services         accounts, rooms, ways into them, room log and writer, posts, pointers, messages,
-│                    search and its index, media, catalogue, jobs, segments, attachments, audit,
+├── services         accounts, arrivals, rooms, ways into them, room log and writer, posts, pointers,
+│                    messages, search and its index, media, catalogue, jobs, segments, attachments, audit,
 │                    reports, presence and its store; the bus, if there are other nodes
 ├── rooms            a RoomActor for each room in use
 ├── sessions         a SessionActor for each signed-in connection
@@ -20,6 +20,7 @@ from typing import Final
 from uuid import UUID
 
 from veza.actors.accounts import AccountPolicy, AccountsActor
+from veza.actors.arrivals import ArrivalsActor
 from veza.actors.attachments import AttachmentsActor
 from veza.actors.audit import AuditActor
 from veza.actors.base import ServiceActor
@@ -194,6 +195,7 @@ def services(given: Resources) -> tuple[ChildSpec, ...]:
     )
     return (
         service("accounts", AccountsActor, pool | {"policy": policy}),
+        service("arrivals", ArrivalsActor, pool),
         service("rooms", RoomsActor, pool | {"bcrypt_cost": settings.bcrypt_cost}),
         service("room_log", RoomLogActor, pool),
         service("room_writer", RoomWriterActor, pool | directory),
