@@ -248,7 +248,12 @@ def bus(given: Resources) -> tuple[ChildSpec, ...]:
     """Describe who listens to other nodes, if there may be any."""
     if not given.shared.bus.is_shared:
         return ()
-    kwargs = {"bus": given.shared.bus, "pool": given.pool, "directory": DIRECTORY}
+    kwargs = {
+        "bus": given.shared.bus,
+        "pool": given.pool,
+        "directory": DIRECTORY,
+        "fan_out": given.fan_out,
+    }
     return (service("bus", BusActor, kwargs),)
 
 
