@@ -28,7 +28,8 @@ from veza.actors.catalogue import CatalogueActor
 from veza.actors.chat.messages import MessagesActor
 from veza.actors.chat.pointers import PointersActor
 from veza.actors.chat.posts import PostsActor
-from veza.actors.chat.presence import PresenceActor, PresenceTimes
+from veza.actors.chat.presence import PresenceActor
+from veza.actors.chat.presence_people import PresenceTimes
 from veza.actors.chat.presence_store import PresenceStoreActor
 from veza.actors.chat.reports import ReportsActor
 from veza.actors.chat.room import RoomActor
