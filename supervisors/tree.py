@@ -29,7 +29,8 @@ from veza.actors.catalogue import CatalogueActor
 from veza.actors.chat.messages import MessagesActor
 from veza.actors.chat.pointers import PointersActor
 from veza.actors.chat.posts import PostsActor
-from veza.actors.chat.presence import PresenceActor, PresenceTimes
+from veza.actors.chat.presence import PresenceActor
+from veza.actors.chat.presence_people import PresenceTimes
 from veza.actors.chat.presence_store import PresenceStoreActor
 from veza.actors.chat.reports import ReportsActor
 from veza.actors.chat.room import RoomActor
@@ -250,7 +251,12 @@ def bus(given: Resources) -> tuple[ChildSpec, ...]:
     """Describe who listens to other nodes, if there may be any."""
     if not given.shared.bus.is_shared:
         return ()
-    kwargs = {"bus": given.shared.bus, "pool": given.pool, "directory": DIRECTORY}
+    kwargs = {
+        "bus": given.shared.bus,
+        "pool": given.pool,
+        "directory": DIRECTORY,
+        "fan_out": given.fan_out,
+    }
     return (service("bus", BusActor, kwargs),)
 
 

@@ -418,9 +418,12 @@ class RoomActor(LogFollower):
                 self._answer(act, unstored(act.command.act, why))
 
     def _note_own(self, event: RoomEvent) -> None:
-        """Whoever writes has read what is above."""
+        """Whoever writes has read what is above; whom one adds learns of it where this room does not run."""
         if event.kind is EventKind.MESSAGE_POSTED:
             self._note_pointer(event.author.id, read_seq=event.seq, delivered_seq=0, reply_to=None)
+        elif event.kind is EventKind.MEMBER_JOINED and event.subject is not None:
+            added = RoomAdded(room=self.existing_room().describe(event.seq), by=event.author)
+            self.fan_out.publish_elsewhere(user_topic(event.subject.id), added)
 
     def _stored(self, event: RoomEvent, *, is_new: bool) -> object:
         room = self.existing_room()
@@ -467,7 +470,7 @@ class RoomActor(LogFollower):
         for receipts in told:
             for user_id, seq in receipts.seqs:
                 own = replace(receipts, seqs=((user_id, seq),))
-                self.fan_out.publish(user_topic(user_id), own)
+                self.fan_out.publish_everywhere(user_topic(user_id), own)
 
     # --- what is told and not kept ---
 
@@ -487,7 +490,7 @@ class RoomActor(LogFollower):
 
     def _publish(self, told: tuple[TypingChanged | ReceiptsMoved, ...]) -> None:
         for each in told:
-            self.fan_out.publish(self.topic, each)
+            self.fan_out.publish_everywhere(self.topic, each, after_seq=self.told_seq)
 
 
 def _too_much(detail: str) -> RefusedError:
