@@ -328,7 +328,9 @@ async def _read_before(
         if len(found) > limit or len(events) < EVENTS_PER_READ:
             break
         before = events[0].seq
-    return found[-limit:], len(found) > limit or len(events) == EVENTS_PER_READ
+    # Not `found[-limit:]`: of a limit of 0 that is everything.
+    older = found[max(0, len(found) - limit) :]
+    return older, len(found) > limit or len(events) == EVENTS_PER_READ
 
 
 async def _read_after(
