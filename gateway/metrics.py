@@ -230,6 +230,9 @@ _OF_BUS: tuple[tuple[_Kind, str, str, str], ...] = (
     (CounterMetricFamily, "veza_bus_told", "Events told to other nodes", "told"),
     (CounterMetricFamily, "veza_bus_heard", "Events heard from other nodes", "heard"),
     (CounterMetricFamily, "veza_bus_dropped", "Events that could not be told", "dropped"),
+    (CounterMetricFamily, "veza_bus_news_told", "News told to other nodes", "news_told"),
+    (CounterMetricFamily, "veza_bus_news_heard", "News heard from other nodes", "news_heard"),
+    (CounterMetricFamily, "veza_bus_news_dropped", "News that could not be told", "news_dropped"),
     (CounterMetricFamily, "veza_bus_unreadable", "Messages of no known version", "unreadable"),
     (CounterMetricFamily, "veza_bus_losses", "How often Redis went away", "losses"),
 )

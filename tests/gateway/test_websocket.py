@@ -544,6 +544,7 @@ async def test_an_outcome_that_nobody_knows_may_be_tried_again(
 
     assert frame["id"] == "9"
     assert (frame["d"]["code"], frame["d"]["retryable"]) == ("outcome_unknown", True)
+    assert frame["d"]["retry_after_ms"] == 1000
 
 
 @pytest.mark.parametrize(
