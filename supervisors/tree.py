@@ -188,6 +188,7 @@ def services(given: Resources) -> tuple[ChildSpec, ...]:
     store: dict[str, object] = {"store": given.store}
     node: dict[str, object] = {"node_id": given.node_id}
     directory: dict[str, object] = {"directory": DIRECTORY}
+    rates: dict[str, object] = {"rates": given.shared.rates}
     policy = AccountPolicy(
         is_registration_open=settings.is_registration_open,
         bcrypt_cost=settings.bcrypt_cost,
@@ -195,14 +196,14 @@ def services(given: Resources) -> tuple[ChildSpec, ...]:
     )
     return (
         service("accounts", AccountsActor, pool | {"policy": policy}),
-        service("rooms", RoomsActor, pool | {"bcrypt_cost": settings.bcrypt_cost}),
+        service("rooms", RoomsActor, pool | rates | {"bcrypt_cost": settings.bcrypt_cost}),
         service("room_log", RoomLogActor, pool),
         service("room_writer", RoomWriterActor, pool | directory),
         service("messages", MessagesActor, pool),
         service("search", SearchActor, pool),
         service("search_index", SearchIndexActor, pool),
         service("pointers", PointersActor, pool),
-        service("ways", WaysActor, pool | {"fan_out": given.fan_out}),
+        service("ways", WaysActor, pool | rates | {"fan_out": given.fan_out}),
         service("posts", PostsActor, pool | directory),
         service("reports", ReportsActor, pool | {"fan_out": given.fan_out}),
         service(

@@ -33,7 +33,7 @@ from veza.actors.messages.rooms import (
     RoomAct,
     RoomKind,
 )
-from veza.actors.messages.ways import CheckInvite
+from veza.actors.messages.ways import CheckInvite, CountJoin
 from veza.actors.rate_limit import Rate, RateLimiter
 from veza.persistence.room_rows import Unstored
 
@@ -89,12 +89,25 @@ def lookup(
             )
         case EditMessage(message_id=message_id) | DeleteMessage(message_id=message_id):
             return ROOM_LOG, FindMessage(room_id=room_id, message_id=message_id)
-        case JoinRoom(invite=str(code)) if state.room.kind in HIDDEN_KINDS:
-            return WAYS, CheckInvite(room_id=room_id, code=code)
-        case JoinRoom(invite=None, password=str(password)) if state.room.kind is RoomKind.PASSWORD:
-            return ROOMS, CheckRoomPassword(room_id=room_id, password=password)
+        case JoinRoom() as join:
+            return _lookup_join(room_id, state, join, command.by.id)
         case _:
             return None
+
+
+def _lookup_join(
+    room_id: UUID, state: RoomState, join: JoinRoom, user_id: UUID
+) -> tuple[Key, object] | None:
+    """Return what opens the door for somebody; unless it is done already, have it counted that they came."""
+    joiner_id = None if join.is_counted else user_id
+    match join:
+        case JoinRoom(invite=str(code)) if state.room.kind in HIDDEN_KINDS:
+            return WAYS, CheckInvite(room_id=room_id, code=code, joiner_id=joiner_id)
+        case JoinRoom(invite=None, password=str(password)) if state.room.kind is RoomKind.PASSWORD:
+            check = CheckRoomPassword(room_id=room_id, password=password, joiner_id=joiner_id)
+            return ROOMS, check
+        case _:
+            return None if joiner_id is None else (WAYS, CountJoin(joiner_id=joiner_id))
 
 
 def keep_hidden(state: RoomState, command: ActInRoom, now: datetime) -> None:
