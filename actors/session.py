@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 from veza.actors.base import SupervisedActor, WhenFull
-from veza.actors.chat.acts import ROOM_LOG, ROOMS
+from veza.actors.chat.acts import ROOM_LOG
 from veza.actors.fanout import FanOut, Outbox
 from veza.actors.messages.accounts import Author
 from veza.actors.messages.common import Answer, Busy, Key, RefusedError, RejectCode, Rejected
@@ -62,6 +62,8 @@ from veza.actors.messages.sessions import (
 from veza.actors.runtime.address import Address
 from veza.actors.topics import room_topic, user_topic
 
+ARRIVALS: Final = ("arrivals", "")
+RESTARTING: Final = 4000
 RESYNC: Final = 4004
 REPLAY_EVENTS: Final = 1000
 """A client that missed more than this reloads: it would not read them one by one either."""
@@ -191,7 +193,8 @@ class SessionActor(SupervisedActor):
 
     def on_stop(self) -> None:
         if self.outbox is not None:
-            self.outbox.close()
+            # Whatever ended it: a client that is still there comes back, to another session.
+            self.outbox.disconnect(RESTARTING, "the session ended")
 
     def inspect(self) -> dict[str, object]:
         return {
@@ -209,7 +212,7 @@ class SessionActor(SupervisedActor):
         topic = user_topic(command.user.id)
         self.fan_out.hold(topic, command.outbox)
         self.fan_out.subscribe(topic, command.outbox, after_seq=0, head_seq=0)
-        self._ask(ROOMS, ListMemberships(user_id=command.user.id), _Opening(sender))
+        self._ask(ARRIVALS, ListMemberships(user_id=command.user.id), _Opening(sender))
 
     def receiveMsg_CloseSession(self, _command: CloseSession, _sender: Address) -> None:
         self.stop_self()

@@ -458,12 +458,14 @@ class RoomActor(LogFollower):
         )
 
     def _on_pointers_kept(self, noted: Noted, reply: object) -> None:
-        is_kept = isinstance(reply, PointersStored)
+        answer = PointerMoved(room_id=self.room_id) if isinstance(reply, PointersStored) else reply
         for address in noted.waiting:
-            self.send(address, PointerMoved(room_id=self.room_id) if is_kept else reply)
-        if not is_kept:
+            self.send(address, answer)
+        if not isinstance(reply, PointersStored):
             return
-        told = tuple(receipts_of(self.room_id, noted.told))
+        # Another device, perhaps on another node, may have read further: nobody is shown going back.
+        moved = [each for each in reply.moved if each.user_id in noted.told]
+        told = tuple(receipts_of(self.room_id, moved))
         if len(self.existing_room().members) <= RECEIPTS_MEMBERS:
             self._tell_unblocked(told)
             return

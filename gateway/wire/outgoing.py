@@ -28,7 +28,7 @@ from veza.actors.messages.sessions import (
 )
 from veza.actors.messages.tracks import JobChanged, JobState
 from veza.actors.messages.ways import DraftChanged, RequestMade
-from veza.gateway.errors import ProblemError, problem_code
+from veza.gateway.errors import ProblemError, refused
 from veza.gateway.values import time_text
 from veza.gateway.wire.attachments import attachment_ready
 from veza.gateway.wire.framing import text_frame
@@ -249,9 +249,7 @@ def _history_read(event: HistoryRead) -> Json:
 
 
 def _command_failed(event: CommandFailed) -> Json:
-    error = ProblemError(
-        problem_code(event.code), event.detail, retry_after_seconds=event.retry_after_seconds
-    )
+    error = refused(event.code, event.detail, event.retry_after_seconds)
     return _frame_refused(FrameRefused(frame_id=event.frame_id, problem=error))
 
 

@@ -7,8 +7,9 @@ from uuid import uuid4
 import orjson
 import pytest
 
+from veza.actors.arrivals import MEMBERSHIPS_TOLD
 from veza.actors.chat.room import MAX_PENDING
-from veza.actors.chat.rooms import MEMBERSHIPS_TOLD, RoomWriterActor
+from veza.actors.chat.rooms import RoomWriterActor
 from veza.actors.fanout import FanOut, FanOutLimits
 from veza.actors.messages.common import RejectCode, Rejected
 from veza.actors.messages.rooms import (
