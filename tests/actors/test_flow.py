@@ -32,7 +32,8 @@ from veza.actors.messages.sessions import (
     SessionOpened,
     SubscribeRoom,
 )
-from veza.actors.session import MAX_ROOMS, newest_within
+from veza.actors.room_follower import MAX_ROOMS
+from veza.actors.session import newest_within
 from veza.actors.topics import room_topic
 from veza.config.ids import uuid7
 from veza.gateway.wire import encode_frame

@@ -60,11 +60,9 @@ async def until(is_it: Callable[[], Awaitable[bool]]) -> None:
 
 async def held(url: str) -> list[dict[bytes, bytes]]:
     """What Redis has of each node."""
-    client = connect(url)
-    nodes = await client.zrange(NODES, 0, -1)
-    tables = [await client.hgetall(f"{NODES}:{node.decode()}") for node in nodes]
-    await client.aclose()
-    return tables
+    async with connect(url) as client:
+        nodes = await client.zrange(NODES, 0, -1)
+        return [await client.hgetall(f"{NODES}:{node.decode()}") for node in nodes]
 
 
 async def test_nodes_have_so_many_places_together_and_give_them_back(new_end, redis_url) -> None:
@@ -160,9 +158,8 @@ async def test_without_redis_everybody_gets_a_place_and_afterwards_all_are_count
 async def test_what_redis_forgot_it_is_told_again(new_end, redis_url) -> None:
     one, two = new_end(redis_url), new_end(redis_url)
     assert await taken(one, "user:ada", 5, 5) == 5
-    client = connect(redis_url)
-    await client.flushall()
-    await client.aclose()
+    async with connect(redis_url) as client:
+        await client.flushall()
 
     assert await one.take("user:ben", 5)
 
