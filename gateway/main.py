@@ -115,6 +115,7 @@ async def serve(
             fan_out,
             SigningKeys(keys.current, keys.by_id),
             shared_rates=node.shared_rates,
+            shared_places=node.shared_places,
         )
         address = await stack.enter_async_context(listening(settings, app, worker))
         if worker <= 1:

@@ -80,7 +80,7 @@ async def put_member(
         await do(request, room_id, who, AddMember(user_id=user_id))
     else:
         await hold_account(request, JOINS, who)
-        join = JoinRoom(invite=wanted.invite, password=wanted.password)
+        join = JoinRoom(invite=wanted.invite, password=wanted.password, is_counted=True)
         joined = expect(await act(request, room_id, who, join), RoomJoined)
         return room_answer(request, joined.room)
     return room_answer(request, await require(request, room_id, who, "READ"))

@@ -183,7 +183,7 @@ async def world(pool: Pool, tmp_path: Path) -> AsyncIterator[World]:
 # --- several nodes ---
 
 
-NewNode = Callable[[], Awaitable[Any]]
+NewNode = Callable[..., Awaitable[Any]]
 
 
 @pytest.fixture
@@ -191,13 +191,17 @@ async def new_node(world, pool, redis, tmp_path: Path) -> AsyncIterator[NewNode]
     """Make nodes that share `redis` and the database of `world`, which itself knows no others."""
     async with AsyncExitStack() as stack:
 
-        async def make() -> Any:
+        async def make(**settings: int) -> Any:
             node_id = uuid7()
             shared = over_redis(redis.url, node_id)
             await shared.start()
             stack.push_async_callback(shared.close)
             node = type(world)(
-                pool, tmp_path / "media", world.settings, node_id=node_id, shared=shared
+                pool,
+                tmp_path / "media",
+                world.settings.model_copy(update=settings),
+                node_id=node_id,
+                shared=shared,
             )
             await node.node.start()
             stack.push_async_callback(node.node.stop, 10)
