@@ -29,9 +29,7 @@ from veza.actors.messages.rooms import (
     EventsRead,
     EventStored,
     LeaveRoom,
-    ListMemberships,
     MarkRead,
-    MembershipsListed,
     PointerMoved,
     ReadEvents,
     ReadRoom,
@@ -42,6 +40,7 @@ from veza.actors.messages.rooms import (
     RoomLeft,
     TellTyping,
 )
+from veza.actors.messages.rooms_service import ListMemberships, MembershipsListed
 from veza.actors.messages.sessions import (
     ActDone,
     CloseSession,

@@ -15,12 +15,12 @@ from uuid import uuid5
 from veza.actors.messages.accounts import Author, RegisterAccount, SignedIn
 from veza.actors.messages.rooms import (
     ActInRoom,
-    CreateRoom,
     JoinRoom,
     PostMessage,
     RoomKind,
     RoomSettings,
 )
+from veza.actors.messages.rooms_service import CreateRoom
 from veza.actors.messages.tracks import PublishUpload, WriteChunk
 from veza.codecs.synthesis import PIECES, Piece, render
 from veza.codecs.wav import wav_bytes

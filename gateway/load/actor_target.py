@@ -17,18 +17,15 @@ from veza.actors.messages.common import Key
 from veza.actors.messages.load import DriveCommand
 from veza.actors.messages.rooms import (
     ActInRoom,
-    CreateRoom,
     EventKind,
     EventsRead,
     EventStored,
-    ListRooms,
     PostMessage,
     ReadEvents,
-    RoomDescribed,
     RoomKind,
     RoomSettings,
-    RoomsListed,
 )
+from veza.actors.messages.rooms_service import CreateRoom, ListRooms, RoomDescribed, RoomsListed
 from veza.actors.messages.tracks import (
     ChunkWritten,
     DescribeTrack,

@@ -9,13 +9,8 @@ import pytest
 
 from veza.actors.fanout import FanOut, FanOutLimits
 from veza.actors.messages.accounts import Author, RegisterAccount, SignedIn
-from veza.actors.messages.rooms import (
-    CreateRoom,
-    Room,
-    RoomDescribed,
-    RoomKind,
-    RoomSettings,
-)
+from veza.actors.messages.rooms import Room, RoomKind, RoomSettings
+from veza.actors.messages.rooms_service import CreateRoom, RoomDescribed
 from veza.actors.messages.sessions import CloseSession, OpenSession, SessionOpened, SubscribeRoom
 from veza.config.ids import uuid7
 from veza.config.settings import Settings

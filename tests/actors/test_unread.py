@@ -10,12 +10,11 @@ from veza.actors.messages.rooms import (
     ActInRoom,
     DeleteMessage,
     EventStored,
-    ListMemberships,
     MarkRead,
-    MembershipsListed,
     PointerMoved,
     PostMessage,
 )
+from veza.actors.messages.rooms_service import ListMemberships, MembershipsListed
 
 WRITERS = 6
 MESSAGES = 30
