@@ -28,6 +28,7 @@ from veza.actors.messages.rooms import (
     RoomSettings,
 )
 from veza.actors.messages.rooms_service import (
+    ROOMS,
     CheckRoomRules,
     CreateRoom,
     DescribeRoom,
@@ -53,7 +54,6 @@ from veza.gateway.wire import ways
 
 routes = Endpoints("rooms")
 
-ROOMS: Key = ("rooms", "")
 SHOWN_KINDS = frozenset({RoomKind.PUBLIC, RoomKind.PASSWORD, RoomKind.PRIVATE})
 """Whoever has the address of such a room may know that it is there."""
 EVENTS_PER_READ = 200

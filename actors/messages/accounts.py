@@ -5,9 +5,12 @@ Key: `("accounts", "")`.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from veza.persistence.rows import AccountBan, Author, User
+
+ACCOUNTS: Final = ("accounts", "")
 
 TICKET_PREFIX = "ticket_"
 """What tickets begin with: an access token never does."""

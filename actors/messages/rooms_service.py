@@ -4,10 +4,13 @@ It also answers what a room may not wait for: whether rules are rules, and what 
 """
 
 from dataclasses import dataclass, field
+from typing import Final
 from uuid import UUID
 
 from veza.persistence.room_rows import Membership, Room, RoomSettings
 from veza.persistence.rows import Author
+
+ROOMS: Final = ("rooms", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
