@@ -355,7 +355,9 @@ class StreamJobActor(LeasedJobActor):
             return
         self.told_progress = self.progress
         job = replace(self.job, state=self.state, progress=self.progress)
-        self.fan_out.publish(user_topic(job.owner_id), JobChanged(job=job, track=self.track))
+        self.fan_out.publish_everywhere(
+            user_topic(job.owner_id), JobChanged(job=job, track=self.track)
+        )
 
     def _owned(self) -> Track:
         if self.track is None:

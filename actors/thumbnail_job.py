@@ -225,8 +225,8 @@ class ThumbnailJobActor(LeasedJobActor):
             thumbnail_width_px=attachment.thumbnail_width_px,
             thumbnail_height_px=attachment.thumbnail_height_px,
         )
-        self.fan_out.publish(user_topic(attachment.owner_id), news)
-        self.fan_out.publish(room_topic(attachment.room_id), news)
+        self.fan_out.publish_everywhere(user_topic(attachment.owner_id), news)
+        self.fan_out.publish_everywhere(room_topic(attachment.room_id), news)
 
 
 def keeper_of(ending: Ending) -> Key:

@@ -6,8 +6,6 @@ sent away with a time to come back, spread out, before it has cost more than a h
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from random import SystemRandom
 from typing import Final
 
@@ -30,7 +28,7 @@ class LineFullError(Exception):
 
 
 class Admission:
-    """A line in front of signing in, first come, first served.
+    """A line in front of signing in, first come, first served: `async with` it to have one's turn.
 
     Args:
         at_once: how many are signed in at the same time.
@@ -53,17 +51,16 @@ class Admission:
         if len(self._line) >= self._max_waiting:
             raise LineFullError
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for one's turn and have it; raises `LineFullError` at once if the line is full."""
+    async def __aenter__(self) -> None:
+        """Wait for one's turn; raises `LineFullError` at once if the line is full."""
         if self._free:
             self._free -= 1
         else:
             await self._stand_in_line()
-        try:
-            yield
-        finally:
-            self._next()
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Give one's turn to the next."""
+        self._next()
 
     async def _stand_in_line(self) -> None:
         self.check()

@@ -68,15 +68,20 @@ class Peer(Protocol):
     """
 
     number: int
-    user: Author | None
-    session_id: UUID | None
-    lease: Lease | None
     opened_at: float
     heard_at: float
 
     @property
-    def user_id(self) -> UUID | None:
+    def user(self) -> Author | None:
         """Whose connection it is."""
+
+    @property
+    def session_id(self) -> UUID | None:
+        """Which sign-in's."""
+
+    @property
+    def lease(self) -> Lease | None:
+        """How long it may live."""
 
     @property
     def session(self) -> str | None:
@@ -216,11 +221,11 @@ class Connections:
             self._is_empty.set()
         for slot in self._slots:
             slot.discard(peer)
-        if peer.user_id is not None:
-            held = self._by_user.get(peer.user_id, set())
+        if peer.user is not None:
+            held = self._by_user.get(peer.user.id, set())
             held.discard(peer)
             if not held:
-                self._by_user.pop(peer.user_id, None)
+                self._by_user.pop(peer.user.id, None)
 
     def listed(self, now: float, *, limit: int, before: int | None) -> list[ConnectionSeen]:
         """Describe connections, newest first: those opened before one. `now` is the loop's time."""

@@ -75,8 +75,8 @@ _GET_HASH = "SELECT password_hash FROM rooms WHERE id = $1"
 
 _GET_RULES = "SELECT rules FROM rooms WHERE id = $1"
 
-_LIST_MEMBERSHIPS = f"""
-    SELECT {_ROOM}, m.role, m.read_seq, h.messages - coalesce(e.messages, 0) AS unread,
+_MEMBERSHIP = f"""
+    {_ROOM}, m.user_id, m.role, m.read_seq, h.messages - coalesce(e.messages, 0) AS unread,
         (
             SELECT count(*) FROM room_mentions c
             WHERE c.room_id = m.room_id AND c.seq > m.read_seq AND c.user_id = m.user_id
@@ -87,9 +87,22 @@ _LIST_MEMBERSHIPS = f"""
         ) AS mentions
     FROM room_members m JOIN rooms r ON r.id = m.room_id JOIN room_heads h ON h.room_id = r.id
     LEFT JOIN room_events e ON e.room_id = m.room_id AND e.seq = m.read_seq
+"""
+
+_LIST_MEMBERSHIPS = f"""
+    SELECT {_MEMBERSHIP}
     WHERE m.user_id = $1 AND ($3::uuid IS NULL OR r.id < $3)
         AND ($4::text[] IS NULL OR r.kind = ANY($4))
     ORDER BY r.id DESC LIMIT $2
+"""
+
+_MEMBERSHIPS_OF = f"""
+    SELECT found.*
+    FROM unnest($1::uuid[]) AS w (user_id), LATERAL (
+        SELECT {_MEMBERSHIP}
+        WHERE m.user_id = w.user_id ORDER BY r.id DESC LIMIT $2
+    ) found
+    ORDER BY found.id DESC
 """
 
 # Few of each: who they are is shown in place of a name.
@@ -250,16 +263,17 @@ async def list_memberships(
     """Return the newest `limit` rooms a user is a member of, newest first: of some kinds, older than one."""
     wanted = None if kinds is None else list(kinds)
     rows = await conn.fetch(_LIST_MEMBERSHIPS, user_id, limit, before, wanted)
-    return tuple(
-        Membership(
-            room=_room(row),
-            role=Role(row["role"]),
-            read_seq=row["read_seq"],
-            unread=row["unread"],
-            mentions=row["mentions"],
-        )
-        for row in rows
-    )
+    return tuple(_membership(row) for row in rows)
+
+
+async def memberships_of(
+    conn: Connection, user_ids: Collection[UUID], *, limit: int
+) -> dict[UUID, tuple[Membership, ...]]:
+    """Return, of each user, the newest `limit` rooms they are a member of, newest first."""
+    found: dict[UUID, list[Membership]] = {user_id: [] for user_id in user_ids}
+    for row in await conn.fetch(_MEMBERSHIPS_OF, list(user_ids), limit):
+        found[row["user_id"]].append(_membership(row))
+    return {user_id: tuple(each) for user_id, each in found.items()}
 
 
 async def list_partners(
@@ -324,6 +338,16 @@ async def move_pointers(conn: Connection, pointers: Sequence[Pointers]) -> list[
     columns = (list(column) for column in zip(*pointers, strict=True))
     rows = await conn.fetch(_MOVE_POINTERS, *columns)
     return [(r["room_id"], r["user_id"], r["read_seq"], r["delivered_seq"]) for r in rows]
+
+
+def _membership(row: asyncpg.Record) -> Membership:
+    return Membership(
+        room=_room(row),
+        role=Role(row["role"]),
+        read_seq=row["read_seq"],
+        unread=row["unread"],
+        mentions=row["mentions"],
+    )
 
 
 def _room(row: asyncpg.Record) -> Room:

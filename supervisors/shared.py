@@ -69,6 +69,9 @@ def bus_figures(bus: Bus) -> BusFigures | None:
         told=counters.told,
         heard=counters.heard,
         dropped=counters.dropped,
+        news_told=counters.news_told,
+        news_heard=counters.news_heard,
+        news_dropped=counters.news_dropped,
         unreadable=counters.unreadable,
         losses=counters.losses,
     )

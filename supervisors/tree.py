@@ -2,8 +2,8 @@
 
 root (rest_for_one)
 ├── directory        (family, id) -> address; everything below is lost with it
-├── services         accounts, rooms, ways into them, room log and writer, posts, pointers, messages,
-│                    search and its index, media, catalogue, jobs, segments, attachments, audit,
+├── services         accounts, arrivals, rooms, ways into them, room log and writer, posts, pointers,
+│                    messages, search and its index, media, catalogue, jobs, segments, attachments, audit,
 │                    reports, presence and its store; the bus, if there are other nodes
 ├── rooms            a RoomActor for each room in use
 ├── sessions         a SessionActor for each signed-in connection
@@ -20,6 +20,7 @@ from typing import Final
 from uuid import UUID
 
 from veza.actors.accounts import AccountPolicy, AccountsActor
+from veza.actors.arrivals import ArrivalsActor
 from veza.actors.attachments import AttachmentsActor
 from veza.actors.audit import AuditActor
 from veza.actors.base import ServiceActor
@@ -28,7 +29,8 @@ from veza.actors.catalogue import CatalogueActor
 from veza.actors.chat.messages import MessagesActor
 from veza.actors.chat.pointers import PointersActor
 from veza.actors.chat.posts import PostsActor
-from veza.actors.chat.presence import PresenceActor, PresenceTimes
+from veza.actors.chat.presence import PresenceActor
+from veza.actors.chat.presence_people import PresenceTimes
 from veza.actors.chat.presence_store import PresenceStoreActor
 from veza.actors.chat.reports import ReportsActor
 from veza.actors.chat.room import RoomActor
@@ -134,6 +136,7 @@ def chat_services(given: Resources) -> tuple[ChildSpec, ...]:
     )
     return (
         service("accounts", AccountsActor, pool | {"policy": policy}),
+        service("arrivals", ArrivalsActor, pool),
         service("rooms", RoomsActor, pool | {"bcrypt_cost": settings.bcrypt_cost}),
         service("room_log", RoomLogActor, pool),
         service("room_writer", RoomWriterActor, pool | directory),
@@ -191,7 +194,12 @@ def bus(given: Resources) -> tuple[ChildSpec, ...]:
     """Describe who listens to other nodes, if there may be any."""
     if not given.shared.bus.is_shared:
         return ()
-    kwargs = {"bus": given.shared.bus, "pool": given.pool, "directory": DIRECTORY}
+    kwargs = {
+        "bus": given.shared.bus,
+        "pool": given.pool,
+        "directory": DIRECTORY,
+        "fan_out": given.fan_out,
+    }
     return (service("bus", BusActor, kwargs),)
 
 

@@ -29,9 +29,7 @@ from veza.actors.messages.rooms_service import (
     CreateRoom,
     DescribeRoom,
     HashRoomPassword,
-    ListMemberships,
     ListRooms,
-    MembershipsListed,
     ReadRoomRules,
     RoomDescribed,
     RoomPasswordChecked,
@@ -43,14 +41,12 @@ from veza.actors.messages.rooms_service import (
 from veza.actors.passwords import PasswordHasher
 from veza.actors.runtime.address import Address
 from veza.config.ids import uuid7
-from veza.persistence import memberships, messages, room_log, rooms
+from veza.persistence import messages, room_log, rooms
 from veza.persistence.errors import DatabaseUnavailableError
 from veza.persistence.pool import Connection, Pool
 from veza.persistence.room_rows import Entry, EventKind, NewEvent, Role
 
 SEARCH_INDEX: Final = ("search_index", "")
-MEMBERSHIPS_TOLD: Final = 500
-"""The newest: with the longest names 370 KB, which an outbox takes at once."""
 
 
 class RoomsActor(DatabaseActor):
@@ -91,14 +87,6 @@ class RoomsActor(DatabaseActor):
         async with self.connection() as conn:
             found = await rooms.list_rooms(conn, before=command.before, limit=command.limit)
         return RoomsListed(rooms=tuple(found))
-
-    async def receiveMsg_ListMemberships(
-        self, command: ListMemberships, _sender: Address
-    ) -> MembershipsListed:
-        async with self.connection() as conn:
-            found = await rooms.list_memberships(conn, command.user_id, limit=MEMBERSHIPS_TOLD)
-            blocked = await memberships.list_blocks(conn, command.user_id)
-        return MembershipsListed(memberships=found, blocked=tuple(each.id for each in blocked))
 
     def receiveMsg_CheckRoomRules(
         self, command: CheckRoomRules, _sender: Address

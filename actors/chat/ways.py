@@ -299,7 +299,7 @@ class WaysActor(DatabaseActor):
 
     def _tell(self, user_ids: tuple[UUID, ...], news: object) -> None:
         for user_id in user_ids:
-            self.fan_out.publish(user_topic(user_id), news)
+            self.fan_out.publish_everywhere(user_topic(user_id), news)
 
 
 def _done(found: object, detail: str) -> WayDone:

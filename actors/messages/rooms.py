@@ -327,7 +327,12 @@ class StorePointers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointersStored:
-    """All of them are stored; those that were further already stay there."""
+    """All of them are stored; those that were further already stay there.
+
+    `moved` are those that came further by it, where they stand now; 0 for the one of the two that did not.
+    """
+
+    moved: tuple[Pointer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

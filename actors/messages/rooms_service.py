@@ -1,6 +1,7 @@
 """The protocol of the service that makes, describes and lists rooms, key `("rooms", "")`.
 
 It also answers what a room may not wait for: whether rules are rules, and what is stored of a password.
+What sessions ask when they begin is answered by `("arrivals", "")`.
 """
 
 from dataclasses import dataclass, field

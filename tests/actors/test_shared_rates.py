@@ -90,21 +90,19 @@ async def test_nodes_share_what_they_allow(redis_rates) -> None:
 
 
 async def test_a_bucket_that_would_be_full_is_not_kept(redis_rates, redis_url) -> None:
-    client = connect(redis_url)
-    await redis_rates().spend("post:ada", Rate(per_second=100, burst=2))
+    await redis_rates().spend("post:ada", Rate(per_second=0.1, burst=2))
     await redis_rates().spend("post:ben", SLOW)
 
-    assert 0 < await client.pttl(PREFIX + "post:ada") <= 12
-    assert 90_000 < await client.pttl(PREFIX + "post:ben") <= 100_001
-    await client.aclose()
+    async with connect(redis_url) as client:
+        assert 0 < await client.pttl(PREFIX + "post:ada") <= 10_001
+        assert 10_001 < await client.pttl(PREFIX + "post:ben") <= 100_001
 
 
 async def test_while_redis_is_away_each_node_limits_for_itself(redis) -> None:
-    client = connect(redis.url)
-    rates = RedisRates(RedisBuckets(client))
-    assert await spent(rates, "post:ada", SLOW, 5) == 3
+    async with connect(redis.url) as client:
+        rates = RedisRates(RedisBuckets(client))
+        assert await spent(rates, "post:ada", SLOW, 5) == 3
 
-    redis.kill()
+        redis.kill()
 
-    assert await spent(rates, "post:ada", SLOW, 5) == 3
-    await client.aclose()
+        assert await spent(rates, "post:ada", SLOW, 5) == 3

@@ -17,7 +17,7 @@ class Visitors:
 
     async def visit(self, number: int) -> None:
         self.doors[number] = asyncio.Event()
-        async with self.admission.turn():
+        async with self.admission:
             self.inside.append(number)
             await self.doors[number].wait()
             self.inside.remove(number)
@@ -91,5 +91,5 @@ async def test_a_sign_in_that_fails_gives_its_turn_back() -> None:
     admission = Admission(at_once=1, max_waiting=0)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
-            async with admission.turn():
+            async with admission:
                 raise ZeroDivisionError
