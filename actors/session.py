@@ -370,6 +370,7 @@ class SessionActor(SupervisedActor):
             if greeting is not None:
                 told = replace(room, seq=self.fan_out.hand_out(room_topic(room.id)))
                 self._opened()[1].push(replace(greeting, room=told, recovered=False))
+                self._tell_presence(RoomWatched(session_id=self.session_id, room_id=room.id))
             self._changed(room.id)
         else:
             self._deliver_from(room, after_seq, greeting)
