@@ -84,7 +84,7 @@ async def login(request: web.Request, body: wire.Credentials) -> web.Response:
     """Sign in with a name or e-mail address and a password."""
     client = f"{client_of(request.remote)} {body.login.casefold()}"
     rates = request.app[RATES]
-    state = rates.take(WRONG_PASSWORDS, client, time.monotonic())
+    state = await rates.spend(WRONG_PASSWORDS, client, time.monotonic())
     if not state.is_allowed:
         raise ProblemError(
             ProblemCode.RATE_LIMITED,
@@ -95,7 +95,7 @@ async def login(request: web.Request, body: wire.Credentials) -> web.Response:
     command = SignIn(login=body.login, password=body.password, user_agent=user_agent(request))
     reply = await request.app[ACTORS].ask(ACCOUNTS, command)
     if not (isinstance(reply, Rejected) and reply.code is RejectCode.BAD_CREDENTIALS):
-        rates.give_back(WRONG_PASSWORDS, client)
+        await rates.give_back(WRONG_PASSWORDS, client)
     return signed_in_answer(request, expect(reply, SignedIn))
 
 

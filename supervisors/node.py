@@ -25,6 +25,7 @@ from veza.actors.runtime import (
 from veza.actors.runtime.address import Address
 from veza.actors.runtime.garbage import GarbageKeeper
 from veza.actors.runtime.watchdog import Watchdog
+from veza.actors.shared_places import LocalPlaces, SharedPlaces
 from veza.actors.shared_rates import LocalRates, SharedRates
 from veza.supervisors.child_spec import SupervisorSpec
 from veza.supervisors.figures import DatabaseUse, Figures
@@ -77,8 +78,10 @@ class Node:
         database_use: Callable[[], DatabaseUse] = DatabaseUse,
         bus: Callable[[], BusFigures | None] = lambda: None,
         shared_rates: SharedRates | None = None,
+        shared_places: SharedPlaces | None = None,
     ) -> None:
         self.shared_rates = shared_rates or LocalRates()
+        self.shared_places = shared_places or LocalPlaces()
         self.spec = spec
         self.checks = dict(checks or {})
         self.runtime = AsyncioSystemBase(recent_budget=RECENT_BUDGET)

@@ -39,10 +39,14 @@ from veza.persistence.rows import Author
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinRoom:
-    """Become a member if one is not, and learn where the log stands. Reply: `RoomJoined`."""
+    """Become a member if one is not, and learn where the log stands. Reply: `RoomJoined`.
+
+    `is_counted`: how often its author does so was looked at already.
+    """
 
     invite: str | None = None
     password: str | None = field(default=None, repr=False)
+    is_counted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,10 +367,14 @@ class RoomRulesRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRoomPassword:
-    """Is this the room's password? Reply: `RoomPasswordChecked`."""
+    """Is this the room's password? Reply: `RoomPasswordChecked`, or `Rejected` (`rate_limited`).
+
+    With a `joiner_id` it is counted as an attempt of theirs to join.
+    """
 
     room_id: UUID
     password: str = field(repr=False)
+    joiner_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

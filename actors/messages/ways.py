@@ -115,15 +115,26 @@ class InviteLeads:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckInvite:
-    """Does a code let people into this room? Reply: `InviteChecked`."""
+    """Does a code let people into this room? Reply: `InviteChecked`, or `Rejected` (`rate_limited`).
+
+    With a `joiner_id` it is counted as an attempt of theirs to join.
+    """
 
     room_id: UUID
     code: str
+    joiner_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InviteChecked:
     is_valid: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountJoin:
+    """Somebody becomes a member of a room by themselves. Reply: `WayDone`, or `Rejected` (`rate_limited`)."""
+
+    joiner_id: UUID
 
 
 # --- requests ---

@@ -68,7 +68,7 @@ async def read(world, by, room, dice):
 
 
 async def told(world, who):
-    listed = await world.node.ask(("rooms", ""), ListMemberships(user_id=who.id))
+    listed = await world.node.ask(("arrivals", ""), ListMemberships(user_id=who.id))
     assert isinstance(listed, MembershipsListed)
     return {m.room.id: (m.read_seq, m.unread, m.mentions) for m in listed.memberships}
 

@@ -60,7 +60,9 @@ class MemoryRoom:
 class MemorySession:
     user: accounts.Author
     outbox: Outbox
-    ended: asyncio.Future[str]
+    ended: asyncio.Future[None] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
 
 
 class MemoryNode:
@@ -194,9 +196,6 @@ class MemoryActors:
     def tell(self, key: Key, command: object) -> None:
         self.told.append((key, command))
         self._answer(key, command)
-
-    async def ended(self, key: Key) -> str:
-        return await asyncio.shield(self.sessions[key[1]].ended)
 
     async def operate(self, command: object, timeout_seconds: float = 10.0) -> object:
         await asyncio.sleep(0)
@@ -436,8 +435,7 @@ class MemoryActors:
     # --- sessions ---
 
     def on_OpenSession(self, key: Key, command: sessions.OpenSession) -> object:
-        ended = asyncio.get_running_loop().create_future()
-        self.sessions[key[1]] = MemorySession(command.user, command.outbox, ended)
+        self.sessions[key[1]] = MemorySession(command.user, command.outbox)
         memberships = tuple(
             rooms.Membership(
                 room=each.room, role=rooms.Role.MEMBER, read_seq=0, unread=each.room.seq
@@ -449,12 +447,12 @@ class MemoryActors:
 
     def on_CloseSession(self, key: Key, _: sessions.CloseSession) -> None:
         session = self.sessions.pop(key[1], None)
-        if session is not None and not session.ended.done():
-            session.ended.set_result("closed")
+        if session is not None:
+            session.ended.set_result(None)
 
-    def end_sessions(self, reason: str) -> None:
+    def end_sessions(self) -> None:
         for session in self.sessions.values():
-            session.ended.set_result(reason)
+            session.outbox.disconnect(4000, "the session ended")
 
     def on_SubscribeRoom(self, key: Key, command: sessions.SubscribeRoom) -> None:
         session = self.sessions[key[1]]
