@@ -151,7 +151,7 @@ class Door:
         if self._connections.is_shut_out(who.user.id, self._loop.time()):
             self._refuse_banned(frame_id, ProblemError(ProblemCode.ACCOUNT_BANNED))
             return
-        if not self._connections.admit(peer, who.user.id):
+        if not await self._connections.admit(peer, who.user.id):
             self.refuse(frame_id, ProblemError(ProblemCode.TOO_MANY_CONNECTIONS))
             self._socket.close(CloseCode.TOO_MANY_CONNECTIONS, "too many connections")
             return

@@ -7,7 +7,6 @@ from uuid import UUID
 from aiohttp import web
 
 from veza.actors.messages.accounts import Identified
-from veza.actors.messages.common import Key
 from veza.actors.messages.rooms import (
     AddMember,
     JoinRoom,
@@ -18,6 +17,7 @@ from veza.actors.messages.rooms import (
     RoomLeft,
 )
 from veza.actors.messages.ways import (
+    WAYS,
     BansListed,
     ListBans,
     ListMembers,
@@ -38,7 +38,6 @@ from veza.gateway.wire import ways
 
 routes = Endpoints("members")
 
-WAYS: Final[Key] = ("ways", "")
 MEMBER: Final = "/rooms/{room_id}/members/{member}"
 BAN: Final = "/rooms/{room_id}/bans/{user_id}"
 MUTE: Final = "/rooms/{room_id}/mutes/{user_id}"
@@ -80,7 +79,7 @@ async def put_member(
         await do(request, room_id, who, AddMember(user_id=user_id))
     else:
         await hold_account(request, JOINS, who)
-        join = JoinRoom(invite=wanted.invite, password=wanted.password)
+        join = JoinRoom(invite=wanted.invite, password=wanted.password, is_counted=True)
         joined = expect(await act(request, room_id, who, join), RoomJoined)
         return room_answer(request, joined.room)
     return room_answer(request, await require(request, room_id, who, "READ"))

@@ -39,7 +39,7 @@ async def open_websocket(request: web.Request) -> web.StreamResponse:
     answer, form = accept(request, deflate=settings.ws_deflate, request_id=request[REQUEST_ID])
     if connections.is_draining:
         raise ProblemError(ProblemCode.UNAVAILABLE, "Stopping.", retry_after_seconds=1.0)
-    place = _place(request)
+    place = await _place(request)
     try:
         holder = await _cookie_holder(request)
     except BaseException:
@@ -72,10 +72,10 @@ def hello(heartbeat_ms: int, max_frame: int, form: int) -> bytes:
     return wire.shape((frame,), form)
 
 
-def _place(request: web.Request) -> AddressUse:
+async def _place(request: web.Request) -> AddressUse:
     """Take one of the places that the client's address has."""
     now = asyncio.get_running_loop().time()
-    place = request.app[CONNECTIONS].take_place(request.remote, now)
+    place = await request.app[CONNECTIONS].take_place(request.remote, now)
     if place is None:
         detail = "There are too many connections from your address."
         raise ProblemError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -24,6 +25,9 @@ from veza.persistence.rows import Author
 
 Pointers = tuple[UUID, UUID, int | None, int | None]
 """A room, one of its members, how far they have read, and how far it was delivered to them."""
+
+SLOW_EVENTS: Final = 2000
+"""So far back it is looked for who wrote last, where people may write only now and then."""
 
 _ROOM = """
     r.id, r.kind, r.name, r.epoch, r.created_by, r.created_at, r.topic, r.slow_mode_seconds,
@@ -57,7 +61,8 @@ _LIST_ROOMS = f"""
 # One statement sees all as of one moment, whoever writes meanwhile.
 _LOAD_SNAPSHOT = f"""
     SELECT {_ROOM}, r.rules, r.password_hash, h.fence_seq,
-        m.ids AS member_ids, m.roles, m.mutes, b.ids AS banned_ids, b.untils
+        m.ids AS member_ids, m.roles, m.mutes, b.ids AS banned_ids, b.untils,
+        p.ids AS poster_ids, p.times AS posted_at
     FROM {_ROOMS},
     LATERAL (
         SELECT array_agg(user_id) AS ids, array_agg(role) AS roles,
@@ -67,7 +72,16 @@ _LOAD_SNAPSHOT = f"""
     LATERAL (
         SELECT array_agg(user_id) AS ids, array_agg(until) AS untils
         FROM room_bans WHERE room_id = r.id AND (until IS NULL OR until > now())
-    ) b
+    ) b,
+    LATERAL (
+        SELECT array_agg(author_id) AS ids, array_agg(at) AS times FROM (
+            SELECT e.author_id, max(e.at) AS at FROM room_events e
+            WHERE e.room_id = r.id AND e.seq > h.seq - {SLOW_EVENTS}
+                AND e.kind = 'message.posted'
+                AND e.at > now() - make_interval(secs => r.slow_mode_seconds)
+            GROUP BY e.author_id
+        ) newest WHERE r.slow_mode_seconds > 0
+    ) p
     WHERE r.id = $1
 """
 
@@ -237,6 +251,7 @@ async def load_snapshot(conn: Connection, room_id: UUID) -> RoomSnapshot | None:
             if until is not None
         },
         bans=dict(zip(row["banned_ids"] or (), row["untils"] or (), strict=True)),
+        last_posts=dict(zip(row["poster_ids"] or (), row["posted_at"] or (), strict=True)),
     )
 
 

@@ -43,7 +43,7 @@ from veza.actors.encoding.frames import StartThumbnailFrame
 from veza.actors.fanout import FanOut
 from veza.actors.jobs import JobsActor
 from veza.actors.media import MediaActor
-from veza.actors.messages.jobs import JobType, StartEncoding, StartJob
+from veza.actors.messages.jobs import DISPATCHER, JobType, StartEncoding, StartJob
 from veza.actors.messages.presence import PRESENCE
 from veza.actors.messages.sessions import OpenSession
 from veza.actors.pipeline import EncoderLimits, EncodingPipelineActor
@@ -109,7 +109,7 @@ def build_tree(given: Resources) -> SupervisorSpec:
                 name="dispatcher",
                 actor=DispatcherActor,
                 kwargs={"directory": DIRECTORY, "slots": slots(given.settings)},
-                key=("dispatcher", ""),
+                key=DISPATCHER,
             ),
         ),
     )
@@ -128,6 +128,7 @@ def chat_services(given: Resources) -> tuple[ChildSpec, ...]:
     settings = given.settings
     pool: dict[str, object] = {"pool": given.pool}
     directory: dict[str, object] = {"directory": DIRECTORY}
+    rates: dict[str, object] = {"rates": given.shared.rates}
     fan_out: dict[str, object] = {"fan_out": given.fan_out}
     policy = AccountPolicy(
         is_registration_open=settings.is_registration_open,
@@ -137,14 +138,14 @@ def chat_services(given: Resources) -> tuple[ChildSpec, ...]:
     return (
         service("accounts", AccountsActor, pool | {"policy": policy}),
         service("arrivals", ArrivalsActor, pool),
-        service("rooms", RoomsActor, pool | {"bcrypt_cost": settings.bcrypt_cost}),
+        service("rooms", RoomsActor, pool | rates | {"bcrypt_cost": settings.bcrypt_cost}),
         service("room_log", RoomLogActor, pool),
         service("room_writer", RoomWriterActor, pool | directory),
         service("messages", MessagesActor, pool),
         service("search", SearchActor, pool),
         service("search_index", SearchIndexActor, pool),
         service("pointers", PointersActor, pool),
-        service("ways", WaysActor, pool | fan_out),
+        service("ways", WaysActor, pool | rates | fan_out),
         service("posts", PostsActor, pool | directory),
         service("reports", ReportsActor, pool | fan_out),
         service("audit", AuditActor, pool),

@@ -29,7 +29,7 @@ from veza.actors.chat.rights import Action
 from veza.actors.chat.room_rules import Action as RuleAction
 from veza.actors.chat.text import MessageContent
 from veza.actors.fanout import FanOut
-from veza.actors.messages.bus import HeadMoved
+from veza.actors.messages.bus import EventsAnnounced, HeadMoved
 from veza.actors.messages.common import Answer, Busy, RefusedError, RejectCode
 from veza.actors.messages.directory import Deliver
 from veza.actors.messages.reports import FileRefused, RefusedFiled
@@ -250,6 +250,13 @@ class RoomActor(LogFollower):
                 room_id=self.room_id, user=command.by, is_typing=command.is_typing
             )
             self._tell_unblocked((typing,))
+
+    # --- other nodes ---
+
+    def receiveMsg_EventsAnnounced(self, message: EventsAnnounced, sender: Address) -> None:
+        for event in message.events:
+            self.pace.note_elsewhere(event, monotonic())
+        super().receiveMsg_EventsAnnounced(message, sender)
 
     # --- answers ---
 

@@ -14,22 +14,24 @@ from veza.actors.messages.directory import Deliver
 from veza.actors.messages.reading import IndexRooms
 from veza.actors.messages.rooms import (
     AppendEvent,
+    EventAppended,
+    EventsRead,
+    FindMessage,
+    MessageLookedUp,
+    OpenRoom,
+    ReadEvents,
+    Room,
+    RoomOpened,
+)
+from veza.actors.messages.rooms_service import (
     CheckRoomPassword,
     CheckRoomRules,
     CreateRoom,
     DescribeRoom,
-    EventAppended,
-    EventsRead,
-    FindMessage,
     HashRoomPassword,
     ListRooms,
-    MessageLookedUp,
-    OpenRoom,
-    ReadEvents,
     ReadRoomRules,
-    Room,
     RoomDescribed,
-    RoomOpened,
     RoomPasswordChecked,
     RoomPasswordHashed,
     RoomRulesChecked,
@@ -38,6 +40,7 @@ from veza.actors.messages.rooms import (
 )
 from veza.actors.passwords import PasswordHasher
 from veza.actors.runtime.address import Address
+from veza.actors.shared_rates import SharedRates, spend_join
 from veza.config.ids import uuid7
 from veza.persistence import messages, room_log, rooms
 from veza.persistence.errors import DatabaseUnavailableError
@@ -50,8 +53,9 @@ SEARCH_INDEX: Final = ("search_index", "")
 class RoomsActor(DatabaseActor):
     """Rooms as a table: made, listed, described; and their passwords."""
 
-    def __init__(self, *, pool: Pool, bcrypt_cost: int) -> None:
+    def __init__(self, *, pool: Pool, bcrypt_cost: int, rates: SharedRates) -> None:
         super().__init__(pool=pool)
+        self.rates = rates
         self.passwords = PasswordHasher(bcrypt_cost)
 
     def on_stop(self) -> None:
@@ -113,6 +117,8 @@ class RoomsActor(DatabaseActor):
     async def receiveMsg_CheckRoomPassword(
         self, command: CheckRoomPassword, _sender: Address
     ) -> RoomPasswordChecked:
+        if command.joiner_id is not None:
+            await spend_join(self.rates, command.joiner_id)
         async with self.connection() as conn:
             stored_hash = await rooms.get_password_hash(conn, command.room_id)
         is_right = await self.passwords.matches(command.password, stored_hash)

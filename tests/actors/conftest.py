@@ -14,15 +14,14 @@ from veza.actors.messages.accounts import Author, RegisterAccount, SignedIn
 from veza.actors.messages.common import Key
 from veza.actors.messages.rooms import (
     ActInRoom,
-    CreateRoom,
     EventStored,
     JoinRoom,
     PostMessage,
     Room,
-    RoomDescribed,
     RoomKind,
     RoomSettings,
 )
+from veza.actors.messages.rooms_service import CreateRoom, RoomDescribed
 from veza.actors.messages.sessions import CloseSession, OpenSession, SessionOpened, SubscribeRoom
 from veza.config.ids import uuid7
 from veza.config.settings import Settings
@@ -183,7 +182,7 @@ async def world(pool: Pool, tmp_path: Path) -> AsyncIterator[World]:
 # --- several nodes ---
 
 
-NewNode = Callable[[], Awaitable[Any]]
+NewNode = Callable[..., Awaitable[Any]]
 
 
 @pytest.fixture
@@ -191,13 +190,17 @@ async def new_node(world, pool, redis, tmp_path: Path) -> AsyncIterator[NewNode]
     """Make nodes that share `redis` and the database of `world`, which itself knows no others."""
     async with AsyncExitStack() as stack:
 
-        async def make() -> Any:
+        async def make(**settings: int) -> Any:
             node_id = uuid7()
             shared = over_redis(redis.url, node_id)
             await shared.start()
             stack.push_async_callback(shared.close)
             node = type(world)(
-                pool, tmp_path / "media", world.settings, node_id=node_id, shared=shared
+                pool,
+                tmp_path / "media",
+                world.settings.model_copy(update=settings),
+                node_id=node_id,
+                shared=shared,
             )
             await node.node.start()
             stack.push_async_callback(node.node.stop, 10)

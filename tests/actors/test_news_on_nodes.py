@@ -44,11 +44,9 @@ async def linked(redis):
     """Wait until so many nodes hear a topic."""
 
     async def wait(topic: str, nodes: int) -> None:
-        client = connect(redis.url)
-        async with asyncio.timeout(20):
+        async with connect(redis.url) as client, asyncio.timeout(20):
             while (await client.pubsub_numsub(f"veza:{topic}"))[0][1] < nodes:
                 await asyncio.sleep(0.01)
-        await client.aclose()
 
     return wait
 
