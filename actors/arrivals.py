@@ -11,7 +11,7 @@ from veza.actors.accounts import banned_refused, digest, identified
 from veza.actors.database import DatabaseActor
 from veza.actors.messages.accounts import Identified, IdentifyCookie, IdentifySession
 from veza.actors.messages.common import RefusedError, Rejected
-from veza.actors.messages.rooms import ListMemberships, MembershipsListed
+from veza.actors.messages.rooms_service import ListMemberships, MembershipsListed
 from veza.actors.runtime.address import Address
 from veza.persistence import accounts, bans, memberships, rooms
 from veza.persistence.pool import Connection

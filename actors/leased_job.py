@@ -13,6 +13,7 @@ from veza.actors.fanout import FanOut
 from veza.actors.messages.common import Answer, Key, RejectCode, Rejected
 from veza.actors.messages.directory import Deliver
 from veza.actors.messages.jobs import (
+    DISPATCHER,
     AdvanceJob,
     CancelRunning,
     ConfirmCancel,
@@ -22,11 +23,8 @@ from veza.actors.messages.jobs import (
     LeaveJob,
     StartJob,
 )
-from veza.actors.messages.tracks import JobState, JobType
+from veza.actors.messages.tracks import JOBS, JobState, JobType
 from veza.actors.runtime.address import Address
-
-DISPATCHER: Final = ("dispatcher", "")
-JOBS: Final = ("jobs", "")
 
 RETRY_SECONDS: Final = 2.0
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from veza.actors.connected import room_key
 from veza.actors.fanout import FanOut, Outbox
-from veza.actors.messages.accounts import Author
+from veza.actors.messages.accounts import ARRIVALS, Author
 from veza.actors.messages.common import Answer
 from veza.actors.messages.directory import Deliver
 from veza.actors.messages.presence import (
@@ -23,14 +23,13 @@ from veza.actors.messages.presence import (
 )
 from veza.actors.messages.rooms import (
     EventsRead,
-    ListMemberships,
     MarkRead,
-    MembershipsListed,
     ReadEvents,
     ReadRoom,
     RoomEvent,
     TellTyping,
 )
+from veza.actors.messages.rooms_service import ListMemberships, MembershipsListed
 from veza.actors.messages.sessions import (
     ActDone,
     CloseSession,
@@ -45,7 +44,6 @@ from veza.actors.room_follower import NOT_IN_IT, Acting, RoomFollower
 from veza.actors.runtime.address import Address
 from veza.actors.topics import room_topic, user_topic
 
-ARRIVALS: Final = ("arrivals", "")
 EVENT_BYTES: Final = 512
 """What a frame says of an event beside its text, at most."""
 ACTIVE_EVERY_SECONDS: Final = 60.0

@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 from veza.actors.fanout import FanOut
-from veza.actors.leased_job import JOBS, BreakingOff, LeasedJobActor, Loading, RenewLease
+from veza.actors.leased_job import BreakingOff, LeasedJobActor, Loading, RenewLease
 from veza.actors.messages.common import Answer, Gone, Key, RejectCode, Rejected
 from veza.actors.messages.directory import AwaitEnd
 from veza.actors.messages.jobs import (
@@ -41,7 +41,7 @@ from veza.actors.messages.jobs import (
     StoreProbe,
     StoreSegment,
 )
-from veza.actors.messages.tracks import Failure, Job, JobChanged, JobState, JobType, Track
+from veza.actors.messages.tracks import JOBS, Failure, Job, JobChanged, JobState, JobType, Track
 from veza.actors.runtime.address import Address
 from veza.actors.topics import user_topic
 from veza.config.ids import uuid7

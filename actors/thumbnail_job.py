@@ -17,8 +17,9 @@ from veza.actors.encoding.frames import (
 )
 from veza.actors.encoding.process import EncoderProcess
 from veza.actors.fanout import FanOut
-from veza.actors.leased_job import JOBS, BreakingOff, LeasedJobActor, Loading, RenewLease
+from veza.actors.leased_job import BreakingOff, LeasedJobActor, Loading, RenewLease
 from veza.actors.messages.attachments import (
+    ATTACHMENTS,
     Attachment,
     AttachmentReady,
     AttachmentState,
@@ -34,7 +35,7 @@ from veza.actors.messages.jobs import (
     JobAdvanced,
     ReleaseJob,
 )
-from veza.actors.messages.tracks import Failure, JobState, JobType
+from veza.actors.messages.tracks import JOBS, Failure, JobState, JobType
 from veza.actors.pipeline import (
     LookStalled,
     WorkerBrokenError,
@@ -46,8 +47,6 @@ from veza.actors.runtime.address import Address
 from veza.actors.topics import room_topic, user_topic
 from veza.codecs.thumbnail import PictureFault
 from veza.persistence.media_store import MediaStore
-
-ATTACHMENTS: Final = ("attachments", "")
 
 PROCESS_SECONDS: Final = 120.0
 """How long a process may be there: its CPU limit does not see one that sleeps."""

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from veza.actors.messages.accounts import (
+    ACCOUNTS,
     ClaimSetup,
     Identified,
     RefreshSession,
@@ -21,7 +22,7 @@ from veza.gateway import wire
 from veza.gateway.answers import json_answer
 from veza.gateway.endpoints import NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import ProblemCode, ProblemError, expect
-from veza.gateway.identity import ACCOUNTS, delete_cookies, set_cookie
+from veza.gateway.identity import delete_cookies, set_cookie
 from veza.gateway.keys import ACCESS_TOKENS, ACTORS, CONNECTIONS, RATES, SETTINGS
 from veza.gateway.rates import SIGN_UP_AND_IN, WRONG_PASSWORDS, client_of
 from veza.gateway.tokens import AccessClaims

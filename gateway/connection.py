@@ -67,13 +67,13 @@ class Connection:
         rate = Rate(per_second=burst / FRAME_WINDOW_SECONDS, burst=burst)
         self._bucket = TokenBucket(rate, self.opened_at)
         self._bad_frames: tuple[float, ...] = ()
-        self._door = Door(request, self._outbox, self)
+        self._door = Door(request, self._outbox, socket)
         self.number = 0
         self._connections.add(self)
 
     def welcome(self, holder: Holder | ProblemError | None) -> Awaitable[None] | None:
         """Let a browser in that is known by its cookie, or say why it may not; others have to sign in."""
-        return self._door.welcome(holder)
+        return self._door.welcome(self, holder)
 
     def ended(self) -> None:
         """Clean up once the connection is gone."""
@@ -181,7 +181,7 @@ class Connection:
         elif isinstance(body, wire.Auth):
             if body.batch:
                 self._outbox.form |= wire.BATCHED
-            return self._door.sign_in(frame.frame_id, body.token)
+            return self._door.sign_in(self, frame.frame_id, body.token)
         elif isinstance(body, wire.AuthRefresh):
             return self._door.refresh(frame.frame_id, body.token)
         elif (

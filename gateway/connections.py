@@ -18,7 +18,7 @@ from uuid import UUID
 from veza.actors.messages.accounts import Author
 from veza.actors.rate_limit import Rate, TokenBucket
 from veza.actors.shared_places import LocalPlaces, SharedPlaces
-from veza.gateway.admission import Admission
+from veza.gateway.admission import Admission, Turnstile
 from veza.gateway.errors import CloseCode
 from veza.gateway.rates import client_of
 
@@ -148,10 +148,10 @@ class Connections:
         self._numbers = count(1)
         self._slots: tuple[set[Peer], ...] = tuple(set() for _ in range(_SLOTS))
         self._by_user: dict[UUID, set[Peer]] = {}
-        self._next_slot = 0
         self._shut_out: dict[UUID, float] = {}
         self._is_empty = asyncio.Event()
         self.admission = Admission()
+        self.turnstile = Turnstile()
         self.is_draining = False
 
     def __len__(self) -> int:
@@ -161,8 +161,7 @@ class Connections:
         """Watch over a new connection."""
         peer.number = next(self._numbers)
         self._peers[peer.number] = peer
-        self._slots[self._next_slot].add(peer)
-        self._next_slot = (self._next_slot + 1) % _SLOTS
+        self._slots[peer.number % _SLOTS].add(peer)
 
     async def take_place(self, address: str | None, now: float) -> AddressUse | None:
         """Count a connection as its address's, until `give_up_place`; None if that would be one too many.
@@ -253,8 +252,7 @@ class Connections:
         self._peers.pop(peer.number, None)
         if not self._peers:
             self._is_empty.set()
-        for slot in self._slots:
-            slot.discard(peer)
+        self._slots[peer.number % _SLOTS].discard(peer)
         if peer.user is not None and self._leave_user(peer, peer.user.id):
             self._places.give_up(f"user:{peer.user.id}")
 

@@ -7,9 +7,9 @@ from uuid import UUID
 from aiohttp import web
 
 from veza.actors.messages.accounts import Identified
-from veza.actors.messages.common import Key
 from veza.actors.messages.rooms import RoomKind
 from veza.actors.messages.ways import (
+    WAYS,
     BlockedListed,
     BlockUser,
     ConversationOpened,
@@ -40,7 +40,6 @@ from veza.gateway.wire import ways
 
 routes = Endpoints("direct")
 
-WAYS: Final[Key] = ("ways", "")
 TALKS: Final = frozenset({RoomKind.DIRECT, RoomKind.GROUP})
 BLOCK: Final = "/users/{user_id}/block"
 DRAFT: Final = "/rooms/{room_id}/draft"

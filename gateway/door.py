@@ -19,6 +19,7 @@ from veza.gateway.errors import CloseCode, ProblemCode, ProblemError, expect
 from veza.gateway.keys import ACTORS, CONNECTIONS, SETTINGS
 from veza.gateway.leases import Holder, token_holder
 from veza.gateway.rooms import author_of, is_staff
+from veza.gateway.sockets import Socket
 
 AUTH_SECONDS: Final = 10.0
 
@@ -27,7 +28,8 @@ class Door:
     """Signs one connection in, keeps who it is, and ends its session when it is gone.
 
     `session_id` is the sign-in's session, `session` the key of the session actor. All are None until
-    somebody signed in.
+    somebody signed in. The connection itself is told to the door when it knocks, and not kept: of two that
+    hold each other only the garbage collector gets rid, and it stops everybody.
     """
 
     __slots__ = (
@@ -35,19 +37,19 @@ class Door:
         "_connections",
         "_loop",
         "_outbox",
-        "_peer",
         "_request",
+        "_socket",
         "lease",
         "session",
         "session_id",
         "user",
     )
 
-    def __init__(self, request: web.Request, outbox: Outbox, peer: Peer) -> None:
+    def __init__(self, request: web.Request, outbox: Outbox, socket: Socket) -> None:
         self._request = request
         self._connections = request.app[CONNECTIONS]
         self._outbox = outbox
-        self._peer = peer
+        self._socket = socket
         self._loop = asyncio.get_running_loop()
         self._auth_timer: asyncio.TimerHandle | None = None
         self.session: Key | None = None
@@ -66,29 +68,29 @@ class Door:
         """Say that a frame is refused."""
         self._outbox.push(wire.FrameRefused(frame_id=frame_id, problem=error))
 
-    def welcome(self, holder: Holder | ProblemError | None) -> Awaitable[None] | None:
+    def welcome(self, peer: Peer, holder: Holder | ProblemError | None) -> Awaitable[None] | None:
         """Let a browser in that is known by its cookie, or say why it may not; others have to sign in."""
         if isinstance(holder, ProblemError):
             self._refuse_banned(None, holder)
             return None
-        return None if holder is None else self._open_in_turn(holder)
+        return None if holder is None else self._open_in_turn(peer, holder)
 
-    async def _open_in_turn(self, holder: Holder) -> None:
+    async def _open_in_turn(self, peer: Peer, holder: Holder) -> None:
         async with self._connections.admission:
-            await self._open_session(holder, None)
+            await self._open_session(peer, holder, None)
 
-    async def sign_in(self, frame_id: str | None, token: str | None) -> None:
+    async def sign_in(self, peer: Peer, frame_id: str | None, token: str | None) -> None:
         """Sign in when it is this connection's turn: everybody may be coming back at once."""
         self._stop_watching()
         try:
             async with self._connections.admission:
-                await self._let_in(frame_id, token)
+                await self._let_in(peer, frame_id, token)
         except LineFullError as full:
             limited = ProblemError(
                 ProblemCode.OVERLOADED, retry_after_seconds=full.retry_after_seconds
             )
             self.refuse(frame_id, limited)
-            self._peer.close(CloseCode.RATE_LIMITED, "too many are signing in")
+            self._socket.close(CloseCode.RATE_LIMITED, "too many are signing in")
             return
         if self.session is None:
             self._watch_for_auth()
@@ -96,7 +98,7 @@ class Door:
     def _watch_for_auth(self) -> None:
         self._stop_watching()
         self._auth_timer = self._loop.call_later(
-            AUTH_SECONDS, self._peer.close, CloseCode.AUTH_TIMEOUT, "not signed in"
+            AUTH_SECONDS, self._socket.close, CloseCode.AUTH_TIMEOUT, "not signed in"
         )
 
     def _stop_watching(self) -> None:
@@ -104,10 +106,10 @@ class Door:
             self._auth_timer.cancel()
             self._auth_timer = None
 
-    async def _let_in(self, frame_id: str | None, token: str | None) -> None:
+    async def _let_in(self, peer: Peer, frame_id: str | None, token: str | None) -> None:
         if token is None and self.user is None:
             self.refuse(frame_id, ProblemError(ProblemCode.UNAUTHENTICATED))
-            self._peer.close(CloseCode.BAD_TOKEN, "no token and no session cookie")
+            self._socket.close(CloseCode.BAD_TOKEN, "no token and no session cookie")
             return
         try:
             holder = await token_holder(self._request, token) if token else None
@@ -117,10 +119,10 @@ class Door:
                 return
             self.refuse(frame_id, error)
             if error.code is ProblemCode.INVALID_TOKEN:
-                self._peer.close(CloseCode.BAD_TOKEN, "the token is not valid")
+                self._socket.close(CloseCode.BAD_TOKEN, "the token is not valid")
             return
         if self.user is None and holder:
-            await self._open_session(holder, frame_id)
+            await self._open_session(peer, holder, frame_id)
         elif not holder or self._is_own(holder):
             self._outbox.push(wire.Acknowledged(frame_id=frame_id))
         else:
@@ -144,14 +146,14 @@ class Door:
         self.session_id, self.lease = holder.who.session_id, holder.lease
         self._outbox.push(wire.Acknowledged(frame_id=frame_id))
 
-    async def _open_session(self, holder: Holder, frame_id: str | None) -> None:
+    async def _open_session(self, peer: Peer, holder: Holder, frame_id: str | None) -> None:
         who = holder.who
         if self._connections.is_shut_out(who.user.id, self._loop.time()):
             self._refuse_banned(frame_id, ProblemError(ProblemCode.ACCOUNT_BANNED))
             return
-        if not await self._connections.admit(self._peer, who.user.id):
+        if not await self._connections.admit(peer, who.user.id):
             self.refuse(frame_id, ProblemError(ProblemCode.TOO_MANY_CONNECTIONS))
-            self._peer.close(CloseCode.TOO_MANY_CONNECTIONS, "too many connections")
+            self._socket.close(CloseCode.TOO_MANY_CONNECTIONS, "too many connections")
             return
         user = self.user = author_of(who)
         self.session_id, self.lease = who.session_id, holder.lease
@@ -161,7 +163,7 @@ class Door:
             opened = expect(await self._request.app[ACTORS].ask(key, command), SessionOpened)
         except ProblemError as error:
             self.refuse(frame_id, error)
-            self._peer.close(CloseCode.RESTARTING, "no session just now")
+            self._socket.close(CloseCode.RESTARTING, "no session just now")
             return
         self._stop_watching()
         ready = wire.SessionReady(
@@ -176,7 +178,7 @@ class Door:
 
     def _refuse_banned(self, frame_id: str | None, error: ProblemError) -> None:
         self.refuse(frame_id, error)
-        self._peer.close(CloseCode.BANNED, "banned")
+        self._socket.close(CloseCode.BANNED, "banned")
 
     def _is_own(self, holder: Holder) -> bool:
         return self.user is not None and holder.who.user.id == self.user.id

@@ -9,6 +9,7 @@ from uuid import UUID
 from aiohttp import web
 
 from veza.actors.messages.accounts import (
+    ARRIVALS,
     Identified,
     IdentifyCookie,
     IdentifySession,
@@ -19,8 +20,6 @@ from veza.gateway.endpoints import Access
 from veza.gateway.errors import ProblemCode, ProblemError, expect
 from veza.gateway.keys import ACCESS_TOKENS, ACTORS, SETTINGS
 
-ACCOUNTS: Final = ("accounts", "")
-ARRIVALS: Final = ("arrivals", "")
 COOKIE: Final = "veza_session"
 SECURE_COOKIE: Final = "__Host-veza_session"
 _COOKIE_VALUE: Final = re.compile(r"[\w-]{1,128}", re.ASCII)

@@ -8,13 +8,13 @@ from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
 from veza.actors.messages.accounts import Identified
-from veza.actors.messages.common import Key
 from veza.actors.messages.rooms import (
     AddMember,
     MayAskToJoin,
     RightGranted,
 )
 from veza.actors.messages.ways import (
+    WAYS,
     CreateInvite,
     DropRequest,
     FindRequest,
@@ -40,7 +40,6 @@ from veza.gateway.wire import ways
 
 routes = Endpoints("invites")
 
-WAYS: Final[Key] = ("ways", "")
 CODE: Final = TypeAdapter[str](InviteCode)
 INVITES: Final = "/rooms/{room_id}/invites"
 REQUESTS: Final = "/rooms/{room_id}/requests"

@@ -7,7 +7,6 @@ from uuid import UUID
 from aiohttp import web
 
 from veza.actors.messages.accounts import Identified
-from veza.actors.messages.common import Key
 from veza.actors.messages.rooms import (
     AddMember,
     JoinRoom,
@@ -18,6 +17,7 @@ from veza.actors.messages.rooms import (
     RoomLeft,
 )
 from veza.actors.messages.ways import (
+    WAYS,
     BansListed,
     ListBans,
     ListMembers,
@@ -38,7 +38,6 @@ from veza.gateway.wire import ways
 
 routes = Endpoints("members")
 
-WAYS: Final[Key] = ("ways", "")
 MEMBER: Final = "/rooms/{room_id}/members/{member}"
 BAN: Final = "/rooms/{room_id}/bans/{user_id}"
 MUTE: Final = "/rooms/{room_id}/mutes/{user_id}"

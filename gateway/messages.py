@@ -9,8 +9,8 @@ from uuid import UUID
 from aiohttp import web
 
 from veza.actors.messages.accounts import Identified
-from veza.actors.messages.common import Key
 from veza.actors.messages.reading import (
+    MESSAGES,
     FindRooms,
     MessageRead,
     MessagesRead,
@@ -43,7 +43,6 @@ from veza.gateway.search import search_rooms
 
 routes = Endpoints("messages")
 
-MESSAGES: Key = ("messages", "")
 HIDDEN = frozenset(
     {
         ProblemCode.NOT_FOUND,

@@ -4,12 +4,12 @@ import asyncio
 from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
-from typing import Final
 from uuid import UUID
 
 from aiohttp import web
 
 from veza.actors.messages.accounts import (
+    ACCOUNTS,
     AccountBannable,
     AccountBanned,
     AccountBansListed,
@@ -19,9 +19,10 @@ from veza.actors.messages.accounts import (
     ListAccountBans,
     UnbanAccount,
 )
-from veza.actors.messages.common import Key, Rejected
-from veza.actors.messages.reading import MeasuresRead, ReadMeasures
+from veza.actors.messages.common import Rejected
+from veza.actors.messages.reading import MESSAGES, MeasuresRead, ReadMeasures
 from veza.actors.messages.reports import (
+    REPORTS,
     FileReport,
     HandleReport,
     ListReports,
@@ -34,7 +35,6 @@ from veza.gateway import wire
 from veza.gateway.answers import json_answer, no_content
 from veza.gateway.endpoints import NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import ProblemCode, ProblemError, expect
-from veza.gateway.identity import ACCOUNTS
 from veza.gateway.keys import ACTORS, CONNECTIONS, REQUEST_ID
 from veza.gateway.messages import HIDDEN, room_of
 from veza.gateway.paging import Paging
@@ -42,9 +42,6 @@ from veza.gateway.rates import REPORTS_FILED
 from veza.gateway.rooms import author_of, is_staff, require
 
 routes = Endpoints("moderation")
-
-REPORTS: Final[Key] = ("reports", "")
-MESSAGES: Final[Key] = ("messages", "")
 
 
 @routes.declare(

@@ -13,29 +13,32 @@ from veza.actors.messages.rooms import (
     ActInRoom,
     ActUnchanged,
     ChangeRoom,
-    CheckRoomRules,
-    CreateRoom,
-    DescribeRoom,
     EventKind,
     EventsRead,
     EventStored,
-    HashRoomPassword,
-    ListRooms,
     PostMessage,
     ReadEvents,
     ReadRoom,
-    ReadRoomRules,
     RequireRight,
     RightGranted,
     Room,
     RoomAct,
-    RoomDescribed,
     RoomEvent,
     RoomKind,
+    RoomSettings,
+)
+from veza.actors.messages.rooms_service import (
+    ROOMS,
+    CheckRoomRules,
+    CreateRoom,
+    DescribeRoom,
+    HashRoomPassword,
+    ListRooms,
+    ReadRoomRules,
+    RoomDescribed,
     RoomPasswordHashed,
     RoomRulesChecked,
     RoomRulesRead,
-    RoomSettings,
     RoomsListed,
 )
 from veza.config.ids import uuid7
@@ -51,7 +54,6 @@ from veza.gateway.wire import ways
 
 routes = Endpoints("rooms")
 
-ROOMS: Key = ("rooms", "")
 SHOWN_KINDS = frozenset({RoomKind.PUBLIC, RoomKind.PASSWORD, RoomKind.PRIVATE})
 """Whoever has the address of such a room may know that it is there."""
 EVENTS_PER_READ = 200

@@ -8,8 +8,8 @@ from uuid import UUID
 from aiohttp import web
 
 from veza.actors.messages.accounts import Identified
-from veza.actors.messages.common import Key
 from veza.actors.messages.tracks import (
+    CATALOGUE,
     DescribeTrack,
     DescribeTrackJob,
     ListTracks,
@@ -31,7 +31,6 @@ from veza.gateway.paging import Paging
 
 routes = Endpoints("tracks")
 
-CATALOGUE: Key = ("catalogue", "")
 _PLAYABLE: Final = frozenset({TrackState.PLAYABLE, TrackState.PUBLISHED})
 
 

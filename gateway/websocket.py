@@ -35,6 +35,7 @@ def add_to(app: web.Application) -> None:
 async def open_websocket(request: web.Request) -> web.StreamResponse:
     """Shake hands; the connection lives on without the request."""
     settings, connections = request.app[SETTINGS], request.app[CONNECTIONS]
+    await connections.turnstile.passing()
     answer, form = accept(request, deflate=settings.ws_deflate, request_id=request[REQUEST_ID])
     if connections.is_draining:
         raise ProblemError(ProblemCode.UNAVAILABLE, "Stopping.", retry_after_seconds=1.0)

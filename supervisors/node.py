@@ -12,7 +12,7 @@ from structlog.contextvars import get_contextvars
 from veza.actors.base import SupervisedActor
 from veza.actors.messages.common import Gone, Key, Ready
 from veza.actors.messages.directory import AwaitEnd, Deliver, Ended
-from veza.actors.messages.jobs import DrainJobs
+from veza.actors.messages.jobs import DISPATCHER, DrainJobs
 from veza.actors.messages.ops import BusFigures
 from veza.actors.runtime import (
     AsyncioSystemBase,
@@ -120,7 +120,7 @@ class Node:
         # What operators held back ends in order too, and nobody waits for a dispatcher that is held.
         for cell in self.runtime.tree():
             self.runtime.resume(cell)
-        await self.ask(("dispatcher", ""), DrainJobs(), timeout_seconds / 2)
+        await self.ask(DISPATCHER, DrainJobs(), timeout_seconds / 2)
         killed = await self.runtime.shutdown_async(timeout_seconds)
         # Its last beat is answered by the loop, which must go on meanwhile.
         await asyncio.to_thread(self._watchdog.stop)

@@ -43,7 +43,7 @@ from veza.actors.encoding.frames import StartThumbnailFrame
 from veza.actors.fanout import FanOut
 from veza.actors.jobs import JobsActor
 from veza.actors.media import MediaActor
-from veza.actors.messages.jobs import JobType, StartEncoding, StartJob
+from veza.actors.messages.jobs import DISPATCHER, JobType, StartEncoding, StartJob
 from veza.actors.messages.presence import PRESENCE
 from veza.actors.messages.sessions import OpenSession
 from veza.actors.pipeline import EncoderLimits, EncodingPipelineActor
@@ -109,7 +109,7 @@ def build_tree(given: Resources) -> SupervisorSpec:
                 name="dispatcher",
                 actor=DispatcherActor,
                 kwargs={"directory": DIRECTORY, "slots": slots(given.settings)},
-                key=("dispatcher", ""),
+                key=DISPATCHER,
             ),
         ),
     )

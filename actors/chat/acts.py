@@ -21,7 +21,6 @@ from veza.actors.messages.rooms import (
     ActInRoom,
     AddMember,
     AddReaction,
-    CheckRoomPassword,
     DeleteMessage,
     EditMessage,
     FindMessage,
@@ -33,6 +32,7 @@ from veza.actors.messages.rooms import (
     RoomAct,
     RoomKind,
 )
+from veza.actors.messages.rooms_service import CheckRoomPassword
 from veza.actors.messages.ways import CheckInvite, CountJoin
 from veza.actors.rate_limit import Rate, RateLimiter
 from veza.persistence.room_rows import EventKind, RoomEvent, Unstored

@@ -5,11 +5,14 @@ The service does what it is told about a room: whoever asks it has asked the roo
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from veza.persistence.memberships import Draft, Invite, JoinRequest
 from veza.persistence.room_rows import Member, Membership, Partners, Room, RoomBan, RoomKind
 from veza.persistence.rows import Author
+
+WAYS: Final = ("ways", "")
 
 # --- members ---
 

@@ -7,11 +7,11 @@ from uuid import UUID
 
 from aiohttp import web
 
-from veza.actors.messages.audit import ActsListed, ListActs
-from veza.actors.messages.common import Key
+from veza.actors.messages.audit import AUDIT, ActsListed, ListActs
 from veza.actors.messages.jobs import JobsListed, ListJobs
 from veza.actors.messages.operator import ActedOn, ActOnActor, ActorAction, ReadNode
 from veza.actors.messages.ops import NodeFigures
+from veza.actors.messages.tracks import JOBS
 from veza.gateway.answers import fresh_answer
 from veza.gateway.errors import expect
 from veza.gateway.keys import ACTORS, CONNECTIONS
@@ -23,8 +23,6 @@ from veza.gateway.wire import ops as views
 
 doors = Doors()
 
-JOBS: Final[Key] = ("jobs", "")
-AUDIT: Final[Key] = ("audit", "")
 ROOT: Final = "/veza/root"
 """Whose draining is that of the node."""
 

@@ -14,15 +14,14 @@ from veza.actors.messages.accounts import Author, RegisterAccount, SignedIn
 from veza.actors.messages.common import Key
 from veza.actors.messages.rooms import (
     ActInRoom,
-    CreateRoom,
     EventStored,
     JoinRoom,
     PostMessage,
     Room,
-    RoomDescribed,
     RoomKind,
     RoomSettings,
 )
+from veza.actors.messages.rooms_service import CreateRoom, RoomDescribed
 from veza.actors.messages.sessions import CloseSession, OpenSession, SessionOpened, SubscribeRoom
 from veza.config.ids import uuid7
 from veza.config.settings import Settings

@@ -30,12 +30,12 @@ from veza.actors.messages.presence import (
 )
 from veza.actors.messages.rooms import (
     ActInRoom,
-    CreateRoom,
     Measure,
     ModerateMember,
     RoomKind,
     RoomSettings,
 )
+from veza.actors.messages.rooms_service import CreateRoom
 from veza.actors.messages.sessions import CloseSession, UnsubscribeRoom
 from veza.actors.runtime.thespian_api import ActorExitRequest
 from veza.config.ids import uuid7

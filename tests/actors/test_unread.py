@@ -10,13 +10,12 @@ from veza.actors.messages.rooms import (
     ActInRoom,
     DeleteMessage,
     EventStored,
-    ListMemberships,
     MarkRead,
-    MembershipsListed,
     PointerMoved,
     PostMessage,
     ReceiptsMoved,
 )
+from veza.actors.messages.rooms_service import ListMemberships, MembershipsListed
 
 WRITERS = 6
 MESSAGES = 30

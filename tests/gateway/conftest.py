@@ -29,6 +29,7 @@ from veza.actors.messages import (
     ops,
     presence,
     rooms,
+    rooms_service,
     sessions,
     tracks,
 )
@@ -330,7 +331,7 @@ class MemoryActors:
 
     # --- rooms ---
 
-    def on_CreateRoom(self, _: Key, command: rooms.CreateRoom) -> object:
+    def on_CreateRoom(self, _: Key, command: rooms_service.CreateRoom) -> object:
         room = rooms.Room(
             id=command.room_id,
             kind=command.settings.kind,
@@ -342,16 +343,16 @@ class MemoryActors:
         )
         self.rooms[room.id] = MemoryRoom(room)
         self._enter(self.rooms[room.id], command.creator)
-        return rooms.RoomDescribed(room=self.rooms[room.id].room)
+        return rooms_service.RoomDescribed(room=self.rooms[room.id].room)
 
-    def on_DescribeRoom(self, _: Key, command: rooms.DescribeRoom) -> object:
-        return rooms.RoomDescribed(room=self._room(command.room_id).room)
+    def on_DescribeRoom(self, _: Key, command: rooms_service.DescribeRoom) -> object:
+        return rooms_service.RoomDescribed(room=self._room(command.room_id).room)
 
-    def on_ListRooms(self, _: Key, command: rooms.ListRooms) -> object:
+    def on_ListRooms(self, _: Key, command: rooms_service.ListRooms) -> object:
         newest = sorted(self.rooms, reverse=True)
         older = [each for each in newest if command.before is None or each < command.before]
         found = tuple(self.rooms[each].room for each in older[: command.limit])
-        return rooms.RoomsListed(rooms=found)
+        return rooms_service.RoomsListed(rooms=found)
 
     def on_ActInRoom(self, key: Key, command: rooms.ActInRoom) -> object:
         room = self._room(UUID(key[1]))
