@@ -244,6 +244,7 @@ class RoomFollower(ConnectedActor):
             if greeting is not None:
                 told = replace(room, seq=self.fan_out.hand_out(room_topic(room.id)))
                 self.opened()[1].push(replace(greeting, room=told, recovered=False))
+                self.on_entered(room.id)
             self._changed(room.id)
         else:
             self._deliver_from(room, after_seq, greeting)

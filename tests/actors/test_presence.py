@@ -148,6 +148,18 @@ async def test_who_enters_gets_everybody_after_the_ack_and_the_others_get_who_ca
     assert not house.told(ada)[-1].is_full
 
 
+async def test_who_enters_again_without_having_left_gets_everybody_again(house) -> None:
+    ada = await house.enter("ada")
+    before = len(ada.events)
+
+    await ada.join(house.room)
+
+    await ada.wait_for(
+        lambda event: isinstance(event, PresenceTold) and event in house.told(ada, before)
+    )
+    assert house.told(ada, before)[0].is_full
+
+
 async def test_a_user_is_there_as_long_as_one_device_is_and_idle_only_if_all_are(house) -> None:
     ada, ben = await house.enter("ada"), await house.enter("ben")
     phone = await device(ben)
