@@ -223,7 +223,7 @@ class FanOut:
         self._schedule()
 
     def publish_everywhere(self, name: str, event: object, *, after_seq: int = 0) -> None:
-        """Tell volatile news to subscribers here and on other nodes, there past the room's event `after_seq`."""
+        """Tell volatile news to subscribers here, and on other nodes past the event `after_seq`."""
         self.publish(name, event)
         self.publish_elsewhere(name, event, after_seq=after_seq)
 
