@@ -131,10 +131,11 @@ class PointersActor(ServiceActor):
             for message, _sender in stores
             for each in message.pointers
         ]
+        is_awaited = any(message.is_awaited for message, _sender in stores)
         reply: object = PointersStored()
         try:
             async with self.pool.acquire() as conn:
-                await rooms.move_pointers(conn, moves)
+                await rooms.move_pointers(conn, moves, is_awaited=is_awaited)
         except DatabaseUnavailableError:
             reply = Crashed(command=StorePointers.__name__)
         for _message, sender in stores:

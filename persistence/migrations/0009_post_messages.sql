@@ -43,11 +43,11 @@ BEGIN
                     AND e.kind = 'message.posted'
             ) IS NULL
             AND (w.reply_to IS NULL OR (
-                SELECT s.deleted_at IS NULL FROM room_events e
+                SELECT e.seq FROM room_events e
                 LEFT JOIN message_states s ON s.room_id = e.room_id AND s.message_id = e.message_id
                 WHERE e.message_id = w.reply_to AND e.room_id = w.room_id
-                    AND e.kind = 'message.posted'
-            ))
+                    AND e.kind = 'message.posted' AND s.deleted_at IS NULL
+            ) IS NOT NULL)
             AND (w.peer_id IS NULL OR (
                 SELECT k.user_id FROM user_blocks k
                 WHERE k.user_id IN (w.author_id, w.peer_id)
