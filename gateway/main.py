@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-import logging
 import os
 import resource
 import signal
@@ -14,15 +13,15 @@ from typing import Any, Final
 import structlog
 import uvloop
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from veza.actors.fanout import FanOut, FanOutLimits
-from veza.actors.messages.accounts import IssueSetup, SetupIssued
+from veza.actors.messages.accounts import ACCOUNTS, IssueSetup, SetupIssued
 from veza.config.paths import keys_file, lock_file, ops_socket
 from veza.config.secrets import load_keys
 from veza.config.settings import Settings
 from veza.gateway import workers
 from veza.gateway.app import drain, make_app, make_ops_app
+from veza.gateway.listener import running
 from veza.gateway.pasted import top_command
 from veza.gateway.tokens import SigningKeys
 from veza.gateway.wire import encode_frame, shape
@@ -33,17 +32,11 @@ from veza.supervisors.node import Node
 
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
-# A browser keeps connections open; what is not done by then is cut off.
-CLOSE_SECONDS: Final = 2.0
-# An idle connection costs a descriptor; a browser opens another when it needs one.
-KEEP_ALIVE_SECONDS: Final = 75.0
 # Everybody comes back at once after a restart; whom the kernel drops tries again a second later only.
 BACKLOG: Final = 4096
 OPEN_FILES: Final = 65_536
 
 log = structlog.get_logger()
-server_log = logging.getLogger("veza.gateway.server")
-"""What aiohttp says of connections; what clients did wrong is left out (`is_ours`)."""
 Say = Callable[[str], None]
 
 
@@ -122,6 +115,7 @@ async def serve(
             fan_out,
             SigningKeys(keys.current, keys.by_id),
             shared_rates=node.shared_rates,
+            shared_places=node.shared_places,
         )
         address = await stack.enter_async_context(listening(settings, app, worker))
         if worker <= 1:
@@ -171,39 +165,6 @@ async def listening(settings: Settings, app: web.Application, worker: int) -> As
         yield page_address(settings, runner)
 
 
-def is_ours(record: logging.LogRecord) -> bool:
-    """Tell a client's broken HTTP in one line; aiohttp would log it as an error with a traceback.
-
-    Neither the line nor what is wrong with it is repeated: it may hold a token or a password.
-    """
-    error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, HttpProcessingError | web.RequestPayloadError):
-        log.info("http.unreadable", reason=type(error).__name__)
-        return False
-    return True
-
-
-server_log.addFilter(is_ours)
-
-
-@asynccontextmanager
-async def running(app: web.Application) -> AsyncIterator[web.AppRunner]:
-    """Lend an application that is set up."""
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        handle_signals=False,
-        logger=server_log,
-        shutdown_timeout=CLOSE_SECONDS,
-        keepalive_timeout=KEEP_ALIVE_SECONDS,
-    )
-    await runner.setup()
-    try:
-        yield runner
-    finally:
-        await runner.cleanup()
-
-
 async def listen_for_operators(settings: Settings, runner: web.AppRunner, worker: int) -> None:
     """Open the unix socket in a folder, and as a file, that only the owner may use."""
     path = ops_socket(settings.data, worker)
@@ -231,7 +192,7 @@ async def welcome(settings: Settings, node: Node, address: str, say: Say) -> Non
     if settings.demo:
         password = await demo.fill(node, settings.data)
         say(f"Demo people:    {', '.join(demo.PEOPLE)}   password: {password}")
-    issued = await node.ask(("accounts", ""), IssueSetup())
+    issued = await node.ask(ACCOUNTS, IssueSetup())
     if isinstance(issued, SetupIssued) and issued.token is not None:
         # In the fragment, which browsers do not send: it reaches no log and no proxy.
         say(f"First admin:    {address}/setup#{issued.token}   (one use, valid for an hour)")

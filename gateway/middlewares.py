@@ -51,14 +51,19 @@ _CORS_EXPOSED: Final = (
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Put the headers on every answer, also on one that is streamed (signal `on_response_prepare`)."""
+    dress(request, response)
+    state = request.get(RATE_STATE)
+    if state is not None:
+        response.headers.update(state.headers())
+
+
+def dress(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Put on an answer what every answer has."""
     response.headers["X-Request-Id"] = request.get(REQUEST_ID, "")
     # aiohttp would tell its version and Python's.
     response.headers["Server"] = "veza"
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
-    state = request.get(RATE_STATE)
-    if state is not None:
-        response.headers.update(state.headers())
 
 
 @web.middleware
@@ -85,7 +90,9 @@ async def log_request(request: web.Request, handler: Handler) -> web.StreamRespo
         route = route_of(request)
         request.app[METRICS].count_request(route, request.method, status, seconds)
         who = request.get(IDENTITY)
-        logger.info(
+        # Thousands come back at once after a restart; who they are is not known yet.
+        tell = logger.debug if status == HTTPStatus.SWITCHING_PROTOCOLS else logger.info
+        tell(
             "http.request",
             method=request.method,
             route=route,
@@ -145,7 +152,7 @@ def _http_problem(error: web.HTTPException) -> ProblemError:
     return ProblemError(code, headers=headers)
 
 
-def problem_answer(request: web.Request, error: ProblemError) -> web.Response:
+def problem_answer(request: web.BaseRequest, error: ProblemError) -> web.Response:
     """Write a problem (RFC 9457)."""
     body = wire.problem(error, instance=request.path, request_id=request.get(REQUEST_ID, ""))
     return web.Response(

@@ -67,7 +67,7 @@ class MemberSignals(LogFollower):
         state.require(command.by, Action.READ, now())
         if command.by not in state.members:
             raise RefusedError(RejectCode.NOT_A_MEMBER, "Join the room first.")
-        self._note_pointer(
+        self.note_pointer(
             command.by,
             read_seq=min(command.read_seq, self.told_seq),
             delivered_seq=min(command.delivered_seq, self.told_seq),
@@ -111,16 +111,12 @@ class MemberSignals(LogFollower):
     def is_busy(self) -> bool:
         return bool(self.pointers) or super().is_busy()
 
-    def note_own(self, event: RoomEvent) -> None:
-        """Whoever writes has read what is above."""
-        if event.kind is EventKind.MESSAGE_POSTED:
-            self._note_pointer(event.author.id, read_seq=event.seq, delivered_seq=0, reply_to=None)
-
     # --- how far members have come ---
 
-    def _note_pointer(
+    def note_pointer(
         self, user_id: UUID, *, read_seq: int, delivered_seq: int, reply_to: Address | None
     ) -> None:
+        """Note how far somebody has come; what is read was delivered."""
         if not self.pointers:
             self.wakeup_after(POINTERS_EVERY_SECONDS, KeepPointers())
         self.pointers.note(
@@ -128,19 +124,21 @@ class MemberSignals(LogFollower):
         )
 
     def _on_pointers_kept(self, noted: Noted, reply: object) -> None:
-        is_kept = isinstance(reply, PointersStored)
+        answer = PointerMoved(room_id=self.room_id) if isinstance(reply, PointersStored) else reply
         for address in noted.waiting:
-            self.send(address, PointerMoved(room_id=self.room_id) if is_kept else reply)
-        if not is_kept:
+            self.send(address, answer)
+        if not isinstance(reply, PointersStored):
             return
-        told = tuple(receipts_of(self.room_id, noted.told))
+        # Another device, perhaps on another node, may have read further: nobody is shown going back.
+        moved = [each for each in reply.moved if each.user_id in noted.told]
+        told = tuple(receipts_of(self.room_id, moved))
         if len(self.existing_room().members) <= RECEIPTS_MEMBERS:
             self._tell_unblocked(told)
             return
         for receipts in told:
             for user_id, seq in receipts.seqs:
                 own = replace(receipts, seqs=((user_id, seq),))
-                self.fan_out.publish(user_topic(user_id), own)
+                self.fan_out.publish_everywhere(user_topic(user_id), own)
 
     # --- what is told and not kept ---
 
@@ -160,7 +158,7 @@ class MemberSignals(LogFollower):
 
     def _publish(self, told: tuple[TypingChanged | ReceiptsMoved, ...]) -> None:
         for each in told:
-            self.fan_out.publish(self.topic, each)
+            self.fan_out.publish_everywhere(self.topic, each, after_seq=self.told_seq)
 
 
 def now() -> datetime:

@@ -27,7 +27,7 @@ from veza.actors.chat.rights import Action
 from veza.actors.chat.room_rules import Action as RuleAction
 from veza.actors.chat.text import MessageContent
 from veza.actors.fanout import FanOut
-from veza.actors.messages.bus import HeadMoved
+from veza.actors.messages.bus import EventsAnnounced, HeadMoved
 from veza.actors.messages.common import Answer, Busy, RefusedError, RejectCode
 from veza.actors.messages.directory import Deliver
 from veza.actors.messages.reports import FileRefused, RefusedFiled
@@ -189,6 +189,13 @@ class RoomActor(MemberSignals):
         state.require_asking(command.by, now())
         return RightGranted(room=state.describe(self.told_seq), role=None)
 
+    # --- other nodes ---
+
+    def receiveMsg_EventsAnnounced(self, message: EventsAnnounced, sender: Address) -> None:
+        for event in message.events:
+            self.pace.note_elsewhere(event, monotonic())
+        super().receiveMsg_EventsAnnounced(message, sender)
+
     # --- answers ---
 
     def receiveMsg_Answer(self, answer: Answer, sender: Address) -> None:
@@ -328,7 +335,7 @@ class RoomActor(MemberSignals):
             case StoredEvent(event=event, is_new=is_new):
                 self._answer(act, self._stored(event, is_new=is_new))
                 if is_new:
-                    self.note_own(event)
+                    self._note_own(event)
                     self.bus.announce(self.room_id, (event,))
                 self.tell((event,))
                 self.catch_up()
@@ -343,6 +350,14 @@ class RoomActor(MemberSignals):
                 self.catch_up()
             case Unstored() as why:
                 self._answer(act, unstored(act.command.act, why))
+
+    def _note_own(self, event: RoomEvent) -> None:
+        """Whoever writes has read what is above; whom one adds learns of it where this room does not run."""
+        if event.kind is EventKind.MESSAGE_POSTED:
+            self.note_pointer(event.author.id, read_seq=event.seq, delivered_seq=0, reply_to=None)
+        elif event.kind is EventKind.MEMBER_JOINED and event.subject is not None:
+            added = RoomAdded(room=self.existing_room().describe(event.seq), by=event.author)
+            self.fan_out.publish_elsewhere(user_topic(event.subject.id), added)
 
     def _stored(self, event: RoomEvent, *, is_new: bool) -> object:
         room = self.existing_room()

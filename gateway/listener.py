@@ -1,0 +1,104 @@
+"""The HTTP server: what reaches it that is no HTTP is answered as a problem, and told in one line."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+from uuid import uuid4
+
+import structlog
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+
+from veza.gateway.errors import ProblemCode, ProblemError
+from veza.gateway.keys import REQUEST_ID
+from veza.gateway.middlewares import dress, problem_answer
+
+# A browser keeps connections open; what is not done by then is cut off.
+CLOSE_SECONDS: Final = 2.0
+# An idle connection costs a descriptor; a browser opens another when it needs one.
+KEEP_ALIVE_SECONDS: Final = 75.0
+MAX_LINE_BYTES: Final = 8190
+"""Of the request line, and of each header."""
+
+log = structlog.get_logger()
+server_log = logging.getLogger("veza.gateway.server")
+"""What aiohttp says of connections; what clients did wrong is left out (`is_ours`)."""
+
+
+def is_ours(record: logging.LogRecord) -> bool:
+    """Tell a client's broken HTTP in one line; aiohttp would log it as an error with a traceback.
+
+    Neither the line nor what is wrong with it is repeated: it may hold a token or a password.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError | web.RequestPayloadError):
+        log.info("http.unreadable", reason=type(error).__name__)
+        return False
+    return True
+
+
+server_log.addFilter(is_ours)
+
+
+class Protocol(web.RequestHandler):
+    """One connection. What breaks before our middlewares run is answered as they would."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer a problem and close, as aiohttp closes."""
+        plain = super().handle_error(request, status, exc, message)
+        request[REQUEST_ID] = uuid4().hex
+        answer = problem_answer(request, _problem(plain.status, exc))
+        dress(request, answer)
+        answer.force_close()
+        return answer
+
+
+def _problem(status: int, error: BaseException | None) -> ProblemError:
+    if status >= ProblemCode.INTERNAL_ERROR.status:
+        return ProblemError(ProblemCode.INTERNAL_ERROR)
+    if isinstance(error, LineTooLong):
+        detail = f"The address and each header may have {MAX_LINE_BYTES} bytes."
+        return ProblemError(ProblemCode.BAD_REQUEST, detail)
+    return ProblemError(ProblemCode.BAD_REQUEST)
+
+
+class Server(web.Server):
+    """Makes a `Protocol` for each connection."""
+
+    def __call__(self) -> Protocol:
+        return Protocol(self, loop=self._loop, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    """Runs an application behind a `Server` of ours; aiohttp has no other way to its protocol."""
+
+    async def _make_server(self) -> Server:
+        made = await super()._make_server()
+        return Server(made.request_handler, request_factory=made.request_factory, **self._kwargs)
+
+
+@asynccontextmanager
+async def running(app: web.Application) -> AsyncIterator[web.AppRunner]:
+    """Lend an application that is set up."""
+    runner = Runner(
+        app,
+        access_log=None,
+        handle_signals=False,
+        logger=server_log,
+        shutdown_timeout=CLOSE_SECONDS,
+        keepalive_timeout=KEEP_ALIVE_SECONDS,
+        max_line_size=MAX_LINE_BYTES,
+        max_field_size=MAX_LINE_BYTES,
+    )
+    await runner.setup()
+    try:
+        yield runner
+    finally:
+        await runner.cleanup()
