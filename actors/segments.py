@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import asdict
 from hashlib import sha256
 from uuid import UUID
 
@@ -98,6 +99,7 @@ class SegmentsActor(DatabaseActor):
                 duration_samples=command.duration_samples,
                 sample_rate_hz=command.sample_rate_hz,
                 peaks=command.peaks,
+                analysis=asdict(command.analysis),
             )
             await jobs.finish_job(conn, command.job_id, node_id=self.node_id)
             return await advanced(conn, command.job_id)

@@ -231,6 +231,7 @@ class StreamJobActor(SupervisedActor):
                     duration_samples=message.duration_samples,
                     sample_rate_hz=message.sample_rate_hz,
                     peaks=message.peaks,
+                    analysis=message.analysis,
                 )
             )
 

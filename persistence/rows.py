@@ -1,5 +1,6 @@
 """What the tables hold, as values: the types that repositories return and actors put into messages."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -106,6 +107,7 @@ class Track:
     state: TrackState
     duration_ms: int | None
     has_waveform: bool
+    analysis: Mapping[str, object] | None
     error: Failure | None
     created_at: datetime
 

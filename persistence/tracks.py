@@ -4,11 +4,12 @@ Whoever encodes calls the functions that write after `jobs.hold_lease`, in the s
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
 import asyncpg
+import orjson
 
 from veza.persistence.errors import AlreadyExistsError, SegmentOrderError
 from veza.persistence.jobs import insert_job, newest_job_of_track
@@ -28,7 +29,7 @@ _SEGMENT_NAME: Final = re.compile(r"(0|[1-9][0-9]{0,8})\.m4s")
 
 _TRACK = """
     t.id, t.owner_id, u.username, t.title, t.artist, t.state, t.duration_samples, t.sample_rate_hz,
-    t.peaks IS NOT NULL AS has_waveform, t.created_at, j.error_code, j.error_detail
+    t.peaks IS NOT NULL AS has_waveform, t.analysis, t.created_at, j.error_code, j.error_detail
 """
 _FROM_TRACKS = """
     FROM tracks t JOIN users u ON u.id = t.owner_id
@@ -112,7 +113,8 @@ _LOAD_SEGMENTS = """
 
 _FINISH_TRACK = """
     WITH complete AS (UPDATE renditions SET is_complete = true WHERE track_id = $1)
-    UPDATE tracks SET state = 'published', duration_samples = $2, sample_rate_hz = $3, peaks = $4
+    UPDATE tracks SET state = 'published', duration_samples = $2, sample_rate_hz = $3, peaks = $4,
+        analysis = $5
     WHERE id = $1
 """
 
@@ -274,13 +276,21 @@ async def load_segments(
 
 
 async def finish_track(
-    conn: Connection, track_id: UUID, *, duration_samples: int, sample_rate_hz: int, peaks: bytes
+    conn: Connection,
+    track_id: UUID,
+    *,
+    duration_samples: int,
+    sample_rate_hz: int,
+    peaks: bytes,
+    analysis: Mapping[str, object],
 ) -> Track:
     """Publish a track: all its segments are there. In one transaction with `jobs.finish_job`.
 
     `peaks`: 8-bit minimum and maximum of each waveform bucket, in turn, two's complement.
+    `analysis`: what the sound measured, by name; numbers, texts, lists and None.
     """
-    await conn.execute(_FINISH_TRACK, track_id, duration_samples, sample_rate_hz, peaks)
+    measured = orjson.dumps(analysis).decode()
+    await conn.execute(_FINISH_TRACK, track_id, duration_samples, sample_rate_hz, peaks, measured)
     return _track(await fetch_one(conn, _GET_TRACK, track_id))
 
 
@@ -336,6 +346,7 @@ def _track(row: asyncpg.Record) -> Track:
         state=state,
         duration_ms=duration_ms,
         has_waveform=row["has_waveform"],
+        analysis=orjson.loads(row["analysis"]) if row["analysis"] else None,
         error=failure,
         created_at=row["created_at"],
     )
