@@ -17,17 +17,16 @@ from veza.actors.messages.common import (
     Rejected,
     TimedOut,
 )
+from veza.actors.messages.room_log import FindMessage, PreparePost
 from veza.actors.messages.rooms import (
     ActInRoom,
     AddMember,
     AddReaction,
     DeleteMessage,
     EditMessage,
-    FindMessage,
     JoinRoom,
     ModerateMember,
     PostMessage,
-    PreparePost,
     RemoveReaction,
     RoomAct,
     RoomKind,

@@ -15,15 +15,14 @@ from veza.actors.messages.bus import EventsAnnounced, HeadMoved, NewsAnnounced
 from veza.actors.messages.common import Answer, Key, RefusedError, RejectCode
 from veza.actors.messages.directory import Deliver, Retire
 from veza.actors.messages.presence import PRESENCE, MemberIdsRead, MemberMoved, ReadMemberIds
+from veza.actors.messages.room_log import OpenRoom, RoomOpened
 from veza.actors.messages.rooms import (
     EventKind,
     EventsRead,
     Measure,
     Moderation,
-    OpenRoom,
     ReadEvents,
     RoomEvent,
-    RoomOpened,
 )
 from veza.actors.runtime.address import Address
 from veza.actors.topics import room_topic

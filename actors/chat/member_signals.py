@@ -12,15 +12,14 @@ from veza.actors.chat.pointers import Noted, PointerBook, TypingBook, receipts_o
 from veza.actors.chat.rights import Action
 from veza.actors.fanout import FanOut
 from veza.actors.messages.common import Answer, RefusedError, RejectCode
+from veza.actors.messages.room_log import PointersStored, StorePointers
 from veza.actors.messages.rooms import (
     EventKind,
     MarkRead,
     PointerMoved,
-    PointersStored,
     ReceiptsMoved,
     RoomEvent,
     RoomKind,
-    StorePointers,
     TellTyping,
     TypingChanged,
 )

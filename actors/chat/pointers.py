@@ -7,7 +7,8 @@ from uuid import UUID
 
 from veza.actors.base import ServiceActor
 from veza.actors.messages.common import Crashed
-from veza.actors.messages.rooms import Pointer, PointersStored, ReceiptsMoved, StorePointers
+from veza.actors.messages.room_log import PointersStored, StorePointers
+from veza.actors.messages.rooms import Pointer, ReceiptsMoved
 from veza.actors.runtime.address import Address
 from veza.persistence import rooms
 from veza.persistence.errors import DatabaseUnavailableError

@@ -31,13 +31,12 @@ from veza.actors.messages.bus import EventsAnnounced, HeadMoved
 from veza.actors.messages.common import Answer, Busy, RefusedError, RejectCode
 from veza.actors.messages.directory import Deliver
 from veza.actors.messages.reports import FileRefused, RefusedFiled
+from veza.actors.messages.room_log import AppendEvent, EventAppended
 from veza.actors.messages.rooms import (
     ActInRoom,
     ActUnchanged,
-    AppendEvent,
     Author,
     EditMessage,
-    EventAppended,
     EventStored,
     JoinRoom,
     LeaveRoom,

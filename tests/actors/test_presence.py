@@ -28,13 +28,7 @@ from veza.actors.messages.presence import (
     SetPresence,
     Status,
 )
-from veza.actors.messages.rooms import (
-    ActInRoom,
-    Measure,
-    ModerateMember,
-    RoomKind,
-    RoomSettings,
-)
+from veza.actors.messages.rooms import ActInRoom, Measure, ModerateMember, RoomKind, RoomSettings
 from veza.actors.messages.rooms_service import CreateRoom
 from veza.actors.messages.sessions import CloseSession, UnsubscribeRoom
 from veza.actors.runtime.thespian_api import ActorExitRequest

@@ -16,20 +16,17 @@ from veza.actors.messages.accounts import Author
 from veza.actors.messages.bus import NewsAnnounced
 from veza.actors.messages.common import Crashed, RejectCode, Rejected
 from veza.actors.messages.directory import Deliver
+from veza.actors.messages.room_log import AppendEvent, EventAppended, OpenRoom, RoomOpened
 from veza.actors.messages.rooms import (
     ActInRoom,
-    AppendEvent,
-    EventAppended,
     EventsRead,
     NewEvent,
-    OpenRoom,
     PostMessage,
     ReadEvents,
     Role,
     Room,
     RoomEvent,
     RoomKind,
-    RoomOpened,
     RoomSettings,
     RoomSnapshot,
 )
