@@ -14,7 +14,8 @@ from veza.actors.shared_places import LocalPlaces, NodePlaces
 from veza.persistence.redis_link import connect
 from veza.persistence.shared_places import NODES, RedisPlaces
 
-TTL = 0.6
+TTL = 1.5
+"""Long enough that a busy machine lets no living node miss its beats."""
 Make = Callable[..., Awaitable[NodePlaces]]
 
 

@@ -47,7 +47,7 @@ async def test_status_is_answered_while_the_actor_is_stuck(base, kit, settle):
     for _ in range(3):
         base.post(service, kit.Echo(value=asyncio.Event()), base.address)
     await settle()
-    assert isinstance(await base.request(service, Thespian_StatusReq(), 1), Thespian_ActorStatus)
+    assert isinstance(await base.request(service, Thespian_StatusReq(), 5), Thespian_ActorStatus)
     base.kill(service)
 
 
