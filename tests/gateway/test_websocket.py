@@ -792,7 +792,7 @@ async def test_a_reader_that_takes_nothing_is_closed_within_3_s_and_nobody_else_
     assert actors.fan_out.counters.slow_consumers == 1
     assert took + 0.1 >= fanout.STUCK_SECONDS
     assert took < 3
-    assert sorted(waits)[len(waits) * 9 // 10] < 0.25
+    assert sorted(waits)[len(waits) * 99 // 100] < 1
 
 
 async def test_who_offered_to_takes_several_objects_in_one_frame_and_others_one_each(
