@@ -1,7 +1,7 @@
 """The room actor: takes acts one by one, has them stored, and tells everybody in one order."""
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Final
 from uuid import UUID
@@ -234,7 +234,7 @@ class RoomActor(MemberSignals):
         if self.outdated:
             acts, self.outdated = self.outdated, []
             for act in acts:
-                self._take(act)
+                self._take_in_turn(act)
 
     # --- an act, from the command to the answer ---
 
@@ -252,15 +252,19 @@ class RoomActor(MemberSignals):
             self.lines[act.command.by.id] = deque()
             self.ask_service(*question, _LookingUp(act))
 
+    def _take_in_turn(self, act: _Act) -> None:
+        """Take an act unless one of its author's before it is being looked up."""
+        line = self.lines.get(act.command.by.id)
+        if line is None:
+            self._take(act)
+        else:
+            line.append(act)
+
     def _on_looked_up(self, act: _Act, found: object) -> None:
         line = self.lines.pop(act.command.by.id, deque())
-        self._decide(act, found)
+        self._decide(_counted(act), found)
         for waiting in line:
-            held_back = self.lines.get(act.command.by.id)
-            if held_back is None:
-                self._take(waiting)
-            else:
-                held_back.append(waiting)
+            self._take_in_turn(waiting)
 
     def _decide(self, act: _Act, found: object) -> None:
         if is_failure(found):
@@ -378,6 +382,14 @@ class RoomActor(MemberSignals):
                 return RoomLeft(room_id=self.room_id)
             case _:
                 return ActUnchanged(room_id=self.room_id)
+
+
+def _counted(act: _Act) -> _Act:
+    """Return an act that is not counted again if it has to be decided again."""
+    join = act.command.act
+    if not isinstance(join, JoinRoom):
+        return act
+    return replace(act, command=replace(act.command, act=replace(join, is_counted=True)))
 
 
 def _too_much(detail: str) -> RefusedError:
