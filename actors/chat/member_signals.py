@@ -1,5 +1,6 @@
 """What members of a room signal and its log does not keep: how far they have come, and that they write."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
@@ -30,6 +31,8 @@ from veza.persistence.bus import Bus
 
 POINTERS: Final = ("pointers", "")
 POINTERS_EVERY_SECONDS: Final = 0.25
+MAX_HELD: Final = 64
+"""Signals of a conversation that wait to be told; further ones are left out, as the next make up for them."""
 RECEIPTS_MEMBERS: Final = 100
 """In bigger rooms only oneself hears how far one has come: receipts would be most of the traffic."""
 
@@ -45,7 +48,7 @@ class _KeepingPointers:
 class _AskingBlocks:
     """Tag: whether the two of a conversation may be told of each other was asked for."""
 
-    told: tuple[TypingChanged | ReceiptsMoved, ...]
+    told: list[TypingChanged | ReceiptsMoved]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,8 @@ class MemberSignals(LogFollower):
         super().__init__(room_id=room_id, directory=directory, fan_out=fan_out, bus=bus)
         self.pointers = PointerBook()
         self.typing = TypingBook()
+        self.held: list[TypingChanged | ReceiptsMoved] = []
+        self.is_asking_blocks = False
 
     def receiveMsg_MarkRead(self, command: MarkRead, sender: Address) -> None:
         state = self.existing_room()
@@ -95,9 +100,11 @@ class MemberSignals(LogFollower):
 
     def receiveMsg_Answer(self, answer: Answer, sender: Address) -> None:
         match answer:
-            case Answer(tag=_AskingBlocks(told=told), message=BlocksRead(pairs=pairs)):
-                if not pairs:
+            case Answer(tag=_AskingBlocks(told=told)):
+                self.is_asking_blocks = False
+                if isinstance(answer.message, BlocksRead) and not answer.message.pairs:
                     self._publish(told)
+                self._ask_blocks()
             case Answer(tag=_KeepingPointers(noted=noted)):
                 self._on_pointers_kept(noted, answer.message)
             case _:
@@ -142,20 +149,25 @@ class MemberSignals(LogFollower):
     # --- what is told and not kept ---
 
     def _tell_unblocked(self, told: tuple[TypingChanged | ReceiptsMoved, ...]) -> None:
-        """Tell what one does; between two of whom one has blocked the other, nothing.
-
-        Asked each time: a block may have been set at another node.
-        """
-        state = self.existing_room()
-        if not told:
-            return
-        if state.room.kind is RoomKind.DIRECT:
-            read = ReadBlocks(user_ids=tuple(state.members))
-            self.ask_service(WAYS, read, _AskingBlocks(told))
+        """Tell what one does; between two of whom one has blocked the other, nothing."""
+        if self.existing_room().room.kind is RoomKind.DIRECT:
+            self.held += told[: MAX_HELD - len(self.held)]
+            self._ask_blocks()
         else:
             self._publish(told)
 
-    def _publish(self, told: tuple[TypingChanged | ReceiptsMoved, ...]) -> None:
+    def _ask_blocks(self) -> None:
+        """Ask for what is held, each time anew: a block may have been set at another node.
+
+        One question at a time: answered in another order, "writes" would be told after "stopped".
+        """
+        if self.held and not self.is_asking_blocks:
+            told, self.held = self.held, []
+            self.is_asking_blocks = True
+            read = ReadBlocks(user_ids=tuple(self.existing_room().members))
+            self.ask_service(WAYS, read, _AskingBlocks(told))
+
+    def _publish(self, told: Iterable[TypingChanged | ReceiptsMoved]) -> None:
         for each in told:
             self.fan_out.publish_everywhere(self.topic, each, after_seq=self.told_seq)
 

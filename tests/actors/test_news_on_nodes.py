@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from veza.actors.chat.room import RoomActor
 from veza.actors.messages.attachments import (
     AttachmentReady,
     AttachmentState,
     AttachmentStored,
     StoreAttachment,
 )
+from veza.actors.messages.presence import ReadMemberIds
 from veza.actors.messages.reports import FileReport, ReportFiled, ReportTold
 from veza.actors.messages.rooms import (
     ActInRoom,
@@ -75,6 +77,19 @@ async def reads(client: Any, room_id: Any, seq: int) -> object:
     frame_id = client.frame_id()
     client.tell(MarkReceipt(frame_id=frame_id, room_id=room_id, read_seq=seq))
     return await client.answer(frame_id)
+
+
+async def passed_on(node: Any, room_id: Any) -> None:
+    """Wait until a room has told, or kept to itself, what it was given to pass on."""
+    await node.node.ask(("room", str(room_id)), ReadMemberIds())
+    room = next(
+        cell.instance
+        for cell in node.node.runtime.tree()
+        if isinstance(cell.instance, RoomActor) and cell.instance.room_id == room_id
+    )
+    async with asyncio.timeout(10):
+        while room.is_asking_blocks:
+            await asyncio.sleep(0.01)
 
 
 def typing(client: Any) -> list[tuple[str, bool]]:
@@ -251,11 +266,33 @@ async def test_a_block_set_on_one_node_holds_on_the_other(pair, linked) -> None:
     await far.node.ask(("ways", ""), BlockUser(**pair_of))
     await types(ada, opened.room.id)
     await types(ada, opened.room.id, on=False)
+    await passed_on(near, opened.room.id)
     await far.node.ask(("ways", ""), UnblockUser(**pair_of))
     await types(ada, opened.room.id)
     await ben.wait_for(of(TypingChanged))
 
     assert typing(ben) == [("ada", True)]
+
+
+async def test_who_writes_and_stops_is_told_in_that_order_however_late_the_blocks_are_read(
+    pair, linked, pool
+) -> None:
+    near = pair.nodes[0]
+    ada, ben = pair.readers
+    command = OpenDirect(room_id=uuid7(), creator=ada.author, other_id=ben.author.id)
+    opened = await near.node.ask(("ways", ""), command)
+    for each in (ada, ben):
+        await each.join(opened.room)
+    await linked(f"room:{opened.room.id}", 2)
+    async with pool.acquire() as conn, conn.transaction():
+        await conn.execute("LOCK TABLE user_blocks IN ACCESS EXCLUSIVE MODE")
+        for is_on in (True, False) * 4:
+            await types(ada, opened.room.id, on=is_on)
+
+    async with asyncio.timeout(10):
+        while len(typing(ben)) < 8:
+            await asyncio.sleep(0.01)
+    assert typing(ben) == [("ada", True), ("ada", False)] * 4
 
 
 async def test_while_redis_is_dead_acts_go_on_and_afterwards_all_is_as_it_was(
