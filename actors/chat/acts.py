@@ -154,6 +154,13 @@ def is_failure(found: object) -> bool:
     return isinstance(found, Rejected | Crashed | Busy | TimedOut | Gone)
 
 
+def is_cut_short(found: object) -> bool:
+    """Tell whether it was the server that could not, rather than somebody who may not."""
+    if isinstance(found, Rejected):
+        return found.code is RejectCode.UNAVAILABLE
+    return is_failure(found)
+
+
 def times(rate: Rate, factor: int) -> Rate:
     """Return a rate that many times as high."""
     return Rate(per_second=rate.per_second * factor, burst=rate.burst * factor)

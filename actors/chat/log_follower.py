@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 from uuid import UUID
 
-from veza.actors.base import SupervisedActor
+from veza.actors.base import DEFAULT_TIMEOUT_SECONDS, SupervisedActor
 from veza.actors.chat.acts import ROOM_LOG
 from veza.actors.chat.rights import OPEN_KINDS
 from veza.actors.chat.room_state import NO_SUCH_ROOM, RoomState
@@ -192,9 +192,20 @@ class LogFollower(SupervisedActor):
             read = ReadEvents(room_id=self.room_id, after_seq=self.told_seq, limit=CATCH_UP_EVENTS)
             self.ask_service(ROOM_LOG, read, _CatchingUp())
 
-    def ask_service(self, key: Key, message: object, tag: object) -> None:
+    def ask_service(
+        self,
+        key: Key,
+        message: object,
+        tag: object,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    ) -> None:
         """Ask somebody by key; the answer comes with the tag."""
-        self.ask_later(self.directory, Deliver(key=key, message=message), tag)
+        deliver = Deliver(key=key, message=message)
+        self.ask_later(self.directory, deliver, tag, timeout_seconds)
+
+    def tell_service(self, key: Key, message: object) -> None:
+        """Tell somebody by key; nothing is answered."""
+        self.send(self.directory, Deliver(key=key, message=message))
 
     # --- how it is done ---
 
@@ -241,4 +252,4 @@ class LogFollower(SupervisedActor):
                 is_member=not is_gone,
                 seq=event.seq,
             )
-            self.send(self.directory, Deliver(key=PRESENCE, message=moved))
+            self.tell_service(PRESENCE, moved)

@@ -10,8 +10,10 @@ import structlog
 
 from veza.actors.chat.acts import (
     ROOM_LOG,
+    WAYS,
     Pace,
     content_of,
+    is_cut_short,
     is_failure,
     keep_hidden,
     lookup,
@@ -52,6 +54,7 @@ from veza.actors.messages.rooms import (
     RoomJoined,
     RoomLeft,
 )
+from veza.actors.messages.ways import UncountJoin
 from veza.actors.rate_limit import Rate
 from veza.actors.runtime.address import Address
 from veza.actors.topics import user_topic
@@ -325,13 +328,14 @@ class RoomActor(MemberSignals):
         self._append(event, _Act(ActInRoom(by=who, act=mute), None))
 
     def _answer(self, act: _Act, reply: object) -> None:
+        if isinstance(act.command.act, JoinRoom) and is_cut_short(reply):
+            self.tell_service(WAYS, UncountJoin(joiner_id=act.command.by.id))
         if act.reply_to is not None:
             self.send(act.reply_to, reply)
 
     def _append(self, event: NewEvent, act: _Act) -> None:
         self.pending += 1
-        append = Deliver(key=ROOM_WRITER, message=AppendEvent(event=event))
-        self.ask_later(self.directory, append, _Storing(act), STORE_SECONDS)
+        self.ask_service(ROOM_WRITER, AppendEvent(event=event), _Storing(act), STORE_SECONDS)
 
     def _on_appended(self, act: _Act, result: object) -> None:
         match result:
