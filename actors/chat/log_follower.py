@@ -94,6 +94,10 @@ class LogFollower(SupervisedActor):
     def on_told(self, event: RoomEvent) -> None:
         """Take note of an event that is told now."""
 
+    def on_news(self, event: object) -> None:
+        """Tell what another node told, now that its turn has come."""
+        self.fan_out.publish(self.topic, event)
+
     def on_level(self) -> None:
         """Go on with what waited for the whole log to be told."""
 
@@ -227,7 +231,7 @@ class LogFollower(SupervisedActor):
 
     def _tell_early(self) -> None:
         while self.early and self.early[0].after_seq <= self.told_seq:
-            self.fan_out.publish(self.topic, self.early.popleft().event)
+            self.on_news(self.early.popleft().event)
 
     def _expel(self, event: RoomEvent) -> None:
         """Whoever may not read any more gets this event as the last one.

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from veza.actors.chat.acts import WAYS
 from veza.actors.chat.log_follower import LogFollower
-from veza.actors.chat.pointers import Noted, PointerBook, TypingBook, receipts_of
+from veza.actors.chat.pointers import Noted, PointerBook, ToldReceipts, TypingBook, receipts_of
 from veza.actors.chat.rights import Action
 from veza.actors.fanout import FanOut
 from veza.actors.messages.common import Answer, RefusedError, RejectCode
@@ -31,6 +31,8 @@ from veza.persistence.bus import Bus
 
 POINTERS: Final = ("pointers", "")
 POINTERS_EVERY_SECONDS: Final = 0.25
+ENDING_KINDS: Final = frozenset({EventKind.MEMBER_LEFT, EventKind.MEMBER_MODERATED})
+"""What may end a membership."""
 MAX_HELD: Final = 64
 """Signals of a conversation that wait to be told; further ones are left out, as the next make up for them."""
 RECEIPTS_MEMBERS: Final = 100
@@ -63,6 +65,7 @@ class MemberSignals(LogFollower):
         super().__init__(room_id=room_id, directory=directory, fan_out=fan_out, bus=bus)
         self.pointers = PointerBook()
         self.typing = TypingBook()
+        self.receipts = ToldReceipts()
         self.held: list[TypingChanged | ReceiptsMoved] = []
         self.is_asking_blocks = False
 
@@ -113,6 +116,15 @@ class MemberSignals(LogFollower):
     def on_told(self, event: RoomEvent) -> None:
         if event.kind is EventKind.MESSAGE_POSTED:
             self.typing.stop(event.author.id)
+        elif event.kind in ENDING_KINDS:
+            who = (event.subject or event.author).id
+            if who not in self.existing_room().members:
+                self.receipts.forget(who)
+
+    def on_news(self, event: object) -> None:
+        news = self._unpassed(event)
+        if news is not None:
+            super().on_news(news)
 
     def is_busy(self) -> bool:
         return bool(self.pointers) or super().is_busy()
@@ -169,7 +181,13 @@ class MemberSignals(LogFollower):
 
     def _publish(self, told: Iterable[TypingChanged | ReceiptsMoved]) -> None:
         for each in told:
-            self.fan_out.publish_everywhere(self.topic, each, after_seq=self.told_seq)
+            news = self._unpassed(each)
+            if news is not None:
+                self.fan_out.publish_everywhere(self.topic, news, after_seq=self.told_seq)
+
+    def _unpassed(self, event: object) -> object | None:
+        """Return what is still news: another node may have told of somebody who has come further."""
+        return self.receipts.news_in(event) if isinstance(event, ReceiptsMoved) else event
 
 
 def now() -> datetime:

@@ -130,6 +130,26 @@ async def test_what_somebody_has_read_is_told_on_both_nodes(pair) -> None:
         assert len([e for e in reader.of_kind(ReceiptsMoved) if e.is_read]) == 1
 
 
+async def test_nobody_is_shown_going_back_whichever_node_is_late(pair) -> None:
+    ada, ben = pair.readers
+    seqs = [await pair.post(1) for _ in range(3)]
+    await pair.heard(seqs[-1])
+
+    await reads(ada, pair.room.id, seqs[2])
+    await ben.wait_for(lambda e: isinstance(e, ReceiptsMoved) and e.is_read)
+    late = ReceiptsMoved(room_id=pair.room.id, is_read=True, seqs=((ada.author.id, seqs[1]),))
+    # What ada's other device had read, told late by ben's node.
+    pair.nodes[1].resources.fan_out.publish_elsewhere(f"room:{pair.room.id}", late)
+    await types(ben, pair.room.id)
+    await ada.wait_for(of(TypingChanged))
+
+    for reader in (ada, ben):
+        shown = [
+            dict(e.seqs).get(ada.author.id) for e in reader.of_kind(ReceiptsMoved) if e.is_read
+        ]
+        assert shown == [seqs[2]]
+
+
 @pytest.mark.parametrize("is_room_there", [False, True])
 async def test_who_is_added_learns_of_it_on_whichever_node_and_once(
     pair, world, linked, is_room_there
