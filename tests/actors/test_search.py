@@ -143,7 +143,7 @@ async def test_a_node_that_starts_catches_up_with_many_rooms(world, ada, pool, t
 
     await other.node.start()
     texts = await found(other, in_all(ada, "partout"), 60)
-    assert await other.node.stop(10) == []
+    assert await other.node.stop(60) == []
 
     assert texts == ["partout"] * 60
 
