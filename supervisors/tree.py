@@ -3,8 +3,8 @@
 root (rest_for_one)
 ├── directory        (family, id) -> address; everything below is lost with it
 ├── services         accounts, rooms, ways into them, room log and writer, posts, pointers, messages,
-│                    search and its index, media, catalogue, jobs, segments, attachments, audit,
-│                    reports, presence and its store; the bus, if there are other nodes
+│                    search and its index, media, catalogue, uploads, jobs, segments, attachments,
+│                    audit, reports, presence and its store; the bus, if there are other nodes
 ├── rooms            a RoomActor for each room in use
 ├── sessions         a SessionActor for each signed-in connection
 ├── pipelines        an EncodingPipelineActor, with its process, for each encoding
@@ -50,6 +50,7 @@ from veza.actors.segments import SegmentsActor
 from veza.actors.session import SessionActor
 from veza.actors.stream_job import StreamJobActor
 from veza.actors.thumbnail_job import ThumbnailJobActor
+from veza.actors.uploads import UploadLimits, UploadsActor
 from veza.config.settings import Settings
 from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Pool
@@ -213,6 +214,9 @@ def services(given: Resources) -> tuple[ChildSpec, ...]:
             pool | store | directory | {"segment_seconds": settings.segment_seconds},
         ),
         service(
+            "uploads", UploadsActor, pool | store | directory | {"limits": upload_limits(settings)}
+        ),
+        service(
             "attachments",
             AttachmentsActor,
             pool
@@ -264,6 +268,16 @@ def own_host(settings: Settings) -> str:
         return ""
     is_usual = url.port in {None, 80, 443}
     return url.host if is_usual else f"{url.host}:{url.port}"
+
+
+def upload_limits(settings: Settings) -> UploadLimits:
+    """Say what uploads may take of the media store."""
+    return UploadLimits(
+        upload_bytes=settings.max_upload_bytes,
+        account_bytes=settings.user_quota_bytes,
+        unfinished=settings.unfinished_uploads,
+        lifetime_seconds=settings.upload_lifetime_seconds,
+    )
 
 
 def slots(settings: Settings) -> Mapping[JobType, int]:
