@@ -64,7 +64,7 @@ class UploadsActor(DatabaseActor):
     """
 
     concurrency: ClassVar[int] = 8
-    mailbox_limit: ClassVar[int] = 64  # each may bring a mebibyte
+    mailbox_limit: ClassVar[int] = 32  # each may bring 4 MiB
 
     def __init__(
         self, *, pool: Pool, store: MediaStore, directory: Address, limits: UploadLimits

@@ -23,8 +23,8 @@ from veza.gateway.keys import ACTORS, SETTINGS
 from veza.gateway.tus_headers import Checksum
 
 UPLOADS: Key = ("uploads", "")
-FLUSH_BYTES: Final = 1024 * 1024
-"""Each flush costs two syncs and a commit; what is not flushed is lost with the node."""
+FLUSH_BYTES: Final = 4 * 1024 * 1024
+"""Each flush costs a sync and a commit; what is not flushed is lost with the node. A request holds two."""
 FLUSH_SECONDS: Final = 1.0
 APPEND_SECONDS: Final = 60.0
 """With the last byte the file is read once more, for its hash, and moved to its place."""
@@ -44,7 +44,7 @@ class Sink(Protocol):
 
 
 class KeptSink:
-    """Stores what comes, whatever comes after it."""
+    """Stores what comes, whatever comes after it: one part is on its way while the next one is read."""
 
     def __init__(self, request: web.Request, upload: Upload) -> None:
         self._request = request
@@ -52,6 +52,7 @@ class KeptSink:
         self._offset = upload.offset_bytes
         self._waiting = bytearray()
         self._flushed_at = time.monotonic()
+        self._under_way: asyncio.Task[UploadDescribed] | None = None
         self._described: UploadDescribed | None = None
 
     async def take(self, piece: bytes) -> None:
@@ -64,19 +65,32 @@ class KeptSink:
     async def finish(self) -> UploadDescribed | None:
         """See `Sink`."""
         await self._flush()
+        await self._stored()
         return self._described
 
     async def break_off(self) -> None:
         """See `Sink`."""
-        await self._flush()
+        await self.finish()
 
     async def _flush(self) -> None:
+        await self._stored()
         if self._waiting:
             data = bytes(self._waiting)
             self._waiting.clear()
-            self._described = await append(self._request, self._upload, self._offset, data)
+            storing = append(self._request, self._upload, self._offset, data)
+            self._under_way = asyncio.create_task(storing)
             self._offset += len(data)
         self._flushed_at = time.monotonic()
+
+    async def _stored(self) -> None:
+        """Wait for the part on its way; if it was refused, what came after it is of no use."""
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            try:
+                self._described = await under_way
+            except Exception:
+                self._waiting.clear()
+                raise
 
 
 class VerifiedSink:
@@ -101,7 +115,6 @@ class VerifiedSink:
     async def finish(self) -> UploadDescribed | None:
         """See `Sink`."""
         if not hmac.compare_digest(self._hasher.digest(), self._checksum.digest):
-            await self.break_off()
             raise ProblemError(ProblemCode.CHECKSUM_MISMATCH)
         if self._part_id is None:
             data, offset = bytes(self._waiting), self._upload.offset_bytes
@@ -136,28 +149,28 @@ async def take_in(
     request: web.Request, upload: Upload, checksum: Checksum | None
 ) -> UploadDescribed | None:
     """Put a request's body at the end of an upload; None if it had none. Raises `ProblemError`."""
-    limit_bytes = upload.length_bytes or request.app[SETTINGS].max_upload_bytes
-    free_bytes = limit_bytes - upload.offset_bytes
     sink: Sink = (
         KeptSink(request, upload) if checksum is None else VerifiedSink(request, upload, checksum)
     )
     try:
-        async for piece in _pieces(request):
-            free_bytes -= len(piece)
-            if free_bytes < 0:
-                raise too_large(limit_bytes)
+        async for piece in _pieces(request, upload):
             await sink.take(piece)
-    except (ConnectionError, web.RequestPayloadError):
-        await sink.break_off()
-        raise
+        return await sink.finish()
     except TimeoutError as error:
         await sink.break_off()
         raise ProblemError(ProblemCode.REQUEST_TIMEOUT) from error
-    return await sink.finish()
+    except Exception:
+        await sink.break_off()
+        raise
 
 
-async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
-    """Yield a body as it comes, and nothing now and then while nothing comes; raises `TimeoutError`."""
+async def _pieces(request: web.Request, upload: Upload) -> AsyncIterator[bytes]:
+    """Yield a body as it comes, and nothing now and then while nothing comes.
+
+    Raises `TimeoutError`, and `ProblemError` before anything that is beyond the upload's length.
+    """
+    limit_bytes = upload.length_bytes or request.app[SETTINGS].max_upload_bytes
+    free_bytes = limit_bytes - upload.offset_bytes
     deadline = time.monotonic() + READ_SECONDS
     while True:
         try:
@@ -170,6 +183,9 @@ async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
             continue
         if not piece:
             return
+        free_bytes -= len(piece)
+        if free_bytes < 0:
+            raise too_large(limit_bytes)
         yield piece
         deadline = time.monotonic() + READ_SECONDS
 

@@ -43,12 +43,13 @@ _GET: Final = f"SELECT {_UPLOAD} FROM uploads p JOIN users u ON u.id = p.owner_i
 
 _LOCK: Final = f"{_GET} FOR UPDATE OF p SKIP LOCKED"
 
-_ADVANCE: Final = """
-    UPDATE uploads SET
+_ADVANCE: Final = f"""
+    UPDATE uploads p SET
         offset_bytes = $2::bigint, length_bytes = $3::bigint, updated_at = now(),
         expires_at = now() + make_interval(secs => $4),
         state = CASE WHEN $2::bigint = $3::bigint THEN 'received' ELSE 'open' END
-    WHERE id = $1 AND state = 'open'
+    FROM users u WHERE p.id = $1 AND u.id = p.owner_id
+    RETURNING {_UPLOAD}
 """
 
 _SET_BACK: Final = """
@@ -143,8 +144,8 @@ async def advance_upload(
     lifetime_seconds: float,
 ) -> Upload:
     """Note what is on disk now, in the transaction that locked the upload, and let it live on."""
-    await conn.execute(_ADVANCE, upload.id, offset_bytes, length_bytes, lifetime_seconds)
-    return _upload(await fetch_one(conn, _GET, upload.id))
+    values = (offset_bytes, length_bytes, lifetime_seconds)
+    return _upload(await fetch_one(conn, _ADVANCE, upload.id, *values))
 
 
 async def set_back(conn: Connection, upload_id: UUID, offset_bytes: int) -> None:

@@ -182,6 +182,29 @@ async def test_an_upload_whose_file_was_lost_goes_on_from_what_there_is(world, a
     assert source(world, upload.track_id) == b"012345"
 
 
+async def test_two_nodes_with_one_store_write_each_byte_once(world, alice, tmp_path):
+    other = type(world)(world.pool, tmp_path / "media", world.settings)
+    await other.node.start()
+    data = os.urandom(40_000)
+    upload = await opened(world, alice, len(data))
+
+    async def push(node):
+        taken = 0
+        while (at := (await described(node, upload)).upload.offset_bytes) < len(data):
+            reply = await append(node, upload, at, data[at : at + 1000])
+            taken += isinstance(reply, UploadDescribed)
+        return taken
+
+    taken = await asyncio.gather(*(push(node) for node in (world, other) for _ in range(2)))
+
+    assert sum(taken) == 40
+    told = [await described(node, upload) for node in (world, other)]
+    assert {each.track.id for each in told} == {upload.track_id}
+    assert len({each.job.id for each in told}) == 1
+    assert source(world, upload.track_id) == data
+    assert await other.node.stop(10) == []
+
+
 RECEIVED = """
     UPDATE uploads SET state = 'received', offset_bytes = length_bytes, sha256 = NULL WHERE id = $1
 """

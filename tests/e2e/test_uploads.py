@@ -5,6 +5,7 @@ import base64
 import hashlib
 import io
 import os
+import resource
 import signal
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -252,7 +253,7 @@ CREATIONS = {
     "a deferral that is not 1": ({"Upload_Defer_Length": "yes"}, 400),
     "a negative length": ({"Upload_Length": "-1"}, 400),
     "no number": ({"Upload_Length": "4.0"}, 400),
-    "digits of another script": ({"Upload_Length": "٤"}, 400),
+    "digits of another script": ({"Upload_Length": "\u0664"}, 400),
     "an empty file": ({"Upload_Length": "0"}, 400),
     "more than is allowed": ({"Upload_Length": str(LIMIT + 1)}, 413),
     "more than there is": ({"Upload_Length": "9" * 40}, 413),
@@ -542,6 +543,28 @@ async def test_an_upload_that_was_whole_when_its_node_was_killed_becomes_one_tra
         told["track"]["id"]
     ]
     assert sources(node) == {told["track"]["id"]: data}
+    node.stop()
+
+
+async def test_a_full_disk_is_told_and_the_upload_goes_on_when_there_is_room(new_node, person):
+    node = new_node(**SETTINGS).start()
+    client = Tus(await (await person(node)).register())
+    data = os.urandom(6 * MIB)
+    await client.create(len(data))
+    await client.patch(0, data[:MIB])
+    # As where the disk is full: the kernel lets no file of the node grow past that.
+    soft, hard = resource.prlimit(node.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(node.pid, resource.RLIMIT_FSIZE, (2 * MIB, hard))
+
+    problem = await client.patch(MIB, data[MIB:], 507)
+
+    assert (problem["code"], problem["retryable"]) == ("storage_full", True)
+    assert await client.offset() == MIB
+    assert sources(node) == {}
+    assert (await client.person.get("/tracks"))["data"] == []
+    resource.prlimit(node.pid, resource.RLIMIT_FSIZE, (soft, hard))
+    await client.upload(data)
+    assert sources(node) == {(await client.told())["track"]["id"]: data}
     node.stop()
 
 
