@@ -8,9 +8,9 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 from veza.actors.database import DatabaseActor
-from veza.actors.messages.common import Key, RefusedError, RejectCode, Rejected
+from veza.actors.messages.common import RefusedError, RejectCode, Rejected
 from veza.actors.messages.directory import Deliver
-from veza.actors.messages.tracks import PublishUpload, TrackAccepted
+from veza.actors.messages.tracks import CATALOGUE, PublishUpload, TrackAccepted
 from veza.actors.messages.uploads import (
     AppendUpload,
     DescribeUpload,
@@ -32,7 +32,6 @@ from veza.persistence.jobs import newest_job_of_track
 from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Connection, Pool
 
-CATALOGUE: Final[Key] = ("catalogue", "")
 PUBLISH_SECONDS: Final = 60.0
 SWEEP_SECONDS: Final = 60.0
 SWEEP_ROWS: Final = 100

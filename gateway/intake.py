@@ -12,17 +12,21 @@ from uuid import UUID
 
 from aiohttp import web
 
-from veza.actors.messages.common import Key
-from veza.actors.messages.tracks import ChunkWritten, WriteChunk
-from veza.actors.messages.uploads import AppendUpload, JoinUpload, Upload, UploadDescribed
+from veza.actors.messages.tracks import MEDIA, ChunkWritten, WriteChunk
+from veza.actors.messages.uploads import (
+    UPLOADS,
+    AppendUpload,
+    JoinUpload,
+    Upload,
+    UploadDescribed,
+)
 from veza.config.ids import uuid7
 from veza.gateway.endpoints import READ_SECONDS, too_large
 from veza.gateway.errors import ProblemCode, ProblemError, expect
-from veza.gateway.forms import MEDIA, drop
+from veza.gateway.forms import drop
 from veza.gateway.keys import ACTORS, SETTINGS
 from veza.gateway.tus_headers import Checksum
 
-UPLOADS: Key = ("uploads", "")
 FLUSH_BYTES: Final = 4 * 1024 * 1024
 """Each flush costs a sync and a commit; what is not flushed is lost with the node. A request holds two."""
 FLUSH_SECONDS: Final = 1.0

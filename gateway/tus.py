@@ -13,6 +13,7 @@ from aiohttp import web
 
 from veza.actors.messages.accounts import Identified
 from veza.actors.messages.uploads import (
+    UPLOADS,
     DescribeUpload,
     OpenUpload,
     ResumeUpload,
@@ -26,7 +27,7 @@ from veza.gateway import wire
 from veza.gateway.answers import fresh_answer
 from veza.gateway.endpoints import API, NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import ProblemCode, ProblemError, expect
-from veza.gateway.intake import APPEND_SECONDS, UPLOADS, take_in
+from veza.gateway.intake import APPEND_SECONDS, take_in
 from veza.gateway.keys import ACTORS, SETTINGS
 from veza.gateway.rates import TRACKS, UPLOAD_PARTS
 from veza.gateway.rooms import author_of

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
-from veza.persistence.attachments import bind_attachments
+from veza.persistence.attachments import bind_attachments, with_sizes
 from veza.persistence.pool import Connection
 from veza.persistence.room_events import EVENT_COLUMNS, EVENT_TABLES, current_of, event_of
 from veza.persistence.room_loading import load_batch
@@ -100,17 +100,17 @@ async def read_events(
         rows = (await conn.fetch(_READ_BACKWARD, room_id, end, limit))[::-1]
     if with_state:
         return await with_reactions(conn, room_id, rows, viewer)
-    return tuple(event_of(row) for row in rows)
+    return await with_sizes(conn, [event_of(row) for row in rows])
 
 
 async def with_reactions(
     conn: Connection, room_id: UUID, rows: Iterable[asyncpg.Record], viewer: UUID | None
 ) -> tuple[RoomEvent, ...]:
     """Return the events of rows of one room, messages as they are now."""
-    events = [current_of(row) for row in rows]
+    events = await with_sizes(conn, [current_of(row) for row in rows])
     posted = [e.message_id for e in events if e.kind is EventKind.MESSAGE_POSTED]
     if not posted:
-        return tuple(events)
+        return events
     reactions: dict[UUID, list[Reaction]] = {}
     for row in await conn.fetch(_COUNT_REACTIONS, room_id, posted, viewer):
         reaction = Reaction(emoji=row["emoji"], count=row["count"], mine=row["mine"])

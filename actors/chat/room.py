@@ -29,7 +29,7 @@ from veza.actors.chat.rights import Action
 from veza.actors.chat.room_rules import Action as RuleAction
 from veza.actors.chat.text import MessageContent
 from veza.actors.fanout import FanOut
-from veza.actors.messages.bus import HeadMoved
+from veza.actors.messages.bus import EventsAnnounced, HeadMoved
 from veza.actors.messages.common import Answer, Busy, RefusedError, RejectCode
 from veza.actors.messages.directory import Deliver
 from veza.actors.messages.reports import FileRefused, RefusedFiled
@@ -251,6 +251,13 @@ class RoomActor(LogFollower):
             )
             self._tell_unblocked((typing,))
 
+    # --- other nodes ---
+
+    def receiveMsg_EventsAnnounced(self, message: EventsAnnounced, sender: Address) -> None:
+        for event in message.events:
+            self.pace.note_elsewhere(event, monotonic())
+        super().receiveMsg_EventsAnnounced(message, sender)
+
     # --- answers ---
 
     def receiveMsg_Answer(self, answer: Answer, sender: Address) -> None:
@@ -418,9 +425,12 @@ class RoomActor(LogFollower):
                 self._answer(act, unstored(act.command.act, why))
 
     def _note_own(self, event: RoomEvent) -> None:
-        """Whoever writes has read what is above."""
+        """Whoever writes has read what is above; whom one adds learns of it where this room does not run."""
         if event.kind is EventKind.MESSAGE_POSTED:
             self._note_pointer(event.author.id, read_seq=event.seq, delivered_seq=0, reply_to=None)
+        elif event.kind is EventKind.MEMBER_JOINED and event.subject is not None:
+            added = RoomAdded(room=self.existing_room().describe(event.seq), by=event.author)
+            self.fan_out.publish_elsewhere(user_topic(event.subject.id), added)
 
     def _stored(self, event: RoomEvent, *, is_new: bool) -> object:
         room = self.existing_room()
@@ -455,19 +465,21 @@ class RoomActor(LogFollower):
         )
 
     def _on_pointers_kept(self, noted: Noted, reply: object) -> None:
-        is_kept = isinstance(reply, PointersStored)
+        answer = PointerMoved(room_id=self.room_id) if isinstance(reply, PointersStored) else reply
         for address in noted.waiting:
-            self.send(address, PointerMoved(room_id=self.room_id) if is_kept else reply)
-        if not is_kept:
+            self.send(address, answer)
+        if not isinstance(reply, PointersStored):
             return
-        told = tuple(receipts_of(self.room_id, noted.told))
+        # Another device, perhaps on another node, may have read further: nobody is shown going back.
+        moved = [each for each in reply.moved if each.user_id in noted.told]
+        told = tuple(receipts_of(self.room_id, moved))
         if len(self.existing_room().members) <= RECEIPTS_MEMBERS:
             self._tell_unblocked(told)
             return
         for receipts in told:
             for user_id, seq in receipts.seqs:
                 own = replace(receipts, seqs=((user_id, seq),))
-                self.fan_out.publish(user_topic(user_id), own)
+                self.fan_out.publish_everywhere(user_topic(user_id), own)
 
     # --- what is told and not kept ---
 
@@ -487,7 +499,7 @@ class RoomActor(LogFollower):
 
     def _publish(self, told: tuple[TypingChanged | ReceiptsMoved, ...]) -> None:
         for each in told:
-            self.fan_out.publish(self.topic, each)
+            self.fan_out.publish_everywhere(self.topic, each, after_seq=self.told_seq)
 
 
 def _too_much(detail: str) -> RefusedError:

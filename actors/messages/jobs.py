@@ -6,9 +6,12 @@ Keys: `("dispatcher", "")` starts jobs, `("stream_job", <job id>)` carries out o
 """
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from veza.persistence.rows import Failure, Job, JobState, JobType, QueuedJob, Track
+
+DISPATCHER: Final = ("dispatcher", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,12 @@ Whatever names an `owner_id` is `not_found` about somebody else's upload. Codes 
 """
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from veza.persistence.rows import Author, Job, Track, Upload, UploadState
+
+UPLOADS: Final = ("uploads", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
