@@ -166,7 +166,8 @@ def _request_body(endpoint: Endpoint, references: References) -> Json | None:
     if endpoint.upload is not None:
         return {"required": True, "content": {"multipart/form-data": {"schema": _form(endpoint)}}}
     if endpoint.streams is not None:
-        return {"required": False, "content": {endpoint.streams: {}}}
+        schema = {"type": "string", "contentMediaType": endpoint.streams}
+        return {"required": False, "content": {endpoint.streams: {"schema": schema}}}
     if endpoint.body is None:
         return None
     schema = references[endpoint.body, "validation"]
