@@ -223,10 +223,7 @@ class FanOut:
         self._schedule()
 
     def publish_everywhere(self, name: str, event: object, *, after_seq: int = 0) -> None:
-        """Tell volatile news to a topic's subscribers, those on other nodes too.
-
-        They may not come there. `after_seq`: nobody hears them who has not come to this event of the room.
-        """
+        """Tell volatile news to subscribers here, and on other nodes past the event `after_seq`."""
         self.publish(name, event)
         self.publish_elsewhere(name, event, after_seq=after_seq)
 
@@ -237,13 +234,12 @@ class FanOut:
 
     def connect(self, elsewhere: Elsewhere | None) -> None:
         """Know the other nodes from now on, or none."""
-        if self._elsewhere is not None:
-            for name in self._topics:
+        for name in self._topics:
+            if self._elsewhere is not None:
                 self._elsewhere.disregard(name)
-        self._elsewhere = elsewhere
-        if elsewhere is not None:
-            for name in self._topics:
+            if elsewhere is not None:
                 elsewhere.attend(name)
+        self._elsewhere = elsewhere
 
     def _keep(self, topic: _Topic, seq: int, frame: bytes) -> None:
         """Keep a frame for late subscribers; the oldest go when there are too many or too heavy."""

@@ -248,6 +248,7 @@ class EncodingPipelineActor(SupervisedActor):
                     duration_samples=frame.duration_samples,
                     sample_rate_hz=frame.sample_rate_hz,
                     peaks=self.peaks,
+                    analysis=frame.analysis,
                 )
             case FailedFrame(fault=fault, detail=detail):
                 return EncodingFailed(run=self.run, failure=failure_of(fault, detail))

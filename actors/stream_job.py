@@ -194,6 +194,7 @@ class StreamJobActor(LeasedJobActor):
                     duration_samples=message.duration_samples,
                     sample_rate_hz=message.sample_rate_hz,
                     peaks=message.peaks,
+                    analysis=message.analysis,
                 )
             )
 

@@ -45,7 +45,8 @@ class Metrics:
         )
         self._frames = Counter("veza_ws_frames", "Frames of clients", ("type",), registry=registry)
         self._frames_of: dict[str, Counter] = {}
-        """Looking a counter up by its labels takes longer than counting."""
+        self._requests_of: dict[tuple[str, str, str], Counter] = {}
+        """Looking a counter up by its labels takes longer than counting; of labels there are few."""
         self._closes = Counter("veza_ws_closes", "WebSockets closed", ("code",), registry=registry)
         self._lag = Histogram(
             "veza_eventloop_lag_seconds",
@@ -58,7 +59,11 @@ class Metrics:
     def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answered request; `route` is the template, never the path."""
         known = method if method in _METHODS else "other"
-        self._requests.labels(route, known, f"{status // 100}xx").inc()
+        named = (route, known, f"{status // 100}xx")
+        counter = self._requests_of.get(named)
+        if counter is None:
+            counter = self._requests_of[named] = self._requests.labels(*named)
+        counter.inc()
         if status != HTTPStatus.SWITCHING_PROTOCOLS:
             self._durations.labels(route, known).observe(seconds)
 

@@ -10,9 +10,9 @@ from typing import Final
 import asyncpg
 
 from veza.persistence.pool import Connection
-from veza.persistence.room_batch import Batch, blank, is_storable, user_of
+from veza.persistence.room_batch import Batch, blank, user_of
 from veza.persistence.room_changes import Ban, Head, MessageFate, Seat, Uses
-from veza.persistence.room_events import decode_details
+from veza.persistence.room_events import decode_details, is_storable
 from veza.persistence.room_rows import (
     Entry,
     EventKind,

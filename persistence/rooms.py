@@ -158,6 +158,7 @@ _LIST_MEMBERS = """
 """
 
 # What is read was delivered. Rows are locked in order, as by whoever else locks several.
+# A commit that nobody waits for is not flushed: messages wait for each flush of the disk.
 _MOVE_POINTERS = """
     WITH wanted AS (
         SELECT room_id, user_id, coalesce(max(read_seq), 0) AS read_seq,
@@ -177,7 +178,8 @@ _MOVE_POINTERS = """
     FROM held p
     WHERE m.room_id = p.room_id AND m.user_id = p.user_id
         AND (p.new_read > p.old_read OR p.new_delivered > p.old_delivered)
-    RETURNING m.room_id, m.user_id,
+    RETURNING CASE WHEN NOT $5 THEN set_config('synchronous_commit', 'off', true) END,
+        m.room_id, m.user_id,
         CASE WHEN p.new_read > p.old_read THEN p.new_read END AS read_seq,
         CASE WHEN p.new_delivered > p.old_delivered THEN p.new_delivered END AS delivered_seq
 """
@@ -343,15 +345,19 @@ async def list_members(
     )
 
 
-async def move_pointers(conn: Connection, pointers: Sequence[Pointers]) -> list[Pointers]:
+async def move_pointers(
+    conn: Connection, pointers: Sequence[Pointers], *, is_awaited: bool = True
+) -> list[Pointers]:
     """Move how far members have read and what was delivered to them; never back, never past the newest event.
+
+    With nobody waiting to hear of it, the last moves before a crash of the database may be lost.
 
     Returns where those stand that moved, None for the one of the two that did not.
     """
     if not pointers:
         return []
     columns = (list(column) for column in zip(*pointers, strict=True))
-    rows = await conn.fetch(_MOVE_POINTERS, *columns)
+    rows = await conn.fetch(_MOVE_POINTERS, *columns, is_awaited)
     return [(r["room_id"], r["user_id"], r["read_seq"], r["delivered_seq"]) for r in rows]
 
 

@@ -129,9 +129,10 @@ class PointersActor(ServiceActor):
             for message, _sender in stores
             for each in message.pointers
         ]
+        is_awaited = any(message.is_awaited for message, _sender in stores)
         try:
             async with self.pool.acquire() as conn:
-                moved = by_room(await rooms.move_pointers(conn, moves))
+                moved = by_room(await rooms.move_pointers(conn, moves, is_awaited=is_awaited))
         except DatabaseUnavailableError:
             for _message, sender in stores:
                 self.send(sender, Crashed(command=StorePointers.__name__))

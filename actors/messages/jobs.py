@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from veza.codecs.analysis import Analysis
 from veza.persistence.rows import Failure, Job, JobState, JobType, QueuedJob, Track
 
 DISPATCHER: Final = ("dispatcher", "")
@@ -241,6 +242,7 @@ class PublishTrack:
     duration_samples: int
     sample_rate_hz: int
     peaks: bytes
+    analysis: Analysis
 
 
 # --- the pipeline; `run` tells one pipeline of a job from its replacement ---
@@ -311,6 +313,7 @@ class EncodingFinished:
     duration_samples: int
     sample_rate_hz: int
     peaks: bytes
+    analysis: Analysis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -323,10 +323,14 @@ class RoomAdded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorePointers:
-    """Keep how far members of a room have come. Reply: `PointersStored`."""
+    """Keep how far members of a room have come. Reply: `PointersStored`.
+
+    Not `is_awaited`, no client hears of it, and a crash of the database may lose it.
+    """
 
     room_id: UUID
     pointers: tuple[Pointer, ...]
+    is_awaited: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

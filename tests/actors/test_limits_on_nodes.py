@@ -7,13 +7,13 @@ from uuid import uuid4
 from veza.actors.messages.common import RejectCode, Rejected
 from veza.actors.messages.rooms import (
     ActInRoom,
-    CreateRoom,
     EventStored,
     JoinRoom,
     PostMessage,
     RoomKind,
     RoomSettings,
 )
+from veza.actors.messages.rooms_service import CreateRoom
 from veza.config.ids import uuid7
 
 SLOW_SECONDS = 600

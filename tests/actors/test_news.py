@@ -40,6 +40,7 @@ TRACK = Track(
     state=TrackState.FAILED,
     duration_ms=None,
     has_waveform=False,
+    analysis=None,
     error=None,
     created_at=NOW,
 )

@@ -8,14 +8,13 @@ import pytest
 from veza.actors.chat import ways as service
 from veza.actors.messages.common import RejectCode, Rejected
 from veza.actors.messages.rooms import (
-    CreateRoom,
-    HashRoomPassword,
     JoinRoom,
     ReadEvents,
     RoomAdded,
     RoomKind,
     RoomSettings,
 )
+from veza.actors.messages.rooms_service import CreateRoom, HashRoomPassword
 from veza.actors.messages.sessions import RoomEntered, SubscribeRoom
 from veza.actors.messages.ways import (
     BlockUser,

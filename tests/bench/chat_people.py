@@ -14,7 +14,7 @@ from chat_line import POSTED, Line, masked, said
 from chat_server import Server
 
 OPEN_AT_ONCE = 64
-OPEN_SECONDS = 60.0
+OPEN_SECONDS = 300.0
 BODY_CHARS = 128
 _TEXT = b'"text":"'
 

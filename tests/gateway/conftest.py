@@ -569,6 +569,7 @@ class MemoryActors:
             "state": tracks.TrackState.PUBLISHED,
             "duration_ms": 61_000,
             "has_waveform": True,
+            "analysis": None,
             "error": None,
             "created_at": now(),
         }

@@ -249,10 +249,21 @@ def job_changed(state: tracks.JobState) -> tracks.JobChanged:
         state=tracks.TrackState.PROCESSING,
         duration_ms=None,
         has_waveform=True,
+        analysis=json.dumps({"loudness": LOUDNESS}),
         error=None,
         created_at=NOON,
     )
     return tracks.JobChanged(job=job, track=track)
+
+
+LOUDNESS = {
+    "integrated_lufs": -13.87992,
+    "momentary_max_lufs": -11.5,
+    "short_term_max_lufs": -12.25,
+    "range_lu": 4.0,
+    "true_peak_dbtp": None,
+    "replay_gain_db": -4.12008,
+}
 
 
 def tree_told(node: Any) -> outgoing.TreeTold:

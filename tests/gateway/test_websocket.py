@@ -744,7 +744,7 @@ async def test_a_slow_reader_is_cut_off_without_harm_to_the_others(
     make_api: Any, actors: Any, ada: Any, bob: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sockets, "CLOSE_SECONDS", 0.2)
-    api = await make_api(ws_outbox_bytes=64 * 1024)
+    api = await make_api(ws_outbox_bytes=64 * 1024, ws_heartbeat_ms=25_000)
     dial = dialler(api)
     room = await room_of(api, ada)
     stuck = await raw_connection(api, token_of(api, bob), room)

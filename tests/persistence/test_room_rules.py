@@ -12,8 +12,8 @@ import pytest
 from veza.persistence import audit, bans, memberships, messages, rooms
 from veza.persistence.attachments import get_attachment, insert_attachment
 from veza.persistence.pool import Connection, Pool
-from veza.persistence.room_batch import MAX_EMOJI_EACH
 from veza.persistence.room_log import LAST_SEQ, append_events, read_events
+from veza.persistence.room_message_rules import MAX_EMOJI_EACH
 from veza.persistence.room_rows import (
     Appended,
     Attachment,

@@ -27,6 +27,7 @@ LOSING_SECONDS: Final = 2.0
 FIRST_SECONDS: Final = (1.0, 2.5)
 PAUSES_SECONDS: Final = ((0.1, 0.8), (1.5, 4.5))
 """Some faults strike while the last one is still felt, most when it is over."""
+QUICK_SECONDS: Final = ((0.1, 0.8),)
 LOSE_MESSAGE: Final = """
     DELETE FROM room_events WHERE (room_id, seq) IN (
         SELECT room_id, seq FROM room_events WHERE kind = 'message.posted'
@@ -233,12 +234,14 @@ class Mix:
     """Which faults strike, and on how many nodes. `is_usual`: a run without a choice has it.
 
     `is_wired`: one node has a database that is not its own, as several always have.
+    `pauses_seconds`: how long it is quiet between two faults, one of several spans.
     """
 
     faults: tuple[str, ...]
     nodes: int = 1
     is_wired: bool = False
     is_usual: bool = True
+    pauses_seconds: tuple[tuple[float, float], ...] = PAUSES_SECONDS
 
 
 ACTORS: Final = ("room", "session", "service", "presence", "in-flight")
@@ -257,8 +260,10 @@ MIXES: Final = {
     "redis": Mix(("redis", "stop-redis"), nodes=2),
     "cluster": Mix((*ONE_NODE, *WIRE, "redis", "stop-redis"), nodes=2),
     # The one of the test command, and the one that has to fail.
-    "short": Mix(("in-flight", "session", "db", "server"), is_usual=False),
-    "sabotage": Mix(("session", "sabotage"), is_usual=False),
+    "short": Mix(
+        ("in-flight", "session", "db", "server"), is_usual=False, pauses_seconds=QUICK_SECONDS
+    ),
+    "sabotage": Mix(("session", "sabotage"), is_usual=False, pauses_seconds=QUICK_SECONDS),
 }
 
 
@@ -269,13 +274,14 @@ class Schedule:
         self.names = MIXES[mix].faults
         self.missing = dice.sample(self.names, len(self.names))
         self._dice = dice
+        self._pauses_seconds = MIXES[mix].pauses_seconds
         self._is_first = True
 
     def pause_seconds(self) -> float:
         """Return how long to wait after the last fault was over."""
         is_first, self._is_first = self._is_first, False
         return self._dice.uniform(
-            *(FIRST_SECONDS if is_first else self._dice.choice(PAUSES_SECONDS))
+            *(FIRST_SECONDS if is_first else self._dice.choice(self._pauses_seconds))
         )
 
     def next(self) -> str:

@@ -8,6 +8,7 @@ class Habits:
     """How a member lives: rates a second, and chances. `sends` and `acts` are of all its rooms together.
 
     `bursts`: how likely it writes several messages at once; `in_flight`: how many may wait for their acks.
+    `leavings` stays below what one may join: 20 times in five minutes, over all devices.
     `absences`: how likely it stays away for long when its connection has ended.
     """
 
@@ -15,7 +16,7 @@ class Habits:
     bursts: float = 0.1
     acts: float = 0.0
     drops: float = 0.05
-    leavings: float = 0.2
+    leavings: float = 0.05
     doubled: float = 0.05
     forgetting: float = 0.1
     in_flight: int = 12
