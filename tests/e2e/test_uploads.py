@@ -492,19 +492,19 @@ async def test_many_at_once_write_each_byte_once(node, client):
 async def test_a_killed_node_goes_on_where_its_disk_is(new_node, person):
     node = new_node(**SETTINGS).start()
     client = Tus(await (await person(node)).register())
-    data = os.urandom(14 * MIB)
+    data = os.urandom(20 * MIB)
     await client.create(len(data))
     kills = 0
 
-    async def sending():
+    async def sending(end):
         with suppress(aiohttp.ClientError):
-            await client.upload(data, step=len(data))
+            await client.upload(data[:end], step=len(data))
 
     at = 0
-    while at < len(data) - 4 * MIB:
+    while at < len(data) // 2:
         watcher = Tus(client.person, client.location)
-        going = asyncio.create_task(sending())
-        await reached(watcher, at + 5 * MIB)
+        going = asyncio.create_task(sending(at + 9 * MIB))
+        await reached(watcher, at + 4 * MIB)
         node.kill()
         kills += 1
         await going
