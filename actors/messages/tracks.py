@@ -80,8 +80,11 @@ class PublishUpload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackAccepted:
+    """`duplicate_of` is the owner's eldest other track that was made of the same bytes."""
+
     track: Track
     job: Job
+    duplicate_of: UUID | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
