@@ -87,7 +87,7 @@ async def passed_on(node: Any, room_id: Any) -> None:
         for cell in node.node.runtime.tree()
         if isinstance(cell.instance, RoomActor) and cell.instance.room_id == room_id
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while room.is_asking_blocks:
             await asyncio.sleep(0.01)
 
@@ -309,7 +309,7 @@ async def test_who_writes_and_stops_is_told_in_that_order_however_late_the_block
         for is_on in (True, False) * 4:
             await types(ada, opened.room.id, on=is_on)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(typing(ben)) < 8:
             await asyncio.sleep(0.01)
     assert typing(ben) == [("ada", True), ("ada", False)] * 4
@@ -325,7 +325,7 @@ async def test_while_redis_is_dead_acts_go_on_and_afterwards_all_is_as_it_was(
     await carl.join(pair.room)
 
     redis.kill()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while any(node.resources.shared.bus.is_up for node in pair.nodes):
             await asyncio.sleep(0.01)
     await types(ada, room_id)

@@ -131,7 +131,7 @@ class Listener:
         raise AssertionError(f"closed with {code}: {reason}")
 
     async def has(self, *seqs: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while self.seqs != list(seqs):
                 self.news.clear()
                 await self.news.wait()

@@ -152,7 +152,7 @@ async def test_an_address_has_so_many_connections_and_places_come_back(narrow, s
         assert (await wire.ask("ping"))["t"] == "pong"
         await wire.socket.close()
         await open_ones.pop().close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(open_ones) < 3:
                 try:
                     open_ones.append(await session.ws_connect(address(narrow)))
