@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -11,7 +11,7 @@ import pytest
 
 from veza.persistence.bus import LocalBus
 from veza.persistence.redis_bus import CHANNEL, RedisBus
-from veza.persistence.redis_link import connect
+from veza.persistence.redis_link import connect, end_task
 from veza.persistence.room_rows import EventKind, RoomEvent
 from veza.persistence.rows import Author
 
@@ -305,3 +305,19 @@ async def test_the_bus_of_the_only_node_tells_nobody() -> None:
     assert bus.is_up
     assert not bus.is_shared
     assert list(bus.rooms) == []
+
+
+async def test_a_task_ends_though_its_first_cancellation_is_lost():
+    started = asyncio.Event()
+
+    async def loses_one() -> None:
+        with suppress(asyncio.CancelledError):
+            started.set()
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(loses_one())
+    await started.wait()
+    async with asyncio.timeout(30):
+        await end_task(task)
+    assert task.cancelled()
