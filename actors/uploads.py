@@ -10,7 +10,12 @@ from uuid import UUID
 from veza.actors.database import DatabaseActor
 from veza.actors.messages.common import RefusedError, RejectCode, Rejected
 from veza.actors.messages.directory import Deliver
-from veza.actors.messages.tracks import CATALOGUE, PublishUpload, TrackAccepted
+from veza.actors.messages.tracks import (
+    CATALOGUE,
+    PUBLISH_SECONDS,
+    PublishUpload,
+    TrackAccepted,
+)
 from veza.actors.messages.uploads import (
     AppendUpload,
     DescribeUpload,
@@ -32,7 +37,6 @@ from veza.persistence.jobs import newest_job_of_track
 from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Connection, Pool
 
-PUBLISH_SECONDS: Final = 60.0
 SWEEP_SECONDS: Final = 60.0
 SWEEP_ROWS: Final = 100
 RETRY_SECONDS: Final = 1.0

@@ -131,7 +131,7 @@ class VerifiedSink:
             part_id=self._part_id,
             size_bytes=self._part_bytes,
         )
-        return await _described(self._request, command)
+        return await described(self._request, command)
 
     async def break_off(self) -> None:
         """See `Sink`."""
@@ -199,9 +199,10 @@ async def append(request: web.Request, upload: Upload, offset: int, data: bytes)
     command = AppendUpload(
         upload_id=upload.id, owner_id=upload.owner.id, offset_bytes=offset, data=data
     )
-    return await _described(request, command)
+    return await described(request, command)
 
 
-async def _described(request: web.Request, command: object) -> UploadDescribed:
+async def described(request: web.Request, command: object) -> UploadDescribed:
+    """Ask the uploads service; return what has become of the upload."""
     reply = await request.app[ACTORS].ask(UPLOADS, command, APPEND_SECONDS)
     return expect(reply, UploadDescribed)

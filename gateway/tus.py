@@ -27,7 +27,7 @@ from veza.gateway import wire
 from veza.gateway.answers import fresh_answer
 from veza.gateway.endpoints import API, NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import ProblemCode, ProblemError, expect
-from veza.gateway.intake import APPEND_SECONDS, take_in
+from veza.gateway.intake import described, take_in
 from veza.gateway.keys import ACTORS, SETTINGS
 from veza.gateway.rates import TRACKS, UPLOAD_PARTS
 from veza.gateway.rooms import author_of
@@ -86,20 +86,20 @@ async def open_upload(request: web.Request, who: Identified) -> web.Response:
         filename=name_of(told.filename),
         metadata=metadata,
     )
-    described = await _ask(request, command)
+    opened = await described(request, command)
     if request.body_exists:
-        described = await _take_first(request, described, checksum)
-    return _answer(described, HTTPStatus.CREATED, {"Location": f"{_ROOT}/{command.upload_id}"})
+        opened = await _take_first(request, opened, checksum)
+    return _answer(opened, HTTPStatus.CREATED, {"Location": f"{_ROOT}/{command.upload_id}"})
 
 
 async def _take_first(
-    request: web.Request, described: UploadDescribed, checksum: tus.Checksum | None
+    request: web.Request, opened: UploadDescribed, checksum: tus.Checksum | None
 ) -> UploadDescribed:
     """Take the bytes that came with the creation; if they fail, nobody knows of the upload, so it goes."""
-    upload = described.upload
+    upload = opened.upload
     try:
         _refuse_beyond(upload.length_bytes, request.content_length or 0)
-        return await take_in(request, upload, checksum) or described
+        return await take_in(request, upload, checksum) or opened
     except BaseException:
         command = TerminateUpload(upload_id=upload.id, owner_id=upload.owner.id)
         request.app[ACTORS].tell(UPLOADS, command)
@@ -122,7 +122,7 @@ async def show_upload(request: web.Request, upload_id: UUID, who: Identified) ->
     if request.method == "HEAD":
         tus.require_version(request.headers)
     command = DescribeUpload(upload_id=upload_id, owner_id=who.user.id)
-    return _answer(await _ask(request, command), HTTPStatus.OK)
+    return _answer(await described(request, command), HTTPStatus.OK)
 
 
 @routes.declare(
@@ -146,10 +146,9 @@ async def append_to_upload(request: web.Request, upload_id: UUID, who: Identifie
         length_bytes=tus.told_length(request.headers),
         size_bytes=request.content_length or 0,
     )
-    described = await _ask(request, command)
-    described = await take_in(request, described.upload, checksum) or described
-    headers = tus.headers_of(described)
-    return web.Response(status=HTTPStatus.NO_CONTENT, headers=headers)
+    resumed = await described(request, command)
+    appended = await take_in(request, resumed.upload, checksum) or resumed
+    return web.Response(status=HTTPStatus.NO_CONTENT, headers=tus.headers_of(appended))
 
 
 @routes.declare(
@@ -206,14 +205,9 @@ def _require_type(request: web.Request) -> None:
         )
 
 
-async def _ask(request: web.Request, command: object) -> UploadDescribed:
-    reply = await request.app[ACTORS].ask(UPLOADS, command, APPEND_SECONDS)
-    return expect(reply, UploadDescribed)
-
-
 def _answer(
-    described: UploadDescribed, status: int, headers: Mapping[str, str] | None = None
+    told: UploadDescribed, status: int, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    answer = fresh_answer(wire.UploadView.of(described).to_json(), status)
-    answer.headers.update({**tus.headers_of(described), **(headers or {})})
+    answer = fresh_answer(wire.UploadView.of(told).to_json(), status)
+    answer.headers.update({**tus.headers_of(told), **(headers or {})})
     return answer

@@ -8,7 +8,12 @@ from aiohttp import web
 
 from veza.actors.messages.accounts import Identified
 from veza.actors.messages.common import Rejected
-from veza.actors.messages.tracks import CATALOGUE, PublishUpload, TrackAccepted
+from veza.actors.messages.tracks import (
+    CATALOGUE,
+    PUBLISH_SECONDS,
+    PublishUpload,
+    TrackAccepted,
+)
 from veza.actors.messages.uploads import UPLOADS, RequireSpace, SpaceGranted
 from veza.config.ids import uuid7
 from veza.gateway import wire
@@ -25,8 +30,6 @@ routes = Endpoints("tracks")
 
 _MAX_FILENAME_CHARS: Final = 255
 _SEPARATORS: Final = re.compile(r"[/\\]")
-PUBLISH_SECONDS: Final = 60.0
-"""How long an upload may take to be read once more, for its hash, and moved to its place."""
 
 
 @routes.declare(

@@ -62,6 +62,9 @@ class MediaRead:
 
 # --- the catalogue ---
 
+PUBLISH_SECONDS: Final = 60.0
+"""How long to wait for it: what was uploaded is read once more, for its hash, and moved to its place."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishUpload:
