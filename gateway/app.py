@@ -34,6 +34,7 @@ from veza.gateway import (
     rooms,
     static,
     tracks,
+    tus,
     uploads,
     websocket,
 )
@@ -73,6 +74,7 @@ AREAS: Final = (
     presence.routes,
     tracks.routes,
     uploads.routes,
+    tus.routes,
     attachments.routes,
     moderation.routes,
     jobs.routes,
@@ -124,6 +126,7 @@ def make_app(
     collector = app[keys.ACTOR_FIGURES] = ActorCollector()
     app[keys.METRICS].watch(collector)
     app[keys.TREE_FEED] = TreeFeed(actors, fan_out, connections)
+    app.on_response_prepare.append(tus.add_headers)
     websocket.add_to(app)
     static.add_to(app)
     app.cleanup_ctx.append(_background)

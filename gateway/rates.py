@@ -210,6 +210,9 @@ INVITES_MADE = RatePolicy(
 
 TRACKS = RatePolicy(name="tracks", quota=10, window_seconds=600, by=By.ACCOUNT, is_shared=True)
 
+UPLOAD_PARTS = RatePolicy(name="upload-parts", quota=600, window_seconds=60, by=By.ACCOUNT)
+"""Requests that bring bytes of uploads; to begin one counts as a track."""
+
 ATTACHMENTS = RatePolicy(name="attachments", quota=60, window_seconds=60, is_shared=True)
 """Six messages a minute with all the files they may have."""
 
@@ -230,6 +233,7 @@ POLICIES = (
     ROOMS_MADE,
     INVITES_MADE,
     TRACKS,
+    UPLOAD_PARTS,
     ATTACHMENTS,
     REPORTS_FILED,
     OPS_ACTS,

@@ -53,6 +53,14 @@ _LIST_TRACKS = f"""
     ORDER BY t.id DESC LIMIT $3
 """
 
+# The eldest of them: told again, it is the same one.
+_FIND_DUPLICATE = """
+    SELECT other.id FROM tracks t JOIN tracks other
+        ON other.owner_id = t.owner_id AND other.source_sha256 = t.source_sha256
+    WHERE t.id = $1 AND (other.created_at, other.id) < (t.created_at, t.id)
+    ORDER BY other.created_at, other.id LIMIT 1
+"""
+
 _SET_PROBED = """
     UPDATE tracks SET sample_rate_hz = $2, channels = $3, artist = coalesce($4, artist)
     WHERE id = $1
@@ -167,6 +175,12 @@ async def get_track(conn: Connection, track_id: UUID) -> Track | None:
     """Return a track in whatever state, or None."""
     row = await conn.fetchrow(_GET_TRACK, track_id)
     return None if row is None else _track(row)
+
+
+async def find_duplicate(conn: Connection, track_id: UUID) -> UUID | None:
+    """Return the owner's eldest track that was made of the same bytes before this one, or None."""
+    found: UUID | None = await conn.fetchval(_FIND_DUPLICATE, track_id)
+    return found
 
 
 async def list_tracks(

@@ -32,6 +32,7 @@ from veza.actors.messages import (
     rooms_service,
     sessions,
     tracks,
+    uploads,
 )
 from veza.actors.messages.common import Key, RefusedError, RejectCode, Rejected
 from veza.config.ids import uuid7
@@ -168,6 +169,7 @@ class MemoryActors:
         self.tracks: dict[UUID, tracks.Track] = {}
         self.jobs: dict[UUID, tracks.Job] = {}
         self.uploads: dict[UUID, list[bytes]] = {}
+        self.free_bytes = 2**40
         self.dropped: list[UUID] = []
         self.media: dict[tuple[UUID, str, str], bytes] = {}
         self.media_reads = 0
@@ -601,6 +603,11 @@ class MemoryActors:
         self.uploads.pop(command.upload_id, None)
         self.dropped.append(command.upload_id)
 
+    def on_RequireSpace(self, _: Key, command: uploads.RequireSpace) -> object:
+        if command.size_bytes > self.free_bytes:
+            raise RefusedError(RejectCode.QUOTA_EXCEEDED, "No room left.")
+        return uploads.SpaceGranted()
+
     def on_PublishUpload(self, _: Key, command: tracks.PublishUpload) -> object:
         user, _password = self.users[command.owner.id]
         track = self.add_track(
@@ -611,7 +618,8 @@ class MemoryActors:
             duration_ms=None,
             has_waveform=False,
         )
-        return tracks.TrackAccepted(track=track, job=self.add_job(track, tracks.JobState.QUEUED))
+        job = self.add_job(track, tracks.JobState.QUEUED)
+        return tracks.TrackAccepted(track=track, job=job, duplicate_of=None)
 
     def on_DescribeTrack(self, _: Key, command: tracks.DescribeTrack) -> object:
         return tracks.TrackDescribed(track=self._track(command.track_id))
