@@ -19,12 +19,14 @@ from veza.actors.messages.tracks import (
 from veza.actors.messages.uploads import (
     AppendUpload,
     DescribeUpload,
+    FindTrackOf,
     JoinUpload,
     OpenUpload,
     RequireSpace,
     ResumeUpload,
     SpaceGranted,
     TerminateUpload,
+    TrackOfFile,
     Upload,
     UploadDescribed,
     UploadState,
@@ -106,6 +108,11 @@ class UploadsActor(DatabaseActor):
         async with self.connection() as conn:
             await self._refuse_beyond_quota(conn, command.owner_id, command.size_bytes)
         return SpaceGranted()
+
+    async def receiveMsg_FindTrackOf(self, command: FindTrackOf, _sender: Address) -> TrackOfFile:
+        async with self.connection() as conn:
+            track = await tracks.find_track_of_file(conn, command.owner_id, command.sha256)
+        return TrackOfFile(track=track)
 
     async def _refuse_hoarding(self, conn: Connection, command: OpenUpload) -> None:
         size_bytes = command.length_bytes or self.limits.upload_bytes

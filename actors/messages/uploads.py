@@ -105,6 +105,21 @@ class UploadTerminated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FindTrackOf:
+    """Ask for an account's eldest track that was made of a file. Reply: `TrackOfFile`."""
+
+    owner_id: UUID
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackOfFile:
+    """None: nobody brought that file."""
+
+    track: Track | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequireSpace:
     """Ask whether an account may store so much more. Reply: `SpaceGranted` or `Rejected`.
 
