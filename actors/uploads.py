@@ -21,6 +21,7 @@ from veza.actors.messages.uploads import (
     DescribeUpload,
     FindTrackOf,
     JoinUpload,
+    ListUploads,
     OpenUpload,
     RequireSpace,
     ResumeUpload,
@@ -29,6 +30,7 @@ from veza.actors.messages.uploads import (
     TrackOfFile,
     Upload,
     UploadDescribed,
+    UploadsListed,
     UploadState,
     UploadTerminated,
 )
@@ -205,6 +207,11 @@ class UploadsActor(DatabaseActor):
         with suppress(RefusedError):  # it is tried again, and until then it is as it is
             return await self._settled(upload)
         return UploadDescribed(upload=upload, track=None, job=None)
+
+    async def receiveMsg_ListUploads(self, command: ListUploads, _sender: Address) -> UploadsListed:
+        async with self.connection() as conn:
+            listed = await uploads.list_unfinished(conn, command.owner_id)
+        return UploadsListed(uploads=listed)
 
     async def receiveMsg_TerminateUpload(
         self, command: TerminateUpload, _sender: Address

@@ -89,6 +89,18 @@ class UploadDescribed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListUploads:
+    """Ask for what an account has begun and not finished, newest first. Reply: `UploadsListed`."""
+
+    owner_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadsListed:
+    uploads: tuple[Upload, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TerminateUpload:
     """Forget an upload; a track that was made of it stays. Reply: `UploadTerminated` or `Rejected`.
 

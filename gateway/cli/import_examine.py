@@ -6,38 +6,22 @@ import os
 import signal
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
 from dataclasses import dataclass
 from multiprocessing import get_context
-from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
-from veza.codecs.decode import open_source
-from veza.codecs.source import Fault, Limits, MediaError
-from veza.codecs.tags import Tags, clean
 from veza.gateway.cli.import_walk import Found, Passed, open_plain, reason_of, stamp_of
-
-EXAMINE_SECONDS: Final = 120
-"""A gigabyte from a slow disk is hashed in less."""
-TITLE_CHARS: Final = 200
-NO_MUSIC: Final = frozenset({Fault.NOT_AUDIO, Fault.NO_AUDIO_STREAM})
+from veza.supervisors.sound_file import NoSoundError, SoundFile, read_sound_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Music:
-    """A file with sound in it, and what it says of itself."""
+    """A file with sound in it."""
 
     found: Found
     sha256: str
-    tags: Tags
-    seconds: float | None
-
-    @property
-    def title(self) -> str:
-        """Its title, or else its name without the ending."""
-        title = self.tags.title or clean(Path(self.found.name).stem) or "Untitled"
-        return title[:TITLE_CHARS].rstrip()
+    sound: SoundFile
 
 
 class Examiner:
@@ -77,21 +61,17 @@ def _leave_signals() -> None:
 
 
 def examine(found: Found) -> Music | Passed:
-    """Read tags, prove that the first sound decodes, and hash the bytes. SIGALRM ends what hangs."""
-    signal.alarm(EXAMINE_SECONDS)
+    """Have some of a file decoded, and hash its bytes."""
     try:
         with open_plain(found.path) as file:
-            with closing(open_source(file, Limits())) as source:
-                info = source.info
+            sound = read_sound_file(file, found.name)
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-            status = stamp_of(os.fstat(file.fileno()))
-    except MediaError as error:
-        return Passed(name=found.name, reason=error.detail, is_fault=error.fault not in NO_MUSIC)
+            stamp = stamp_of(os.fstat(file.fileno()))
+    except NoSoundError as error:
+        return Passed(name=found.name, reason=error.detail, is_fault=error.is_damaged)
     except OSError as error:
         return Passed(name=found.name, reason=reason_of(error), is_fault=True)
-    finally:
-        signal.alarm(0)
-    if status != found.stamp:
+    if stamp != found.stamp:
         return Passed(name=found.name, reason="it is being written", is_fault=True)
-    return Music(found=found, sha256=digest, tags=info.tags, seconds=info.estimated_seconds)
+    return Music(found=found, sha256=digest, sound=sound)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import asdict
 from io import BufferedReader
 from itertools import groupby
 from pathlib import Path
@@ -131,26 +132,18 @@ def folder_of(entry: Found | Passed) -> str:
 def metadata_of(music: Music) -> dict[str, str]:
     """Return what the server is told of a file."""
     name = Path(music.found.name).name
-    return {"filename": name, "title": music.title}
+    return {"filename": name, "title": music.sound.title}
 
 
 def in_album(music: Music) -> tuple[str, int, str]:
     """Sort by album and number, then by name."""
-    number = music.tags.track_number
-    return music.tags.album or "", LAST if number is None else number, music.found.name
+    album, number = music.sound.album or "", music.sound.number
+    return album, LAST if number is None else number, music.found.name
 
 
 def described(music: Music) -> Json:
     """Return what is told of a file, whatever becomes of it."""
-    tags = music.tags
-    return {
-        "path": music.found.name,
-        "title": music.title,
-        "artist": tags.artist,
-        "album": tags.album,
-        "number": tags.track_number,
-        "seconds": music.seconds,
-    }
+    return {"path": music.found.name, **asdict(music.sound)}
 
 
 async def settled(tops: Iterable[Path], every_seconds: float) -> AsyncIterator[Entries]:

@@ -34,14 +34,14 @@ def test_tags_and_hash_are_told_whatever_the_name_is(tmp_path):
 
     music = examine(found(path))
 
-    assert music.title == "Under pressure"
-    assert (music.tags.album, music.tags.track_number) == ("Hot", 3)
+    assert music.sound.title == "Under pressure"
+    assert (music.sound.album, music.sound.number) == ("Hot", 3)
     assert music.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_a_file_without_a_title_has_its_name_cleaned(tmp_path):
     path = sound(tmp_path / ("odd\x1b\nname" + "e" * 220 + ".flac"))
-    title = examine(found(path)).title
+    title = examine(found(path)).sound.title
     assert title.startswith("odd name")
     assert len(title) == 200
 
@@ -71,20 +71,20 @@ def test_the_alarm_that_ends_a_hanging_decoder_is_put_away(tmp_path):
 async def test_a_decoder_that_dies_costs_one_file(tmp_path):
     one = found(sound(tmp_path / "song.flac"))
     async with Examiner() as examiner:
-        assert (await examiner.examine(one)).title == "song"
+        assert (await examiner.examine(one)).sound.title == "song"
         (worker,) = active_children()
         os.kill(worker.pid, signal.SIGKILL)
         await asyncio.to_thread(worker.join)
         passed = await examiner.examine(one)
         assert (passed.reason, passed.is_fault) == ("it crashes the decoder", True)
-        assert (await examiner.examine(one)).title == "song"
+        assert (await examiner.examine(one)).sound.title == "song"
 
 
 def test_an_album_keeps_its_order(tmp_path):
     numbers = {"z": "1", "a": "10", "b": "2"}
     made = [*((name, {"tracknumber": number}) for name, number in numbers.items()), ("c", {})]
     music = [examine(found(sound(tmp_path / name, album="Hot", **number))) for name, number in made]
-    assert [each.title for each in sorted(music, key=in_album)] == ["z", "b", "a", "c"]
+    assert [each.sound.title for each in sorted(music, key=in_album)] == ["z", "b", "a", "c"]
 
 
 async def test_a_watched_file_comes_once_it_is_at_rest_and_again_when_it_changed(tmp_path):

@@ -60,7 +60,7 @@ function Sent({ item: { state, name, title, sent, size, waits } }) {
   const share = sent / size;
   return html`<p class="processing-line"><span>${waits ? "Waiting" : DOING[state]} · ${bytes(sent)} of ${bytes(size)}</span>
       <span class="number">${percent(share)}</span></p><${Bar} label=${`Uploading ${title || name}`} share=${share} />
-    ${waits && html`<p class="upload-file">${waits.message} It goes on by itself.</p>`}
+    ${waits && html`<p class="upload-file">${waits.message.replace(/\.?$/, ".")} It goes on by itself.</p>`}
     ${state === "broken" && html`<p class="upload-file">Choose ${name} again and it goes on from here.</p>`}`;
 }
 
