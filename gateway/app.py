@@ -23,6 +23,7 @@ from veza.gateway import (
     invites,
     jobs,
     keys,
+    listening,
     lookout,
     media,
     members,
@@ -57,7 +58,7 @@ from veza.gateway.rates import (
     Rates,
 )
 from veza.gateway.segments import SegmentCache
-from veza.gateway.tokens import AccessTokens, Cursors, PlaybackUrls, SigningKeys
+from veza.gateway.tokens import AccessTokens, Cursors, Listeners, PlaybackUrls, SigningKeys
 
 ISSUER: Final = "veza"
 
@@ -73,6 +74,7 @@ AREAS: Final = (
     direct.routes,
     presence.routes,
     tracks.routes,
+    listening.routes,
     uploads.routes,
     tus.routes,
     attachments.routes,
@@ -106,6 +108,7 @@ def make_app(
     app[keys.ACCESS_TOKENS] = AccessTokens(signing_keys, issuer, settings.access_token_seconds)
     app[keys.PLAYBACK_URLS] = PlaybackUrls(signing_keys)
     app[keys.CURSORS] = Cursors(signing_keys)
+    app[keys.LISTENERS] = Listeners(signing_keys)
     app[keys.SEGMENTS] = SegmentCache(lambda name: media.load_segment(actors, name))
     app[keys.PAGE] = Page(web_root)
     app[keys.OPENAPI] = openapi.document(

@@ -100,6 +100,7 @@ class Track:
     """One track as listeners see it. `duration_ms` is None until the source was decoded to its end.
 
     `analysis` is the JSON of what its sound measured, by name; None before, or if it was not measured.
+    `plays` are those that count (`veza.persistence.listening.PlayRule`).
     """
 
     id: UUID
@@ -110,6 +111,7 @@ class Track:
     duration_ms: int | None
     has_waveform: bool
     analysis: str | None
+    plays: int
     error: Failure | None
     created_at: datetime
 

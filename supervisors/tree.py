@@ -42,6 +42,7 @@ from veza.actors.dispatcher import DispatcherActor
 from veza.actors.encoding.frames import StartThumbnailFrame
 from veza.actors.fanout import FanOut
 from veza.actors.jobs import JobsActor
+from veza.actors.listening import ListeningActor
 from veza.actors.media import MediaActor
 from veza.actors.messages.jobs import DISPATCHER, JobType, StartEncoding, StartJob
 from veza.actors.messages.presence import PRESENCE
@@ -169,6 +170,7 @@ def media_services(given: Resources) -> tuple[ChildSpec, ...]:
         service("media", MediaActor, pool | store | upload),
         service("catalogue", CatalogueActor, pool | store | directory | segment),
         service("uploads", UploadsActor, pool | store | directory | limits),
+        service("listening", ListeningActor, pool),
         service("attachments", AttachmentsActor, pool | store | directory | node | attachment),
         service("jobs", JobsActor, pool | directory | node | lease),
         service("segments", SegmentsActor, pool | store | node),

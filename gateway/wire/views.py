@@ -228,6 +228,7 @@ class TrackView(View):
     duration_ms: int | None
     peaks_url: str | None = None
     analysis: Measured | None = None
+    plays: int
     error: FailureView | None
     created_at: Time
 
