@@ -19,14 +19,18 @@ from veza.actors.messages.tracks import (
 from veza.actors.messages.uploads import (
     AppendUpload,
     DescribeUpload,
+    FindTrackOf,
     JoinUpload,
+    ListUploads,
     OpenUpload,
     RequireSpace,
     ResumeUpload,
     SpaceGranted,
     TerminateUpload,
+    TrackOfFile,
     Upload,
     UploadDescribed,
+    UploadsListed,
     UploadState,
     UploadTerminated,
 )
@@ -106,6 +110,11 @@ class UploadsActor(DatabaseActor):
         async with self.connection() as conn:
             await self._refuse_beyond_quota(conn, command.owner_id, command.size_bytes)
         return SpaceGranted()
+
+    async def receiveMsg_FindTrackOf(self, command: FindTrackOf, _sender: Address) -> TrackOfFile:
+        async with self.connection() as conn:
+            track = await tracks.find_track_of_file(conn, command.owner_id, command.sha256)
+        return TrackOfFile(track=track)
 
     async def _refuse_hoarding(self, conn: Connection, command: OpenUpload) -> None:
         size_bytes = command.length_bytes or self.limits.upload_bytes
@@ -198,6 +207,11 @@ class UploadsActor(DatabaseActor):
         with suppress(RefusedError):  # it is tried again, and until then it is as it is
             return await self._settled(upload)
         return UploadDescribed(upload=upload, track=None, job=None)
+
+    async def receiveMsg_ListUploads(self, command: ListUploads, _sender: Address) -> UploadsListed:
+        async with self.connection() as conn:
+            listed = await uploads.list_unfinished(conn, command.owner_id)
+        return UploadsListed(uploads=listed)
 
     async def receiveMsg_TerminateUpload(
         self, command: TerminateUpload, _sender: Address

@@ -1,5 +1,6 @@
 """Title, artist and the like from container metadata, cleaned for display."""
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ class Tags:
     artist: str | None = None
     album: str | None = None
     genre: str | None = None
+    track_number: int | None = None
 
 
 def tags_from_metadata(*metadata: Mapping[str, str]) -> Tags:
@@ -28,7 +30,14 @@ def tags_from_metadata(*metadata: Mapping[str, str]) -> Tags:
         artist=clean(merged.get("artist") or merged.get("album_artist", "")),
         album=clean(merged.get("album", "")),
         genre=clean(merged.get("genre", "")),
+        track_number=_number(merged.get("track") or merged.get("tracknumber", "")),
     )
+
+
+def _number(text: str) -> int | None:
+    """Read "3" or "03/12"; a number of more digits is none."""
+    found = re.match("[0-9]{1,4}(?![0-9])", text.strip())
+    return int(found[0]) if found else None
 
 
 def clean(text: str) -> str | None:

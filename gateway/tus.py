@@ -15,10 +15,12 @@ from veza.actors.messages.accounts import Identified
 from veza.actors.messages.uploads import (
     UPLOADS,
     DescribeUpload,
+    ListUploads,
     OpenUpload,
     ResumeUpload,
     TerminateUpload,
     UploadDescribed,
+    UploadsListed,
     UploadTerminated,
 )
 from veza.config.ids import uuid7
@@ -109,6 +111,17 @@ async def _take_first(
 def _refuse_beyond(length_bytes: int | None, size_bytes: int) -> None:
     if length_bytes is not None and size_bytes > length_bytes:
         raise ProblemError(ProblemCode.PAYLOAD_TOO_LARGE, f"At most {length_bytes} bytes.")
+
+
+@routes.declare("GET", "/uploads", access=Access.SIGNED_IN, answers={200: wire.UploadPage})
+async def list_uploads(request: web.Request, who: Identified) -> web.Response:
+    """Tell which of one's uploads are not finished, for whoever lost their addresses."""
+    reply = await request.app[ACTORS].ask(UPLOADS, ListUploads(owner_id=who.user.id))
+    listed = expect(reply, UploadsListed).uploads
+    found = [UploadDescribed(upload=each, track=None, job=None) for each in listed]
+    return fresh_answer(
+        wire.UploadPage(data=[wire.UploadView.of(each) for each in found]).to_json(), HTTPStatus.OK
+    )
 
 
 @routes.declare(

@@ -1,4 +1,4 @@
-"""The address that takes a track: a form of title and file, the file streamed on as it comes."""
+"""The address that takes a track, as a form of title and file; and what is known of a file."""
 
 import re
 from http import HTTPStatus
@@ -14,12 +14,18 @@ from veza.actors.messages.tracks import (
     PublishUpload,
     TrackAccepted,
 )
-from veza.actors.messages.uploads import UPLOADS, RequireSpace, SpaceGranted
+from veza.actors.messages.uploads import (
+    UPLOADS,
+    FindTrackOf,
+    RequireSpace,
+    SpaceGranted,
+    TrackOfFile,
+)
 from veza.config.ids import uuid7
 from veza.gateway import wire
 from veza.gateway.answers import json_answer
 from veza.gateway.endpoints import API, Access, Endpoints
-from veza.gateway.errors import expect
+from veza.gateway.errors import ProblemCode, ProblemError, expect
 from veza.gateway.forms import check_form, drop, receive
 from veza.gateway.keys import ACTORS, SETTINGS
 from veza.gateway.rates import TRACKS
@@ -30,6 +36,7 @@ routes = Endpoints("tracks")
 
 _MAX_FILENAME_CHARS: Final = 255
 _SEPARATORS: Final = re.compile(r"[/\\]")
+_SHA256: Final = re.compile("[0-9a-f]{64}")
 
 
 @routes.declare(
@@ -68,6 +75,20 @@ async def upload_track(request: web.Request, who: Identified) -> web.Response:
     )
     location = {"Location": f"{API}/jobs/{accepted.job.id}"}
     return json_answer(request, view, HTTPStatus.ACCEPTED, location)
+
+
+@routes.declare(
+    "GET", "/tracks/of/{sha256}", access=Access.SIGNED_IN, answers={200: wire.TrackView}
+)
+async def show_track_of_file(request: web.Request, sha256: str, who: Identified) -> web.Response:
+    """Show one's eldest track that was made of a file, told by its SHA-256: whether to upload it at all."""
+    if not _SHA256.fullmatch(sha256):
+        raise ProblemError(ProblemCode.NOT_FOUND)
+    command = FindTrackOf(owner_id=who.user.id, sha256=bytes.fromhex(sha256))
+    found = expect(await request.app[ACTORS].ask(UPLOADS, command), TrackOfFile)
+    if found.track is None:
+        raise ProblemError(ProblemCode.NOT_FOUND, "No track was made of that file.")
+    return json_answer(request, wire.TrackView.of(found.track))
 
 
 def name_of(told: str) -> str:

@@ -23,13 +23,21 @@ _UPLOAD: Final = """
 # What an account begins is counted by one at a time; others may refer to the account meanwhile.
 _LOCK_OWNER: Final = "SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE"
 
-_USAGE: Final = """
+_IS_UNFINISHED: Final = """
+    p.owner_id = $1 AND p.state <> 'published' AND (p.state = 'received' OR p.expires_at > now())
+"""
+
+_USAGE: Final = f"""
     SELECT
         (SELECT coalesce(sum(source_bytes), 0) FROM tracks WHERE owner_id = $1) AS stored_bytes,
         coalesce(sum(coalesce(length_bytes, $2::bigint)), 0) AS reserved_bytes,
         count(*) AS unfinished
-    FROM uploads WHERE owner_id = $1 AND state <> 'published'
-        AND (state = 'received' OR expires_at > now())
+    FROM uploads p WHERE {_IS_UNFINISHED}
+"""
+
+_LIST_UNFINISHED: Final = f"""
+    SELECT {_UPLOAD} FROM uploads p JOIN users u ON u.id = p.owner_id WHERE {_IS_UNFINISHED}
+    ORDER BY p.created_at DESC, p.id DESC
 """
 
 _INSERT: Final = """
@@ -124,6 +132,11 @@ async def get_upload(conn: Connection, upload_id: UUID) -> Upload | None:
     """Return an upload in whatever state, or None."""
     row = await conn.fetchrow(_GET, upload_id)
     return None if row is None else _upload(row)
+
+
+async def list_unfinished(conn: Connection, owner_id: UUID) -> tuple[Upload, ...]:
+    """Return what an account has begun and not finished, newest first: as many as it may have."""
+    return tuple(_upload(row) for row in await conn.fetch(_LIST_UNFINISHED, owner_id))
 
 
 async def lock_upload(conn: Connection, upload_id: UUID) -> Upload | None:

@@ -89,6 +89,18 @@ class UploadDescribed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListUploads:
+    """Ask for what an account has begun and not finished, newest first. Reply: `UploadsListed`."""
+
+    owner_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadsListed:
+    uploads: tuple[Upload, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TerminateUpload:
     """Forget an upload; a track that was made of it stays. Reply: `UploadTerminated` or `Rejected`.
 
@@ -102,6 +114,21 @@ class TerminateUpload:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadTerminated:
     pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindTrackOf:
+    """Ask for an account's eldest track that was made of a file. Reply: `TrackOfFile`."""
+
+    owner_id: UUID
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackOfFile:
+    """None: nobody brought that file."""
+
+    track: Track | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

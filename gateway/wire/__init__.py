@@ -68,7 +68,7 @@ from veza.gateway.wire.outgoing import (
     encode_frame,
 )
 from veza.gateway.wire.presence import RoomPresenceView, SeenView
-from veza.gateway.wire.uploads import UploadMetadata, UploadView
+from veza.gateway.wire.uploads import UploadMetadata, UploadPage, UploadView
 from veza.gateway.wire.views import (
     AuthorView,
     EditPage,
@@ -171,6 +171,7 @@ __all__ = [
     "TrackView",
     "UnbanQuery",
     "UploadMetadata",
+    "UploadPage",
     "UploadView",
     "UserView",
     "VersionView",

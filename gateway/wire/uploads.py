@@ -48,6 +48,11 @@ class UploadView(View):
         return cls.model_validate(fields)
 
 
+class UploadPage(View):
+    data: list[UploadView]
+    next_cursor: str | None = None
+
+
 _PLAIN = (
     *("id", "offset_bytes", "length_bytes", "state", "title", "filename", "duplicate_of"),
     *("created_at", "expires_at"),

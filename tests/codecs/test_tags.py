@@ -27,3 +27,20 @@ def test_control_characters_direction_marks_and_floods_of_space_are_dropped():
     assert clean("  a\x00\x1b[31mb\u202e\n\tc  ") == "a[31mb c"
     assert clean("\x00 \n") is None
     assert len(clean("x" * 10_000)) == 300
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("3", 3),
+        (" 03/12 ", 3),
+        ("0", 0),
+        ("A1", None),
+        ("12345", None),
+        ("\u0663", None),
+        ("", None),
+    ],
+)
+def test_the_number_of_a_track_is_read_if_it_is_one(text: str, number: int | None) -> None:
+    assert tags_from_metadata({"track": text}).track_number == number
+    assert tags_from_metadata({"TRACKNUMBER": text}).track_number == number

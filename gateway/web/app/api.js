@@ -14,6 +14,10 @@ export class ApiError extends Error {
     this.code = problem.code ?? "unknown";
     /** @type {string} */
     this.requestId = problem.request_id ?? "";
+    /** Whether the same request may do well later. @type {boolean} */
+    this.isRetryable = problem.retryable ?? false;
+    /** @type {number | null} */
+    this.retryAfterMs = problem.retry_after_ms ?? null;
     /** @type {FieldError[]} */
     this.errors = problem.errors ?? [];
   }

@@ -7,6 +7,7 @@ from dataclasses import replace
 from veza.actors.media import SweepUploads
 from veza.actors.messages.common import RejectCode, Rejected
 from veza.actors.messages.uploads import (
+    ListUploads,
     RequireSpace,
     ResumeUpload,
     SpaceGranted,
@@ -76,6 +77,22 @@ async def test_what_expired_takes_no_bytes_counts_no_more_and_goes(service, pool
     await service.has_files(young.id)
     assert service.code(await service.described(old)) is RejectCode.NOT_FOUND
     assert (await service.described(young)).upload.offset_bytes == 2
+
+
+async def test_those_that_are_not_finished_are_listed_to_their_owner(service, world, alice):
+    bob = await world.person("bob")
+    first, second = await service.opened(alice), await service.opened(alice)
+    gone, done = await service.opened(alice), await service.opened(alice)
+    await service.append(first, 0, b"01")
+    await service.append(done, 0, b"0123")
+    await service.changed("UPDATE uploads SET expires_at = now() WHERE id = $1", gone.id)
+
+    told = {}
+    for who in (alice, bob):
+        listed = (await service.ask(ListUploads(owner_id=who.id))).uploads
+        told[who.name] = [(each.id, each.offset_bytes) for each in listed]
+
+    assert told == {"alice": [(second.id, 0), (first.id, 2)], "bob": []}
 
 
 async def test_each_part_lets_an_upload_live_on(service, world, alice):

@@ -11,6 +11,7 @@ import pytest
 from veza.actors.messages.common import RejectCode, Rejected
 from veza.actors.messages.tracks import WriteChunk
 from veza.actors.messages.uploads import (
+    FindTrackOf,
     JoinUpload,
     UploadDescribed,
     UploadState,
@@ -228,3 +229,11 @@ async def test_the_eldest_track_of_the_same_bytes_and_owner_is_told(service, wor
     eldest: UUID = made[1].track_id
     assert [each.upload.duplicate_of for each in done] == [None, None, eldest, eldest]
     assert (await service.described(made[3])).upload.duplicate_of == eldest
+    for owner, data, track_id in (
+        (alice, b"0123", eldest),
+        (bob, b"0123", made[0].track_id),
+        (bob, b"3210", None),
+    ):
+        of = FindTrackOf(owner_id=owner.id, sha256=hashlib.sha256(data).digest())
+        track = (await service.ask(of)).track
+        assert (track and track.id) == track_id

@@ -4,7 +4,9 @@ import asyncio
 import base64
 import hashlib
 import io
+import resource
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -89,6 +91,11 @@ class Tus:
         digest = base64.b64encode(hashlib.new(algorithm, data).digest()).decode()
         return {"Upload_Checksum": f"{algorithm} {digest}"}
 
+    async def tracks(self) -> list[str]:
+        """The person's own tracks, the newest first; others use the node too."""
+        listed = (await self.person.get("/tracks"))["data"]
+        return [each["id"] for each in listed if each["owner"]["id"] == self.person.id]
+
     async def reached(self, at: int) -> int:
         """Wait until the server has so many bytes; return how many it has."""
         async with asyncio.timeout(ANSWER_SECONDS):
@@ -163,3 +170,19 @@ def sources() -> Callable[[Any], dict[str, bytes]]:
         )
 
     return read
+
+
+@contextmanager
+def _little_room(node: Any, size_bytes: int) -> Iterator[None]:
+    """As where the disk is full: the kernel lets no file of the node grow past that."""
+    soft, hard = resource.prlimit(node.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(node.pid, resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.prlimit(node.pid, resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.fixture
+def little_room() -> Any:
+    return _little_room

@@ -91,7 +91,7 @@ async def test_the_length_may_be_told_later_once(node, client, sources):
 async def test_bytes_that_are_not_those_of_the_checksum_are_not_kept(
     node, client, sources, algorithm
 ):
-    data = os.urandom(3 * MIB)
+    before, data = waiting(node), os.urandom(3 * MIB)
     await client.create(len(data))
 
     await client.patch(0, data[:10], 460, **client.checksum(b"other", algorithm))
@@ -101,7 +101,7 @@ async def test_bytes_that_are_not_those_of_the_checksum_are_not_kept(
     await client.patch(10, data[10:], **client.checksum(data[10:], algorithm))
 
     assert sources(node)[(await client.told())["track"]["id"]] == data
-    assert waiting(node) == []
+    assert waiting(node) == before
 
 
 async def test_other_methods_may_come_as_a_post(client):
@@ -121,14 +121,15 @@ async def test_other_methods_may_come_as_a_post(client):
     await client.ask("HEAD", status=404)
 
 
-async def test_what_is_terminated_is_gone_with_its_bytes(node, client, sources):
+async def test_what_is_terminated_is_gone_with_its_bytes(node, client):
     await client.create(4)
     await client.patch(0, b"01")
-    assert waiting(node) == [client.location.rpartition("/")[2]]
+    upload_id = client.location.rpartition("/")[2]
+    assert upload_id in waiting(node)
 
     await client.ask("DELETE", status=204)
 
-    assert waiting(node) == []
+    assert upload_id not in waiting(node)
     for method in ("GET", "DELETE"):
         assert (await client.ask(method, status=404))["code"] == "not_found"
     await client.patch(2, b"23", 404)

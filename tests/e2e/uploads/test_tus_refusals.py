@@ -158,6 +158,8 @@ async def test_an_account_may_begin_so_many_uploads_and_so_many_bytes(client):
         await client.again().create(1)
     problem = await client.ask("POST", "/uploads", status=409, Upload_Length="1")
     assert problem["code"] == "too_many_uploads"
+    listed = (await client.ask("GET", "/uploads", status=200))["data"]
+    assert [each["length"] for each in listed] == [1, 1, LIMIT, LIMIT, LIMIT]
 
 
 async def test_a_broken_chunked_body_is_refused_at_once(client):

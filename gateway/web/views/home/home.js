@@ -1,11 +1,12 @@
 // @ts-check
 /** The newest tracks of this place. */
-import { html, useEffect } from "../../app/dom.js";
+import { html, lazy, useEffect } from "../../app/dom.js";
 import { catalogue, loadCatalogue } from "../../app/store.js";
-import { Continue } from "../../ui/continue.js";
 import { icon } from "../../ui/icon.js";
 import { Empty, Failure, Skeleton, useTitle } from "../../ui/state.js";
 import { TrackRow } from "../../ui/trackrow.js";
+
+const Continue = lazy(async () => (await import("../../ui/continue.js")).Continue);
 
 export function Home() {
   useTitle("Tracks");

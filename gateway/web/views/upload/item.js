@@ -1,17 +1,17 @@
 // @ts-check
 /** One file on its way: its name, what is happening to it, and the one or two things that can be done now. */
-import { html } from "../../app/dom.js";
+import { html, useRef } from "../../app/dom.js";
 import { bytes, hue, percent } from "../../app/format.js";
 import { playTrack } from "../../app/player.js";
 import { isPlayable, trackCell } from "../../app/store.js";
-import { change, remove, retry } from "../../app/upload.js";
+import { canGoOn, change, choose, goOn, pause, remove } from "../../app/upload.js";
 import { Cover, icon } from "../../ui/icon.js";
 import { Bar, Processing } from "../../ui/progress.js";
 
 /** @param {{item: import("../../app/upload.js").Item}} props */
 export function UploadItem({ item }) {
   const track = item.trackId ? trackCell(item.trackId).value : null;
-  return html`<li class="upload-item" data-upload=${item.file.name} style=${track ? { "--hue": hue(track.id) } : null}>
+  return html`<li class="upload-item" data-upload=${item.name} style=${track ? { "--hue": hue(track.id) } : null}>
     ${track ? html`<${Cover} id=${track.id} />` : html`<span class="upload-art">${icon("audio-lines")}</span>`}
     <div class="upload-body">
       <${Name} item=${item} track=${track} />
@@ -29,38 +29,66 @@ function Name({ item, track }) {
       <input id=${id} value=${item.title} maxlength="200" autocomplete="off"
         onInput=${(/** @type {any} */ event) => change(item.id, { title: event.currentTarget.value })} /></div>`;
   }
-  return html`<p class="upload-title">${track ? html`<a href=${`/tracks/${track.id}`}>${track.title}</a>` : item.title || item.file.name}</p>`;
+  return html`<p class="upload-title">${track ? html`<a href=${`/tracks/${track.id}`}>${track.title}</a>` : item.title || item.name}</p>`;
 }
+
+/** What the server's words leave open. @type {Record<string, string>} */
+const SENTENCES = {
+  quota_exceeded: "Your account has no room for this file. Remove uploads that are not finished, or ask whoever runs this place for more room.",
+  storage_full: "The server's disk is full. What arrived of this file is kept: go on once there is room.",
+};
 
 /** @param {{item: import("../../app/upload.js").Item, track: import("../../types/wire").Track | null}} props */
 function Status({ item, track }) {
-  const { state, error, file, sent } = item;
-  if (state === "chosen") return html`<p class="upload-file">${file.name} · ${bytes(file.size)}</p>`;
-  if (state === "waiting") return html`<p class="upload-file">Waiting · ${bytes(file.size)}</p>`;
+  const { state, error, name, size } = item;
+  if (state === "chosen") return html`<p class="upload-file">${name} · ${bytes(size)}</p>`;
+  if (state === "waiting") return html`<p class="upload-file">Waiting · ${bytes(size)}</p>`;
   if (state === "failed") {
-    return html`<p class="field-error" role="alert">${error?.message}</p>
+    return html`<p class="field-error" role="alert">${SENTENCES[error?.code ?? ""] ?? error?.message}</p>
       ${error?.requestId && html`<p class="request-id">Request <code>${error.requestId}</code></p>`}`;
   }
-  if (state === "sending") {
-    return html`<p class="processing-line"><span>Uploading · ${bytes(file.size * sent)} of ${bytes(file.size)}</span>
-      <span class="number">${percent(sent)}</span></p><${Bar} label=${`Uploading ${item.title || file.name}`} share=${sent} />`;
-  }
-  if (track?.state === "published") return html`<p class="upload-done">${icon("check")} Published</p>`;
-  return html`<${Processing} trackId=${item.trackId} />`;
+  if (state !== "accepted") return html`<${Sent} item=${item} />`;
+  return html`${track?.state === "published" ? html`<p class="upload-done">${icon("check")} Published</p>` : html`<${Processing} trackId=${item.trackId} />`}
+    ${item.duplicateOf && html`<p class="upload-file">You have <a href=${`/tracks/${item.duplicateOf}`}>a track of the same file</a> already.</p>`}`;
+}
+
+/** @type {Record<string, string>} */
+const DOING = { sending: "Uploading", paused: "Paused", broken: "Broken off" };
+
+/** @param {{item: import("../../app/upload.js").Item}} props */
+function Sent({ item: { state, name, title, sent, size, waits } }) {
+  const share = sent / size;
+  return html`<p class="processing-line"><span>${waits ? "Waiting" : DOING[state]} · ${bytes(sent)} of ${bytes(size)}</span>
+      <span class="number">${percent(share)}</span></p><${Bar} label=${`Uploading ${title || name}`} share=${share} />
+    ${waits && html`<p class="upload-file">${waits.message.replace(/\.?$/, ".")} It goes on by itself.</p>`}
+    ${state === "broken" && html`<p class="upload-file">Choose ${name} again and it goes on from here.</p>`}`;
 }
 
 /** @param {{item: import("../../app/upload.js").Item, track: import("../../types/wire").Track | null}} props */
 function Actions({ item, track }) {
-  const name = item.title || item.file.name;
-  const canRetry = item.state === "failed" && item.error?.code !== "payload_too_large";
-  const ends = item.state === "waiting" || item.state === "sending";
+  const { id, state } = item;
+  const name = item.title || item.name;
+  const isUnderWay = ["waiting", "sending", "paused", "broken"].includes(state);
   return html`<div class="upload-actions">
     ${track && isPlayable(track) && html`<button type="button" class="button button-small button-hue" aria-label=${`Play ${track.title}`}
       onClick=${() => playTrack(track.id)}>${icon("play")} Play</button>`}
-    ${canRetry && html`<button type="button" class="button button-small" onClick=${() => retry(item.id)}>${icon("refresh-cw")} Retry</button>`}
-    ${ends && html`<button type="button" class="button button-small button-quiet" aria-label=${`Cancel ${name}`}
-      onClick=${() => remove(item.id)}>Cancel</button>`}
-    ${!ends && html`<button type="button" class="icon-button" aria-label=${`Remove ${name} from this list`}
-      onClick=${() => remove(item.id)}>${icon("x")}</button>`}
+    ${canGoOn(item) && html`<button type="button" class="button button-small" onClick=${() => goOn(id)}>${icon("refresh-cw")} Retry</button>`}
+    ${state === "sending" && html`<button type="button" class="button button-small" aria-label=${`Pause ${name}`}
+      onClick=${() => pause(id)}>${icon("pause")} Pause</button>`}
+    ${state === "paused" && html`<button type="button" class="button button-small" aria-label=${`Resume ${name}`}
+      onClick=${() => goOn(id)}>${icon("play")} Resume</button>`}
+    ${state === "broken" && html`<${Again} name=${item.name} />`}
+    ${isUnderWay && html`<button type="button" class="button button-small button-quiet" aria-label=${`Cancel ${name}`}
+      onClick=${() => remove(id)}>Cancel</button>`}
+    ${!isUnderWay && html`<button type="button" class="icon-button" aria-label=${`Remove ${name} from this list`}
+      onClick=${() => remove(id)}>${icon("x")}</button>`}
   </div>`;
+}
+
+/** The browser gave the file to the page before the reload only. @param {{name: string}} props */
+function Again({ name }) {
+  const input = useRef(/** @type {HTMLInputElement | null} */ (null));
+  return html`<button type="button" class="button button-small" onClick=${() => input.current?.click()}>Choose file</button>
+    <input ref=${input} class="sr-only" type="file" aria-label=${`The file ${name} again`} tabindex="-1"
+      onChange=${(/** @type {any} */ event) => choose(event.currentTarget.files)} />`;
 }

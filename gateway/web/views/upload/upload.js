@@ -1,9 +1,9 @@
 // @ts-check
 /** Choosing files, naming them, and following each until it plays. */
-import { html, useRef, useState } from "../../app/dom.js";
+import { html, useEffect, useRef, useState } from "../../app/dom.js";
 import { bytes } from "../../app/format.js";
 import { instance } from "../../app/store.js";
-import { choose, items, start } from "../../app/upload.js";
+import { choose, findBroken, items, news, start } from "../../app/upload.js";
 import { icon } from "../../ui/icon.js";
 import { useTitle } from "../../ui/state.js";
 import { UploadItem } from "./item.js";
@@ -13,11 +13,13 @@ const ACCEPT = "audio/*,.flac,.wav,.aif,.aiff,.mp3,.m4a,.ogg,.opus";
 
 export function Upload() {
   useTitle("Upload");
+  useEffect(() => { findBroken(); }, []);
   const list = items.value;
   const chosen = list.filter(({ state }) => state === "chosen").length;
   return html`<div class="page page-narrow">
     <header class="page-head"><h1>Upload</h1></header>
     <${DropZone} small=${list.length > 0} />
+    <p class="sr-only" role="status" data-testid="upload-news">${news.value}</p>
     ${list.length > 0 && html`<ul class="upload-list" aria-label="Uploads" data-testid="upload-list">
       ${list.map((item) => html`<${UploadItem} key=${item.id} item=${item} />`)}</ul>`}
     ${chosen > 0 && html`<div class="upload-go"><button type="button" class="button button-primary button-large" onClick=${start}>
