@@ -1,6 +1,7 @@
 """Real databases for every test: one private server a test process, an empty migrated database a test."""
 
 import asyncio
+import os
 import socket
 import subprocess
 import time
@@ -90,6 +91,18 @@ class Databases:
         await conn.execute(END_OTHERS)
         await conn.execute(EMPTY_TABLES)
         return await conn.fetchrow(SCHEMA)
+
+
+@pytest.fixture(scope="session")
+def missing() -> Callable[[str], None]:
+    """Skip a test for what the machine lacks; where everything is required, fail it."""
+
+    def end(what: str) -> None:
+        if os.environ.get("VEZA_TEST_REQUIRE_ALL") == "1":
+            pytest.fail(f"missing on this machine: {what}")
+        pytest.skip(f"missing on this machine: {what}")
+
+    return end
 
 
 @pytest.fixture(scope="session")

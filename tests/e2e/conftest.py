@@ -38,18 +38,6 @@ WORKER = b"veza.actors.encoding.worker"
 numbers = count(1)
 
 
-@pytest.fixture(scope="session")
-def missing() -> Callable[[str], None]:
-    """Skip a test for what the machine lacks; where everything is required, fail it."""
-
-    def end(what: str) -> None:
-        if os.environ.get("VEZA_TEST_REQUIRE_ALL") == "1":
-            pytest.fail(f"missing on this machine: {what}")
-        pytest.skip(f"missing on this machine: {what}")
-
-    return end
-
-
 def environment(**changes: str) -> dict[str, str]:
     """What a node of a bare checkout needs; no setting of whoever runs the tests reaches it."""
     inherited = {
