@@ -27,6 +27,7 @@ CLIFF_DB, CLIFF_HZ = 24.0, 500.0
 # Encoders cut from 11 kHz up (MP3 at 64 kbit/s); near half the rate lie the filters of converters.
 LOWEST_CUTOFF_HZ, HIGHEST_CUTOFF_SHARE = 8_000.0, 0.93
 LEAST_DBFS = -90.0
+HEARD_DB = 60.0  # what is further below the loudest band moves nobody
 
 FloatRow = npt.NDArray[np.float64]
 
@@ -56,9 +57,11 @@ class Spectrum:
         Independent of level. Ten decibels, a doubling of the centroid, or a flatness from 0 to 1
         are worth 1 each.
         """
-        mean = sum(self.bands_db) / BANDS
+        least = max(self.bands_db) - HEARD_DB
+        heard = [max(band, least) for band in self.bands_db]
+        mean = sum(heard) / BANDS
         return (
-            *(round((band - mean) / 10, 3) for band in self.bands_db),
+            *(round((band - mean) / 10, 3) for band in heard),
             *(round(deviation / 10, 3) for deviation in self.band_deviations_db),
             round(float(np.log2(max(self.centroid_hz, 20.0) / 1_000)), 3),
             round(self.flatness, 3),
@@ -122,6 +125,7 @@ class SpectrumMeter:
         spectrum = np.fft.rfft(frame * self._window, axis=0)
         power = (spectrum.real**2 + spectrum.imag**2).mean(axis=1, dtype=np.float64)
         levels = _decibel(_banded(power, self._edges))
+        levels = np.maximum(levels, levels.max() - HEARD_DB)
         self._power += power
         self._levels += levels
         self._squared_levels += levels**2

@@ -26,19 +26,19 @@ def analysed(samples, rate=44_100, block=65_536):
 
 @pytest.fixture(scope="module")
 def catalogue():
-    """All 24 keys in each mode's two styles, 60 to 180 bpm, at two rates, stereo and mono."""
+    """All 24 keys in four styles, 60 to 180 bpm, at two rates, stereo and mono."""
     entries = []
-    for number in range(48):
+    for number in range(24):
         bpm = TEMPOS_BPM[number % 17]
         piece = replace(
-            PIECES[number % 4],
-            root_note=38 + number // 4,
+            PIECES[number % 2 * 2 + number // 2 % 2],
+            root_note=38 + number // 2,
             tempo_bpm=bpm,
-            bars=max(4, round(20 * bpm / 240)),
+            bars=round(18 * bpm / 240),
             seed=300 + number,
         )
-        rate = (44_100, 48_000)[number % 2]
-        channels = 1 + number % 3 // 2
+        rate = (44_100, 48_000)[number % 3 // 2]
+        channels = 1 + number % 5 // 3
         entries.append((piece, analysed(render(piece, sample_rate_hz=rate)[:, :channels], rate)))
     return entries
 
@@ -54,15 +54,14 @@ def test_every_tempo_is_right_to_a_percent_or_an_octave_off_and_most_are_right(c
     levels = Counter(
         level_of(analysis.tempo.tempo_bpm, piece.tempo_bpm) for piece, analysis in catalogue
     )
-    assert levels[None] <= 1
-    assert levels[1] >= 34
+    # Measured: 18 right, 3 doubled, 3 halved.
+    assert levels[None] == 0
+    assert levels[1] >= 17
 
 
 def test_beats_are_within_twenty_milliseconds_or_exactly_between_the_beats(catalogue):
     on_the_beat, errors = 0, []
     for piece, analysis in catalogue:
-        if level_of(analysis.tempo.tempo_bpm, piece.tempo_bpm) is None:
-            continue
         # An eighth is a beat at double tempo, and where the track is felt between the beats.
         eighth = 30 / piece.tempo_bpm
         times = analysis.tempo.beat_seconds()
@@ -71,12 +70,12 @@ def test_beats_are_within_twenty_milliseconds_or_exactly_between_the_beats(catal
         errors.append(np.median(np.abs((times + eighth / 2) % eighth - eighth / 2)))
     assert np.median(errors) <= 0.005
     assert np.quantile(errors, 0.9) <= 0.02
-    assert on_the_beat >= 40
+    assert on_the_beat >= 22
 
 
 def test_a_steady_tempo_is_a_grid(catalogue):
     grids = [analysis.tempo for _, analysis in catalogue if analysis.tempo.steady]
-    assert len(grids) >= 45
+    assert len(grids) >= 23
     for tempo in grids:
         times = tempo.beat_seconds()
         grid = tempo.first_beat_seconds + np.arange(len(times)) * 60 / tempo.tempo_bpm
@@ -85,7 +84,7 @@ def test_a_steady_tempo_is_a_grid(catalogue):
         assert np.median(np.abs(times - grid)) <= 0.002
 
 
-def test_four_of_five_keys_are_right_and_the_others_are_relatives(catalogue):
+def test_nine_of_ten_keys_are_right_and_the_others_are_relatives(catalogue):
     scores = []
     for piece, analysis in catalogue:
         minor = piece.scale == MINOR_PENTATONIC
@@ -95,8 +94,8 @@ def test_four_of_five_keys_are_right_and_the_others_are_relatives(catalogue):
         scores.append("right" if right else "relative" if relative else "wrong")
         assert abs(analysis.key.tuning_cents) < 3
     found = Counter(scores)
-    assert found["right"] >= 38
-    assert found["wrong"] <= 3
+    assert found["right"] >= 21  # measured: 22
+    assert found["wrong"] == 0
 
 
 def test_confident_keys_are_right_more_often(catalogue):
@@ -172,11 +171,12 @@ WHOLE = {rate: analysed(PIECE_TO_CUT, rate, len(PIECE_TO_CUT)) for rate in (44_1
 
 def cost(minutes):
     """Analyse that many minutes; give seconds of CPU and bytes at the peak."""
-    minute = np.tile(PIECE_TO_CUT[: 10 * 44_100], (6, 1))
-    meter, started = AnalysisMeter(44_100), time.process_time()
+    # At the rate of the analysis, in mono: the part that grows with the length is the same.
+    block = np.ascontiguousarray(PIECE_TO_CUT[: 10 * 44_100 : 2, :1])
+    meter, started = AnalysisMeter(22_050), time.process_time()
     tracemalloc.start()
-    for _ in range(minutes):
-        meter.add(minute)
+    for _ in range(6 * minutes):
+        meter.add(block)
     meter.finish()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -184,8 +184,8 @@ def cost(minutes):
 
 
 def test_time_and_memory_grow_no_faster_than_the_track_and_ten_hours_fit():
-    short_seconds, short_bytes = cost(6)
-    long_seconds, long_bytes = cost(24)
+    short_seconds, short_bytes = cost(5)
+    long_seconds, long_bytes = cost(20)
     assert long_seconds < 4 * 1.5 * short_seconds
-    bytes_a_minute = (long_bytes - short_bytes) / 18
-    assert short_bytes + 600 * bytes_a_minute < 150e6
+    bytes_a_minute = (long_bytes - short_bytes) / 15
+    assert short_bytes + 595 * bytes_a_minute < 100e6
