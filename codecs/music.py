@@ -11,7 +11,7 @@ from veza.codecs.tempo import Tempo, TempoMeter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Analysis:
+class Music:
     """What was found; None where there is no beat, no key, or no sound."""
 
     tempo: Tempo | None
@@ -20,7 +20,7 @@ class Analysis:
     silence: Silence
 
 
-class AnalysisMeter:
+class MusicMeter:
     """Measures while the samples pass; the result does not depend on how they were cut."""
 
     def __init__(self, sample_rate_hz: int) -> None:
@@ -38,12 +38,12 @@ class AnalysisMeter:
             self._tempo.add(samples)
             self._key.add(samples)
 
-    def finish(self) -> Analysis:
+    def finish(self) -> Music:
         """Give what all samples taken amount to; nothing may follow."""
         last = self._mono.finish()
         self._tempo.add(last)
         self._key.add(last)
-        return Analysis(
+        return Music(
             tempo=self._tempo.finish(),
             key=self._key.finish(),
             spectrum=self._spectrum.finish(),

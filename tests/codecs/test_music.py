@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from veza.codecs.analysis import AnalysisMeter
 from veza.codecs.key import NAMES
+from veza.codecs.music import MusicMeter
 from veza.codecs.synthesis import MINOR_PENTATONIC, PIECES, render
 
 TEMPOS_BPM = (60, 66, 73, 80, 86, 93, 100, 107, 113, 120, 126, 133, 140, 150, 160, 172, 180)
 
 
 def analysed(samples, rate=44_100, block=65_536):
-    meter = AnalysisMeter(rate)
+    meter = MusicMeter(rate)
     for start in range(0, len(samples), block):
         meter.add(samples[start : start + block])
     return meter.finish()
@@ -158,7 +158,7 @@ def test_a_drone_has_no_tempo():
 @given(st.lists(st.integers(1, 300_000), max_size=12), st.sampled_from([44_100, 22_050]))
 def test_blocks_of_any_size_give_the_same_analysis(music_cuts, rate):
     samples = PIECE_TO_CUT
-    meter, start = AnalysisMeter(rate), 0
+    meter, start = MusicMeter(rate), 0
     for size in [*music_cuts, len(samples)]:
         meter.add(samples[start : start + size])
         start += size
@@ -173,7 +173,7 @@ def cost(minutes):
     """Analyse that many minutes; give seconds of CPU and bytes at the peak."""
     # At the rate of the analysis, in mono: the part that grows with the length is the same.
     block = np.ascontiguousarray(PIECE_TO_CUT[: 10 * 44_100 : 2, :1])
-    meter, started = AnalysisMeter(22_050), time.process_time()
+    meter, started = MusicMeter(22_050), time.process_time()
     tracemalloc.start()
     for _ in range(6 * minutes):
         meter.add(block)
