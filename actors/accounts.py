@@ -20,8 +20,6 @@ from veza.actors.messages.accounts import (
     EndedSessionsFound,
     FindEndedSessions,
     Identified,
-    IdentifyCookie,
-    IdentifySession,
     IssueSetup,
     IssueTicket,
     ListAccountBans,
@@ -158,27 +156,6 @@ class AccountsActor(DatabaseActor):
         async with self.connection() as conn:
             await rows.close_session(conn, command.session_id)
         return SignedOut()
-
-    async def receiveMsg_IdentifyCookie(
-        self, command: IdentifyCookie, _sender: Address
-    ) -> Identified:
-        async with self.connection() as conn:
-            cookie_hash = digest(command.cookie_token)
-            found = await rows.find_cookie(conn, cookie_hash)
-            if found is None:
-                with banned_refused():
-                    await bans.explain_session(conn, cookie_hash=cookie_hash)
-            return identified(found)
-
-    async def receiveMsg_IdentifySession(
-        self, command: IdentifySession, _sender: Address
-    ) -> Identified:
-        async with self.connection() as conn:
-            found = await rows.find_session(conn, command.session_id)
-            if found is None:
-                with banned_refused():
-                    await bans.explain_session(conn, session_id=command.session_id)
-            return identified(found)
 
     async def receiveMsg_IssueTicket(self, command: IssueTicket, _sender: Address) -> TicketIssued:
         token = TICKET_PREFIX + new_token()

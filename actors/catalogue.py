@@ -8,7 +8,7 @@ from uuid import UUID
 from veza.actors.database import DatabaseActor
 from veza.actors.messages.common import RefusedError, RejectCode
 from veza.actors.messages.directory import Deliver
-from veza.actors.messages.jobs import JobQueued
+from veza.actors.messages.jobs import DISPATCHER, JobQueued
 from veza.actors.messages.tracks import (
     DescribeTrack,
     ListTracks,
@@ -32,7 +32,6 @@ from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Pool
 from veza.persistence.rows import Rendition, Segment
 
-DISPATCHER: Final = ("dispatcher", "")
 MAX_TITLE_CHARS: Final = 200
 
 

@@ -22,10 +22,9 @@ from veza.actors.messages.jobs import (
     StartJob,
 )
 from veza.actors.messages.operator import Drain, Undrain
-from veza.actors.messages.tracks import Job
+from veza.actors.messages.tracks import JOBS, Job
 from veza.actors.runtime.address import Address
 
-JOBS: Final = ("jobs", "")
 FAMILIES: Final = {JobType.TRANSCODE: "stream_job", JobType.THUMBNAIL: "thumbnail_job"}
 """Who carries out a job."""
 POLL_SECONDS: Final = 5.0

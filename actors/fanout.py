@@ -33,6 +33,19 @@ class Transport(Protocol):
         """Close the connection; later writes are ignored."""
 
 
+class Elsewhere(Protocol):
+    """The other nodes. None of this waits, or fails."""
+
+    def tell(self, name: str, event: object, after_seq: int) -> None:
+        """Tell volatile news to those who subscribe to a topic there, past an event if it is a room's."""
+
+    def attend(self, name: str) -> None:
+        """Hear the news of a topic: somebody holds it now."""
+
+    def disregard(self, name: str) -> None:
+        """Hear them no more: nobody holds it any more."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FanOutLimits:
     """Bounds of one connection and one topic.
@@ -183,6 +196,7 @@ class FanOut:
         self.limits = limits
         self._replay_bytes = min(limits.replay_bytes, limits.outbox_bytes // 2)
         self.counters = FanOutCounters()
+        self._elsewhere: Elsewhere | None = None
         self._call_soon = call_soon
         self._topics: dict[str, _Topic] = {}
         self._dirty_topics: set[_Topic] = set()
@@ -208,6 +222,25 @@ class FanOut:
         self._dirty_topics.add(topic)
         self._schedule()
 
+    def publish_everywhere(self, name: str, event: object, *, after_seq: int = 0) -> None:
+        """Tell volatile news to subscribers here, and on other nodes past the event `after_seq`."""
+        self.publish(name, event)
+        self.publish_elsewhere(name, event, after_seq=after_seq)
+
+    def publish_elsewhere(self, name: str, event: object, *, after_seq: int = 0) -> None:
+        """Tell volatile news to those on other nodes alone."""
+        if self._elsewhere is not None:
+            self._elsewhere.tell(name, event, after_seq)
+
+    def connect(self, elsewhere: Elsewhere | None) -> None:
+        """Know the other nodes from now on, or none."""
+        for name in self._topics:
+            if self._elsewhere is not None:
+                self._elsewhere.disregard(name)
+            if elsewhere is not None:
+                elsewhere.attend(name)
+        self._elsewhere = elsewhere
+
     def _keep(self, topic: _Topic, seq: int, frame: bytes) -> None:
         """Keep a frame for late subscribers; the oldest go when there are too many or too heavy."""
         topic.replay.append((seq, frame))
@@ -220,7 +253,11 @@ class FanOut:
     def hold(self, name: str, outbox: Outbox) -> None:
         """Keep the topic's events from now on, for a connection that is about to subscribe."""
         if outbox.is_open:
-            topic = self._topics.setdefault(name, _Topic(name))
+            topic = self._topics.get(name)
+            if topic is None:
+                topic = self._topics[name] = _Topic(name)
+                if self._elsewhere is not None:
+                    self._elsewhere.attend(name)
             topic.holders.add(outbox)
             outbox.topics.add(topic)
 
@@ -315,7 +352,8 @@ class FanOut:
         topic.outboxes.discard(outbox)
         topic.holders.discard(outbox)
         if not topic.holders:
-            self._topics.pop(topic.name, None)
+            if self._topics.pop(topic.name, None) and self._elsewhere is not None:
+                self._elsewhere.disregard(topic.name)
             self._dirty_topics.discard(topic)
 
     def flush(self) -> None:

@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Final
 from uuid import UUID
 
 from veza.actors.database import DatabaseActor
 from veza.actors.messages.common import RefusedError, RejectCode
 from veza.actors.messages.directory import Deliver
 from veza.actors.messages.jobs import (
+    DISPATCHER,
     AdvanceJob,
     Assignment,
     AssignmentLoaded,
@@ -40,8 +40,6 @@ from veza.actors.runtime.address import Address
 from veza.persistence import jobs, tracks
 from veza.persistence.errors import JobStateError, LeaseLostError
 from veza.persistence.pool import Connection, Pool
-
-DISPATCHER: Final = ("dispatcher", "")
 
 
 class JobsActor(DatabaseActor):

@@ -20,6 +20,7 @@ from veza.actors.encoding.frames import (
     RenditionField,
     SegmentFrame,
     StartFrame,
+    StartThumbnailFrame,
 )
 from veza.actors.encoding.process import EncoderProcess
 from veza.actors.messages.jobs import (
@@ -90,6 +91,25 @@ class LookStalled:
     """Time to see whether the process still says something."""
 
 
+def start_process(
+    owner: SupervisedActor,
+    store: MediaStore,
+    source_key: str,
+    start: StartFrame | StartThumbnailFrame,
+) -> EncoderProcess:
+    """Start a worker on a stored file; its owner gets `WorkerSpoke` for each frame, then `WorkerExited`."""
+    source_fd = store.open_source(source_key)
+    try:
+        return EncoderProcess(
+            source_fd,
+            start,
+            on_frame=lambda frame: owner.send(owner.cell, WorkerSpoke(frame=frame)),
+            on_exit=lambda code, _signal: owner.send(owner.cell, WorkerExited(code=code)),
+        )
+    finally:
+        os.close(source_fd)
+
+
 class EncodingPipelineActor(SupervisedActor):
     """One process for one run of one job. When either ends, both do.
 
@@ -140,16 +160,7 @@ class EncodingPipelineActor(SupervisedActor):
             max_cpu_seconds=self.limits.max_cpu_seconds,
             max_memory_bytes=self.limits.max_memory_bytes,
         )
-        source_fd = self.store.open_source(command.source_key)
-        try:
-            self.process = EncoderProcess(
-                source_fd,
-                start,
-                on_frame=lambda frame: self.send(self.cell, WorkerSpoke(frame=frame)),
-                on_exit=lambda code, _signal: self.send(self.cell, WorkerExited(code=code)),
-            )
-        finally:
-            os.close(source_fd)
+        self.process = start_process(self, self.store, command.source_key, start)
 
     def receiveMsg_StopEncoding(self, _command: StopEncoding, _sender: Address) -> None:
         if self.process is None:
@@ -237,6 +248,7 @@ class EncodingPipelineActor(SupervisedActor):
                     duration_samples=frame.duration_samples,
                     sample_rate_hz=frame.sample_rate_hz,
                     peaks=self.peaks,
+                    analysis=frame.analysis,
                 )
             case FailedFrame(fault=fault, detail=detail):
                 return EncodingFailed(run=self.run, failure=failure_of(fault, detail))

@@ -1,6 +1,7 @@
 """Token buckets, pure: how often somebody may do something, with the time as an argument."""
 
 from collections.abc import Hashable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -81,6 +82,17 @@ class RateLimiter(Generic[K]):
             raise slow_down(wait_seconds)
         if len(self._buckets) > self._prune_at:
             self._prune(now)
+
+    def count(self, key: K, now: float) -> None:
+        """Take one token if there is one: for what has happened already, somewhere else."""
+        with suppress(RefusedError):
+            self.spend(key, now)
+
+    def give_back(self, key: K) -> None:
+        """Return a token that turned out not to count."""
+        bucket = self._buckets.get(key)
+        if bucket is not None:
+            bucket.give_back()
 
     def _prune(self, now: float) -> None:
         """Drop full buckets; doubling the next threshold keeps the cost constant per call."""

@@ -6,6 +6,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from hashlib import sha256
 from uuid import UUID
 
+import orjson
+
 from veza.actors.database import DatabaseActor
 from veza.actors.jobs import advanced, holding, job_and_track
 from veza.actors.messages.common import RefusedError, RejectCode
@@ -98,6 +100,7 @@ class SegmentsActor(DatabaseActor):
                 duration_samples=command.duration_samples,
                 sample_rate_hz=command.sample_rate_hz,
                 peaks=command.peaks,
+                analysis=orjson.dumps(command.analysis).decode(),
             )
             await jobs.finish_job(conn, command.job_id, node_id=self.node_id)
             return await advanced(conn, command.job_id)

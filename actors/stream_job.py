@@ -9,18 +9,16 @@ node's by then.
 
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import ClassVar, Final
 from uuid import UUID
 
-from veza.actors.base import SupervisedActor
 from veza.actors.fanout import FanOut
+from veza.actors.leased_job import BreakingOff, LeasedJobActor, Loading, RenewLease
 from veza.actors.messages.common import Answer, Gone, Key, RejectCode, Rejected
-from veza.actors.messages.directory import AwaitEnd, Deliver
+from veza.actors.messages.directory import AwaitEnd
 from veza.actors.messages.jobs import (
-    AdvanceJob,
     Assignment,
     AssignmentLoaded,
-    CancelRunning,
     ConfirmCancel,
     EncodingFailed,
     EncodingFinished,
@@ -28,8 +26,6 @@ from veza.actors.messages.jobs import (
     FailJob,
     HandBackJob,
     JobAdvanced,
-    JobRunning,
-    LeaveJob,
     LoadAssignment,
     PartStored,
     PublishTrack,
@@ -39,20 +35,17 @@ from veza.actors.messages.jobs import (
     SegmentTaken,
     SourceProbed,
     StartEncoding,
-    StartJob,
     StopEncoding,
     StoredSegment,
     StoreInit,
     StoreProbe,
     StoreSegment,
 )
-from veza.actors.messages.tracks import Failure, Job, JobChanged, JobState, JobType, Track
+from veza.actors.messages.tracks import JOBS, Failure, Job, JobChanged, JobState, JobType, Track
 from veza.actors.runtime.address import Address
 from veza.actors.topics import user_topic
 from veza.config.ids import uuid7
 
-DISPATCHER: Final = ("dispatcher", "")
-JOBS: Final = ("jobs", "")
 SEGMENTS: Final = ("segments", "")
 
 ACTIVE: Final = (JobState.PROBING, JobState.ENCODING, JobState.PACKAGING)
@@ -71,7 +64,6 @@ NEXT: Final[dict[tuple[JobState, type], JobState]] = {
 NO_RUN: Final = UUID(int=0)
 MAX_PIPELINES: Final = 4
 """How many encoders one claim of a job may use up before the queue decides when to go on."""
-RETRY_SECONDS: Final = 2.0
 PIPELINE_TIMEOUT_SECONDS: Final = 7 * 24 * 3600.0
 NEWS_STEP: Final = 0.01
 
@@ -84,13 +76,7 @@ DIFFERS: Final = Failure(
 )
 
 Part = StoreProbe | StoreInit | StoreSegment
-BreakingOff = HandBackJob | ConfirmCancel
 Ending = FailJob | ReleaseJob | PublishTrack | BreakingOff
-
-
-@dataclass(frozen=True, slots=True)
-class _Loading:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +84,6 @@ class _Encoding:
     """Tag: told when this run's pipeline is gone, whatever ended it."""
 
     run: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class _Renewing:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,38 +96,22 @@ class _EndingJob:
     ending: Ending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenewLease:
-    """The lease is a third through: renew it and write the progress."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskAgain:
-    """A service could not answer: put the same question again."""
-
-    key: Key
-    message: object
-    tag: object
-
-
-class StreamJobActor(SupervisedActor):
+class StreamJobActor(LeasedJobActor):
     """One transcode job under this node's lease."""
+
+    job_type: ClassVar[JobType] = JobType.TRANSCODE
 
     def __init__(
         self, *, actor_id: str, directory: Address, fan_out: FanOut, lease_seconds: float
     ) -> None:
-        super().__init__()
-        self.job_id = UUID(actor_id)
-        self.directory = directory
-        self.fan_out = fan_out
-        self.lease_seconds = lease_seconds
+        super().__init__(
+            actor_id=actor_id, directory=directory, fan_out=fan_out, lease_seconds=lease_seconds
+        )
         self.job: Job | None = None
         self.track: Track | None = None
         self.source_key = ""
         self.stored: dict[str, int] = {}
         self.renditions: tuple[str, ...] = ()
-        self.state = JobState.QUEUED
-        self.progress = 0.0
         self.told_progress = -1.0
         self.parts: deque[Part] = deque()
         self.is_storing = False
@@ -154,10 +119,8 @@ class StreamJobActor(SupervisedActor):
         self.pipelines = 0
         self.is_encoding = False
         self.has_pipeline = False
-        self.is_leaving = False
         self.ending: Ending | None = None
-        self.is_ending_sent = False
-        self._ask(JOBS, LoadAssignment(job_id=self.job_id), _Loading())
+        self._ask(JOBS, LoadAssignment(job_id=self.job_id), Loading())
 
     def inspect(self) -> dict[str, object]:
         return {
@@ -231,6 +194,7 @@ class StreamJobActor(SupervisedActor):
                     duration_samples=message.duration_samples,
                     sample_rate_hz=message.sample_rate_hz,
                     peaks=message.peaks,
+                    analysis=message.analysis,
                 )
             )
 
@@ -239,50 +203,23 @@ class StreamJobActor(SupervisedActor):
             self.is_encoding = False
             self._end(FailJob(job_id=self.job_id, failure=message.failure))
 
-    # --- what others say ---
+    # --- what services answer ---
 
-    def receiveMsg_CancelRunning(self, _message: CancelRunning, _sender: Address) -> None:
-        self._break_off(ConfirmCancel(job_id=self.job_id))
-
-    def receiveMsg_LeaveJob(self, _message: LeaveJob, _sender: Address) -> None:
-        self._break_off(HandBackJob(job_id=self.job_id))
-
-    def receiveMsg_StartJob(self, _message: StartJob, _sender: Address) -> None:
-        """Start; `on_start` did."""
-
-    def receiveMsg_RenewLease(self, _message: RenewLease, _sender: Address) -> None:
-        self._deliver(DISPATCHER, JobRunning(job_id=self.job_id, type=JobType.TRANSCODE))
-        advance = AdvanceJob(job_id=self.job_id, state=self.state, progress=self.progress)
-        self._ask(JOBS, advance, _Renewing())
-        self.wakeup_after(self.lease_seconds / 3, RenewLease())
-
-    def receiveMsg_AskAgain(self, again: AskAgain, _sender: Address) -> None:
-        self._ask(again.key, again.message, again.tag)
-
-    def receiveMsg_Answer(self, answer: Answer, _sender: Address) -> None:
+    def _on_answer(self, answer: Answer) -> None:
         match answer:
-            case Answer(tag=_Renewing(), message=Rejected()) if self.is_ending_sent:
-                pass  # the ending was committed first and took the lease along
-            case Answer(message=Rejected(code=RejectCode.INVALID_STATE)):
-                # The lease is another node's, or the job is over: leave everything as it is.
-                self._leave()
             case Answer(tag=_Storing(), message=Rejected(code=RejectCode.ALREADY_EXISTS)):
                 self.parts.clear()
                 self.is_storing = False
                 self._end(FailJob(job_id=self.job_id, failure=DIFFERS))
-            case Answer(tag=_Loading(), message=AssignmentLoaded(assignment=assignment)):
+            case Answer(tag=Loading(), message=AssignmentLoaded(assignment=assignment)):
                 self._begin(assignment)
             case Answer(tag=_Encoding(run=run)):
                 self._on_pipeline_gone(run)
-            case Answer(tag=_Renewing(), message=JobAdvanced(is_cancel_requested=True)):
-                self.receiveMsg_CancelRunning(CancelRunning(job_id=self.job_id), self.cell)
-            case Answer(tag=_Renewing()):
-                pass  # put again with the next tick; the lease outlasts two lost ones
             case Answer(tag=_Storing(part=part), message=PartStored() as stored):
                 self._on_stored(part, stored)
             case Answer(tag=_EndingJob(ending=ending), message=JobAdvanced(job=job, track=track)):
                 self._on_ended(ending, job, track)
-            case Answer(tag=_Loading() as tag):
+            case Answer(tag=Loading() as tag):
                 self._retry(JOBS, LoadAssignment(job_id=self.job_id), tag)
             case Answer(tag=_Storing() as tag):
                 self._on_not_stored(tag)
@@ -419,21 +356,14 @@ class StreamJobActor(SupervisedActor):
             return
         self.told_progress = self.progress
         job = replace(self.job, state=self.state, progress=self.progress)
-        self.fan_out.publish(user_topic(job.owner_id), JobChanged(job=job, track=self.track))
+        self.fan_out.publish_everywhere(
+            user_topic(job.owner_id), JobChanged(job=job, track=self.track)
+        )
 
     def _owned(self) -> Track:
         if self.track is None:
             raise RuntimeError("a pipeline spoke before the job was loaded")
         return self.track
-
-    def _retry(self, key: Key, message: object, tag: object) -> None:
-        self.wakeup_after(RETRY_SECONDS, AskAgain(key=key, message=message, tag=tag))
-
-    def _ask(self, key: Key, message: object, tag: object) -> None:
-        self.ask_later(self.directory, Deliver(key=key, message=message), tag)
-
-    def _deliver(self, key: Key, message: object) -> None:
-        self.send(self.directory, Deliver(key=key, message=message))
 
 
 def keeper_of(ending: Ending) -> Key:

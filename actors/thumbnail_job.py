@@ -5,12 +5,9 @@ answers. How the job ends is decided once, by whatever comes first (`ending`), a
 process is gone. If the actor crashes it is not restarted: its lease ends, and the queue decides.
 """
 
-import os
 from dataclasses import dataclass, replace
-from typing import Final
-from uuid import UUID
+from typing import ClassVar, Final
 
-from veza.actors.base import SupervisedActor
 from veza.actors.encoding.frames import (
     BrokenFrame,
     FailedFrame,
@@ -20,7 +17,9 @@ from veza.actors.encoding.frames import (
 )
 from veza.actors.encoding.process import EncoderProcess
 from veza.actors.fanout import FanOut
+from veza.actors.leased_job import BreakingOff, LeasedJobActor, Loading, RenewLease
 from veza.actors.messages.attachments import (
+    ATTACHMENTS,
     Attachment,
     AttachmentReady,
     AttachmentState,
@@ -30,30 +29,24 @@ from veza.actors.messages.attachments import (
     ThumbnailStored,
 )
 from veza.actors.messages.common import Answer, Key, RejectCode, Rejected
-from veza.actors.messages.directory import Deliver
 from veza.actors.messages.jobs import (
-    AdvanceJob,
-    CancelRunning,
     ConfirmCancel,
     FailJob,
-    HandBackJob,
     JobAdvanced,
-    JobRunning,
-    LeaveJob,
     ReleaseJob,
-    StartJob,
 )
-from veza.actors.messages.tracks import Failure, JobState, JobType
-from veza.actors.pipeline import LookStalled, WorkerBrokenError, WorkerExited, WorkerSpoke
+from veza.actors.messages.tracks import JOBS, Failure, JobState, JobType
+from veza.actors.pipeline import (
+    LookStalled,
+    WorkerBrokenError,
+    WorkerExited,
+    WorkerSpoke,
+    start_process,
+)
 from veza.actors.runtime.address import Address
-from veza.actors.stream_job import RETRY_SECONDS, AskAgain, RenewLease
 from veza.actors.topics import room_topic, user_topic
 from veza.codecs.thumbnail import PictureFault
 from veza.persistence.media_store import MediaStore
-
-ATTACHMENTS: Final = ("attachments", "")
-DISPATCHER: Final = ("dispatcher", "")
-JOBS: Final = ("jobs", "")
 
 PROCESS_SECONDS: Final = 120.0
 """How long a process may be there: its CPU limit does not see one that sleeps."""
@@ -67,17 +60,7 @@ SENTENCES: Final[dict[str, str]] = {
     PictureFault.DAMAGED: "The picture is damaged",
 }
 
-Ending = StoreThumbnail | FailJob | ReleaseJob | HandBackJob | ConfirmCancel
-
-
-@dataclass(frozen=True, slots=True)
-class _Loading:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class _Renewing:
-    pass
+Ending = StoreThumbnail | FailJob | ReleaseJob | BreakingOff
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +68,10 @@ class _EndingJob:
     ending: Ending
 
 
-class ThumbnailJobActor(SupervisedActor):
+class ThumbnailJobActor(LeasedJobActor):
     """One job, one process, one picture."""
+
+    job_type: ClassVar[JobType] = JobType.THUMBNAIL
 
     def __init__(
         self,
@@ -98,21 +83,18 @@ class ThumbnailJobActor(SupervisedActor):
         start: StartThumbnailFrame,
         lease_seconds: float,
     ) -> None:
-        super().__init__()
-        self.job_id = UUID(actor_id)
-        self.directory = directory
-        self.fan_out = fan_out
+        super().__init__(
+            actor_id=actor_id, directory=directory, fan_out=fan_out, lease_seconds=lease_seconds
+        )
+        self.state = JobState.ENCODING
         self.store = store
         self.start = start
-        self.lease_seconds = lease_seconds
         self.attachment: Attachment | None = None
         self.process: EncoderProcess | None = None
         self.ending: Ending | None = None
-        self.breaking_off: HandBackJob | ConfirmCancel | None = None
-        self.is_ending_sent = False
-        self.is_leaving = False
+        self.breaking_off: BreakingOff | None = None
         self.sandbox_notes: tuple[str, ...] = ()
-        self._ask(ATTACHMENTS, LoadThumbnail(job_id=self.job_id), _Loading())
+        self._ask(ATTACHMENTS, LoadThumbnail(job_id=self.job_id), Loading())
 
     def on_stop(self) -> None:
         if self.process is not None:
@@ -154,43 +136,16 @@ class ThumbnailJobActor(SupervisedActor):
         if self.process is not None:
             self.process.kill()
 
-    # --- what others say ---
+    # --- what services answer ---
 
-    def receiveMsg_CancelRunning(self, _message: CancelRunning, _sender: Address) -> None:
-        self._break_off(ConfirmCancel(job_id=self.job_id))
-
-    def receiveMsg_LeaveJob(self, _message: LeaveJob, _sender: Address) -> None:
-        self._break_off(HandBackJob(job_id=self.job_id))
-
-    def receiveMsg_StartJob(self, _message: StartJob, _sender: Address) -> None:
-        """Start; `__init__` did."""
-
-    def receiveMsg_RenewLease(self, _message: RenewLease, _sender: Address) -> None:
-        self._deliver(DISPATCHER, JobRunning(job_id=self.job_id, type=JobType.THUMBNAIL))
-        advance = AdvanceJob(job_id=self.job_id, state=JobState.ENCODING, progress=0.0)
-        self._ask(JOBS, advance, _Renewing())
-        self.wakeup_after(self.lease_seconds / 3, RenewLease())
-
-    def receiveMsg_AskAgain(self, again: AskAgain, _sender: Address) -> None:
-        self._ask(again.key, again.message, again.tag)
-
-    def receiveMsg_Answer(self, answer: Answer, _sender: Address) -> None:
+    def _on_answer(self, answer: Answer) -> None:
         match answer:
-            case Answer(tag=_Renewing(), message=Rejected()) if self.is_ending_sent:
-                pass  # the ending was committed first and took the lease along
             case Answer(message=Rejected(code=RejectCode.NOT_FOUND)):
                 # The message was deleted meanwhile: nobody is going to look at it.
                 self.is_ending_sent = True
                 self._carry_out(ConfirmCancel(job_id=self.job_id))
-            case Answer(message=Rejected(code=RejectCode.INVALID_STATE)):
-                # The lease is another node's, or the job is over: leave everything as it is.
-                self._leave()
-            case Answer(tag=_Loading(), message=ThumbnailLoaded(attachment=attachment)):
+            case Answer(tag=Loading(), message=ThumbnailLoaded(attachment=attachment)):
                 self._begin(attachment)
-            case Answer(tag=_Renewing(), message=JobAdvanced(is_cancel_requested=True)):
-                self.receiveMsg_CancelRunning(CancelRunning(job_id=self.job_id), self.cell)
-            case Answer(tag=_Renewing()):
-                pass  # put again with the next tick; the lease outlasts two lost ones
             case Answer(tag=_EndingJob(), message=ThumbnailStored(attachment=attachment)):
                 self._tell(attachment)
                 self._leave()
@@ -198,7 +153,7 @@ class ThumbnailJobActor(SupervisedActor):
                 if job.state in {JobState.FAILED, JobState.CANCELLED} and self.attachment:
                     self._tell(replace(self.attachment, state=AttachmentState.FAILED))
                 self._leave()
-            case Answer(tag=_Loading() as tag):
+            case Answer(tag=Loading() as tag):
                 self._retry(ATTACHMENTS, LoadThumbnail(job_id=self.job_id), tag)
             case Answer(tag=_EndingJob(ending=ending)):
                 ending = self.breaking_off or ending
@@ -215,16 +170,7 @@ class ThumbnailJobActor(SupervisedActor):
             self._end()
 
     def _start_process(self, attachment: Attachment) -> None:
-        source_fd = self.store.open_source(attachment.key)
-        try:
-            self.process = EncoderProcess(
-                source_fd,
-                self.start,
-                on_frame=lambda frame: self.send(self.cell, WorkerSpoke(frame=frame)),
-                on_exit=lambda code, _signal: self.send(self.cell, WorkerExited(code=code)),
-            )
-        finally:
-            os.close(source_fd)
+        self.process = start_process(self, self.store, attachment.key, self.start)
         self.wakeup_after(PROCESS_SECONDS, LookStalled())
 
     def _storing(self, frame: ThumbnailFrame) -> StoreThumbnail:
@@ -243,7 +189,7 @@ class ThumbnailJobActor(SupervisedActor):
     def _decide(self, ending: Ending) -> None:
         self.ending = self.ending or ending
 
-    def _break_off(self, ending: HandBackJob | ConfirmCancel) -> None:
+    def _break_off(self, ending: BreakingOff) -> None:
         """End before there is a thumbnail, unless there is one just now that can be stored."""
         self.breaking_off = self.breaking_off or ending
         self._decide(ending)
@@ -279,17 +225,8 @@ class ThumbnailJobActor(SupervisedActor):
             thumbnail_width_px=attachment.thumbnail_width_px,
             thumbnail_height_px=attachment.thumbnail_height_px,
         )
-        self.fan_out.publish(user_topic(attachment.owner_id), news)
-        self.fan_out.publish(room_topic(attachment.room_id), news)
-
-    def _retry(self, key: Key, message: object, tag: object) -> None:
-        self.wakeup_after(RETRY_SECONDS, AskAgain(key=key, message=message, tag=tag))
-
-    def _ask(self, key: Key, message: object, tag: object) -> None:
-        self.ask_later(self.directory, Deliver(key=key, message=message), tag)
-
-    def _deliver(self, key: Key, message: object) -> None:
-        self.send(self.directory, Deliver(key=key, message=message))
+        self.fan_out.publish_everywhere(user_topic(attachment.owner_id), news)
+        self.fan_out.publish_everywhere(room_topic(attachment.room_id), news)
 
 
 def keeper_of(ending: Ending) -> Key:

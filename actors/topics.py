@@ -14,6 +14,11 @@ def room_of_topic(topic: str) -> UUID | None:
     return UUID(name) if kind == "room" else None
 
 
+def is_user_topic(topic: str) -> bool:
+    """Tell whether a topic carries one user's news."""
+    return topic.startswith("user:")
+
+
 def user_topic(user_id: UUID) -> str:
     """Return the topic of volatile news for one user's connections."""
     return f"user:{user_id}"

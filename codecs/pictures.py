@@ -46,6 +46,7 @@ _BROKEN: Final = (
 Image.preinit()
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a sandboxed process may start none
+# Named, or the linter would have the imports go that register these kinds.
 _LOADED: Final = (AvifImagePlugin, MpoImagePlugin, TiffImagePlugin, WebPImagePlugin)
 _SRGB: Final = ImageCms.createProfile("sRGB")
 

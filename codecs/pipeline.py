@@ -16,6 +16,7 @@ import numpy as np
 import soxr  # type: ignore[import-untyped]  # ships no types
 
 from veza.codecs.aac import PRIMING_SAMPLES, AacEncoder
+from veza.codecs.analysis import Analysis, AnalysisMeter
 from veza.codecs.decode import open_source
 from veza.codecs.downmix import stereo_matrix
 from veza.codecs.fmp4 import FRAME_SAMPLES, AacTrack, init_segment, media_segment
@@ -74,6 +75,7 @@ class Finished:
     sample_rate_hz: int
     segments: int
     peaks: Peaks
+    analysis: Analysis
 
 
 Event = Probed | InitReady | SegmentReady | Progress | Finished
@@ -113,12 +115,13 @@ def _encode(
     border = partial(boundary, segment_seconds=segment_seconds, sample_rate_hz=rate)
     lookahead = int(LOOKAHEAD_SECONDS * rate)
     packagers = [_Packager(rung, border, lookahead) for rung in rungs]
-    meter, total = PeakMeter(rate), 0
+    peaks, total = PeakMeter(rate), 0
+    analysis = AnalysisMeter(rate, rungs[0].channels)
     for chunk, last in _chunks(_output_blocks(source), border, lookahead):
         total += len(chunk)
         # The dearest rung first: on two threads it then takes as long as the others together.
-        run_all([partial(packager.feed, chunk, last=last) for packager in reversed(packagers)])
-        meter.add(chunk)
+        feeds = [partial(packager.feed, chunk, last=last) for packager in reversed(packagers)]
+        run_all([*feeds, partial(analysis.add, chunk), partial(peaks.add, chunk)])
         for same_segment in zip(*(packager.take() for packager in packagers), strict=True):
             yield from chain.from_iterable(same_segment)
         yield _progress(total, rate, info)
@@ -126,7 +129,8 @@ def _encode(
         duration_samples=total,
         sample_rate_hz=rate,
         segments=packagers[0].next_number,
-        peaks=meter.finish(),
+        peaks=peaks.finish(),
+        analysis=analysis.finish(),
     )
 
 

@@ -6,13 +6,14 @@ sent away with a time to come back, spread out, before it has cost more than a h
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from random import SystemRandom
 from typing import Final
 
 AT_ONCE: Final = 16
 """Enough to keep the database busy while the loop still serves others between two of them."""
+
+A_TURN: Final = 16
+"""Handshakes in one turn of the loop: two milliseconds. A thousand at once would be a turn of a hundred."""
 
 MAX_WAITING: Final = 5_000
 """Some ten seconds' worth at 300 to 700 sign-ins a second, which is what was measured."""
@@ -30,7 +31,7 @@ class LineFullError(Exception):
 
 
 class Admission:
-    """A line in front of signing in, first come, first served.
+    """A line in front of signing in, first come, first served: `async with` it to have one's turn.
 
     Args:
         at_once: how many are signed in at the same time.
@@ -53,17 +54,16 @@ class Admission:
         if len(self._line) >= self._max_waiting:
             raise LineFullError
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for one's turn and have it; raises `LineFullError` at once if the line is full."""
+    async def __aenter__(self) -> None:
+        """Wait for one's turn; raises `LineFullError` at once if the line is full."""
         if self._free:
             self._free -= 1
         else:
             await self._stand_in_line()
-        try:
-            yield
-        finally:
-            self._next()
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Give one's turn to the next."""
+        self._next()
 
     async def _stand_in_line(self) -> None:
         self.check()
@@ -84,3 +84,37 @@ class Admission:
                 following.set_result(None)
                 return
         self._free += 1
+
+
+class Turnstile:
+    """Lets a few through in each turn of the loop, in the order they came, so that no turn is a long one.
+
+    Nobody is sent away here: whoever stands in line is a request that aiohttp holds anyway.
+    """
+
+    def __init__(self, a_turn: int = A_TURN) -> None:
+        self._a_turn = a_turn
+        self._passed = 0
+        self._line: deque[asyncio.Future[None]] = deque()
+
+    async def passing(self) -> None:
+        """Wait until it is one's turn."""
+        loop = asyncio.get_running_loop()
+        if not self._passed:
+            loop.call_soon(self._next_turn, loop)
+        if self._passed < self._a_turn:
+            self._passed += 1
+            return
+        mine = loop.create_future()
+        self._line.append(mine)
+        await mine
+
+    def _next_turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._passed = 0
+        while self._line and self._passed < self._a_turn:
+            following = self._line.popleft()
+            if not following.done():
+                following.set_result(None)
+                self._passed += 1
+        if self._passed:
+            loop.call_soon(self._next_turn, loop)

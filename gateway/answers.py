@@ -81,6 +81,11 @@ def fresh_answer(body: bytes, status: int = HTTPStatus.OK) -> web.Response:
     )
 
 
+def no_content() -> web.Response:
+    """Answer that it is done, and nothing else."""
+    return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
 def bytes_answer(
     request: web.Request,
     body: bytes,

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from veza.actors.fanout import FanOut
 from veza.actors.rate_limit import Rate
+from veza.actors.shared_places import SharedPlaces
 from veza.actors.shared_rates import SharedRates
 from veza.config.settings import Settings
 from veza.config.version import version
@@ -90,8 +91,9 @@ def make_app(
     *,
     web_root: Path = WEB_ROOT,
     shared_rates: SharedRates | None = None,
+    shared_places: SharedPlaces | None = None,
 ) -> web.Application:
-    """Make the application that clients reach; without `shared_rates` all limits are this node's."""
+    """Make the application that clients reach; without what is shared all limits are this node's."""
     app = _bare_app(AREAS)
     app[keys.ACTORS] = actors
     app[keys.METRICS] = Metrics(version())
@@ -116,6 +118,7 @@ def make_app(
             per_second=settings.ws_frames_per_5s * ADDRESS_FACTOR / FRAME_WINDOW_SECONDS,
             burst=settings.ws_frames_per_5s * ADDRESS_FACTOR,
         ),
+        places=shared_places,
     )
     app[keys.METRICS].watch(FanOutCollector(fan_out.counters, lambda: len(connections)))
     collector = app[keys.ACTOR_FIGURES] = ActorCollector()

@@ -17,12 +17,12 @@ from veza.gateway import wire
 from veza.gateway.errors import CLOSE_MEANINGS, CloseCode, ProblemCode
 from veza.gateway.identity import COOKIE
 from veza.gateway.websocket import VERSION
+from veza.gateway.wire.frame_views import RoomEventView
 from veza.gateway.wire.frames import (
     ANSWERS,
     SERVER_FRAMES,
     Envelope,
     FrameShape,
-    RoomEventView,
 )
 from veza.gateway.wire.incoming import MAX_FRAME_ID_CHARS
 

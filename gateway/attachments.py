@@ -17,6 +17,7 @@ from aiohttp import web
 
 from veza.actors.messages.accounts import Identified
 from veza.actors.messages.attachments import (
+    ATTACHMENTS,
     Attachment,
     AttachmentRead,
     AttachmentShown,
@@ -26,7 +27,7 @@ from veza.actors.messages.attachments import (
     ShowAttachment,
     StoreAttachment,
 )
-from veza.actors.messages.common import Key, Rejected
+from veza.actors.messages.common import Rejected
 from veza.config.ids import uuid7
 from veza.gateway import wire
 from veza.gateway.answers import bytes_answer, is_known, json_answer, ranged_answer
@@ -41,7 +42,6 @@ from veza.gateway.values import printable
 
 routes = Endpoints("attachments")
 
-ATTACHMENTS: Key = ("attachments", "")
 THUMBNAIL_TYPE: Final = "image/webp"
 _ANY_TYPE: Final = "application/octet-stream"
 _FOR_EVER: Final = "private, max-age=31536000, immutable"

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from veza.actors.messages.accounts import (
+    ACCOUNTS,
     ClaimSetup,
     Identified,
     RefreshSession,
@@ -21,7 +22,7 @@ from veza.gateway import wire
 from veza.gateway.answers import json_answer
 from veza.gateway.endpoints import NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import ProblemCode, ProblemError, expect
-from veza.gateway.identity import ACCOUNTS, delete_cookies, set_cookie
+from veza.gateway.identity import delete_cookies, set_cookie
 from veza.gateway.keys import ACCESS_TOKENS, ACTORS, CONNECTIONS, RATES, SETTINGS
 from veza.gateway.rates import SIGN_UP_AND_IN, WRONG_PASSWORDS, client_of
 from veza.gateway.tokens import AccessClaims
@@ -84,7 +85,7 @@ async def login(request: web.Request, body: wire.Credentials) -> web.Response:
     """Sign in with a name or e-mail address and a password."""
     client = f"{client_of(request.remote)} {body.login.casefold()}"
     rates = request.app[RATES]
-    state = rates.take(WRONG_PASSWORDS, client, time.monotonic())
+    state = await rates.spend(WRONG_PASSWORDS, client, time.monotonic())
     if not state.is_allowed:
         raise ProblemError(
             ProblemCode.RATE_LIMITED,
@@ -95,7 +96,7 @@ async def login(request: web.Request, body: wire.Credentials) -> web.Response:
     command = SignIn(login=body.login, password=body.password, user_agent=user_agent(request))
     reply = await request.app[ACTORS].ask(ACCOUNTS, command)
     if not (isinstance(reply, Rejected) and reply.code is RejectCode.BAD_CREDENTIALS):
-        rates.give_back(WRONG_PASSWORDS, client)
+        await rates.give_back(WRONG_PASSWORDS, client)
     return signed_in_answer(request, expect(reply, SignedIn))
 
 

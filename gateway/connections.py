@@ -17,7 +17,8 @@ from uuid import UUID
 
 from veza.actors.messages.accounts import Author
 from veza.actors.rate_limit import Rate, TokenBucket
-from veza.gateway.admission import Admission
+from veza.actors.shared_places import LocalPlaces, SharedPlaces
+from veza.gateway.admission import Admission, Turnstile
 from veza.gateway.errors import CloseCode
 from veza.gateway.rates import client_of
 
@@ -68,15 +69,20 @@ class Peer(Protocol):
     """
 
     number: int
-    user: Author | None
-    session_id: UUID | None
-    lease: Lease | None
     opened_at: float
     heard_at: float
 
     @property
-    def user_id(self) -> UUID | None:
+    def user(self) -> Author | None:
         """Whose connection it is."""
+
+    @property
+    def session_id(self) -> UUID | None:
+        """Which sign-in's."""
+
+    @property
+    def lease(self) -> Lease | None:
+        """How long it may live."""
 
     @property
     def session(self) -> str | None:
@@ -119,6 +125,7 @@ class Connections:
         heartbeat_seconds: how often each is pinged; two intervals of silence end it.
         per_address: how many may come from one address (of IPv6 the /64); 0 is any number.
         address_rate: how much all connections of an address may say together.
+        places: where other nodes' connections count, too.
 
     """
 
@@ -129,7 +136,9 @@ class Connections:
         *,
         per_address: int = 0,
         address_rate: Rate = UNBOUNDED,
+        places: SharedPlaces | None = None,
     ) -> None:
+        self._places = places or LocalPlaces()
         self._per_user = per_user
         self._per_address = per_address
         self._address_rate = address_rate
@@ -139,10 +148,10 @@ class Connections:
         self._numbers = count(1)
         self._slots: tuple[set[Peer], ...] = tuple(set() for _ in range(_SLOTS))
         self._by_user: dict[UUID, set[Peer]] = {}
-        self._next_slot = 0
         self._shut_out: dict[UUID, float] = {}
         self._is_empty = asyncio.Event()
         self.admission = Admission()
+        self.turnstile = Turnstile()
         self.is_draining = False
 
     def __len__(self) -> int:
@@ -152,10 +161,9 @@ class Connections:
         """Watch over a new connection."""
         peer.number = next(self._numbers)
         self._peers[peer.number] = peer
-        self._slots[self._next_slot].add(peer)
-        self._next_slot = (self._next_slot + 1) % _SLOTS
+        self._slots[peer.number % _SLOTS].add(peer)
 
-    def take_place(self, address: str | None, now: float) -> AddressUse | None:
+    async def take_place(self, address: str | None, now: float) -> AddressUse | None:
         """Count a connection as its address's, until `give_up_place`; None if that would be one too many.
 
         This machine's own are not counted: through a proxy on it, everybody comes from there.
@@ -170,10 +178,21 @@ class Connections:
         if use.connections >= self._per_address:
             return None
         use.connections += 1
-        return use
+        is_taken = False
+        try:
+            is_taken = await self._places.take(f"address:{client}", self._per_address)
+        finally:
+            if not is_taken:
+                self._leave_address(use)
+        return use if is_taken else None
 
     def give_up_place(self, use: AddressUse) -> None:
         """Count it no more."""
+        if use.client:
+            self._leave_address(use)
+            self._places.give_up(f"address:{use.client}")
+
+    def _leave_address(self, use: AddressUse) -> None:
         use.connections -= 1
         if use.connections <= 0:
             self._by_address.pop(use.client, None)
@@ -201,26 +220,41 @@ class Connections:
         """Return the sessions that connections here belong to."""
         return tuple({p.session_id for p in self._peers.values() if p.session_id is not None})
 
-    def admit(self, peer: Peer, user_id: UUID) -> bool:
-        """Count a connection as the user's; False if that would be one too many."""
+    async def admit(self, peer: Peer, user_id: UUID) -> bool:
+        """Count a connection as the user's; False if that would be one too many, or if it is gone."""
         held = self._by_user.setdefault(user_id, set())
         if len(held) >= self._per_user:
             return False
         held.add(peer)
-        return True
+        is_taken = False
+        try:
+            is_taken = await self._places.take(f"user:{user_id}", self._per_user)
+        finally:
+            if not is_taken:
+                self._leave_user(peer, user_id)
+        if is_taken and self._peers.get(peer.number) is not peer:
+            self._leave_user(peer, user_id)
+            self._places.give_up(f"user:{user_id}")
+            return False
+        return is_taken
+
+    def _leave_user(self, peer: Peer, user_id: UUID) -> bool:
+        """Count a connection as the user's no more; return whether it was one."""
+        held = self._by_user.get(user_id, set())
+        was_held = peer in held
+        held.discard(peer)
+        if not held:
+            self._by_user.pop(user_id, None)
+        return was_held
 
     def remove(self, peer: Peer) -> None:
         """Forget a connection that is gone."""
         self._peers.pop(peer.number, None)
         if not self._peers:
             self._is_empty.set()
-        for slot in self._slots:
-            slot.discard(peer)
-        if peer.user_id is not None:
-            held = self._by_user.get(peer.user_id, set())
-            held.discard(peer)
-            if not held:
-                self._by_user.pop(peer.user_id, None)
+        self._slots[peer.number % _SLOTS].discard(peer)
+        if peer.user is not None and self._leave_user(peer, peer.user.id):
+            self._places.give_up(f"user:{peer.user.id}")
 
     def listed(self, now: float, *, limit: int, before: int | None) -> list[ConnectionSeen]:
         """Describe connections, newest first: those opened before one. `now` is the loop's time."""

@@ -7,9 +7,9 @@ from uuid import UUID
 from aiohttp import web
 
 from veza.actors.messages.accounts import Identified
-from veza.actors.messages.common import Key
 from veza.actors.messages.rooms import RoomKind
 from veza.actors.messages.ways import (
+    WAYS,
     BlockedListed,
     BlockUser,
     ConversationOpened,
@@ -28,18 +28,18 @@ from veza.actors.messages.ways import (
 )
 from veza.config.ids import uuid7
 from veza.gateway import wire
-from veza.gateway.answers import json_answer
+from veza.gateway.answers import json_answer, no_content
 from veza.gateway.endpoints import API, NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import FieldCode, FieldError, ProblemCode, ProblemError, expect
-from veza.gateway.keys import ACTORS, CURSORS
+from veza.gateway.keys import ACTORS
 from veza.gateway.limits import hold_account
+from veza.gateway.paging import Paging
 from veza.gateway.rates import CONVERSATIONS
 from veza.gateway.rooms import author_of, require, room_answer
 from veza.gateway.wire import ways
 
 routes = Endpoints("direct")
 
-WAYS: Final[Key] = ("ways", "")
 TALKS: Final = frozenset({RoomKind.DIRECT, RoomKind.GROUP})
 BLOCK: Final = "/users/{user_id}/block"
 DRAFT: Final = "/rooms/{room_id}/draft"
@@ -83,17 +83,15 @@ async def list_conversations(
     request: web.Request, query: wire.PageQuery, who: Identified
 ) -> web.Response:
     """List one's conversations, the newest one first, with whom and since when."""
-    cursors = request.app[CURSORS]
-    before = UUID(cursors.decode("dms", query.cursor)) if query.cursor else None
-    command = ListOwnRooms(user_id=who.user.id, before=before, limit=query.limit + 1, kinds=TALKS)
+    paging = Paging(request, "dms", query, UUID)
+    command = ListOwnRooms(
+        user_id=who.user.id, before=paging.start, limit=paging.read_limit, kinds=TALKS
+    )
     listed = expect(await request.app[ACTORS].ask(WAYS, command), OwnRoomsListed)
     pairs = list(zip(listed.memberships, listed.partners, strict=True))
-    page, has_more = pairs[: query.limit], len(pairs) > query.limit
-    view = ways.ConversationPage(
-        data=[ways.ConversationView.with_partners(*each) for each in page],
-        next_cursor=cursors.encode("dms", str(page[-1][0].room.id)) if has_more else None,
-    )
-    return json_answer(request, view)
+    shown, cursor = paging.cut(pairs, lambda pair: pair[0].room.id)
+    data = [ways.ConversationView.with_partners(*pair) for pair in shown]
+    return json_answer(request, ways.ConversationPage(data=data, next_cursor=cursor))
 
 
 # --- blocks ---
@@ -104,7 +102,7 @@ async def block_user(request: web.Request, user_id: UUID, who: Identified) -> we
     """Have nothing to do with somebody: no conversations, mentions and invitations of theirs."""
     command = BlockUser(user_id=who.user.id, blocked_id=user_id)
     expect(await request.app[ACTORS].ask(WAYS, command), WayDone)
-    return web.Response(status=HTTPStatus.NO_CONTENT)
+    return no_content()
 
 
 @routes.declare("DELETE", BLOCK, access=Access.SIGNED_IN, answers={204: NO_CONTENT})
@@ -112,7 +110,7 @@ async def unblock_user(request: web.Request, user_id: UUID, who: Identified) -> 
     """Block somebody no more."""
     command = UnblockUser(user_id=who.user.id, blocked_id=user_id)
     expect(await request.app[ACTORS].ask(WAYS, command), WayDone)
-    return web.Response(status=HTTPStatus.NO_CONTENT)
+    return no_content()
 
 
 @routes.declare("GET", "/me/blocks", access=Access.SIGNED_IN, answers={200: ways.BlockedPage})
@@ -142,7 +140,7 @@ async def drop_draft(request: web.Request, room_id: UUID, who: Identified) -> we
     """Forget what one began to write in a room, which need not be there any more."""
     command = DropDraft(room_id=room_id, user_id=who.user.id)
     expect(await request.app[ACTORS].ask(WAYS, command), WayDone)
-    return web.Response(status=HTTPStatus.NO_CONTENT)
+    return no_content()
 
 
 @routes.declare("GET", "/me/drafts", access=Access.SIGNED_IN, answers={200: ways.DraftPage})

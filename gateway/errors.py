@@ -199,9 +199,16 @@ def problem_code(code: RejectCode | None) -> ProblemCode:
 
 def refusal(reply: Rejected | RefusedError) -> ProblemError:
     """Return the problem of a command that was refused."""
-    return ProblemError(
-        problem_code(reply.code), reply.detail, retry_after_seconds=reply.retry_after_seconds
-    )
+    return refused(reply.code, reply.detail, reply.retry_after_seconds)
+
+
+def refused(
+    code: RejectCode | None, detail: str, retry_after_seconds: float | None
+) -> ProblemError:
+    """Return the problem of a refusal; who cannot be told what became of it may soon ask again."""
+    if code is None and retry_after_seconds is None:
+        retry_after_seconds = PAUSE_SECONDS
+    return ProblemError(problem_code(code), detail, retry_after_seconds=retry_after_seconds)
 
 
 def expect(reply: object, expected: type[Reply]) -> Reply:

@@ -8,14 +8,12 @@ from uuid import UUID
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import BadHttpMessage
 
-from veza.actors.messages.common import Key
-from veza.actors.messages.tracks import ChunkWritten, DropUpload, WriteChunk
+from veza.actors.messages.tracks import MEDIA, ChunkWritten, DropUpload, WriteChunk
 from veza.gateway.endpoints import READ_SECONDS, too_large
 from veza.gateway.errors import FieldCode, FieldError, ProblemCode, ProblemError, expect
 from veza.gateway.keys import ACTORS
 from veza.gateway.values import BodyType, parse_fields
 
-MEDIA: Key = ("media", "")
 CHUNK_BYTES: Final = 256 * 1024
 FORM_OVERHEAD_BYTES: Final = 16 * 1024
 """What a form may add to its file: boundaries, headers and the fields before it."""

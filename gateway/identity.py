@@ -9,6 +9,7 @@ from uuid import UUID
 from aiohttp import web
 
 from veza.actors.messages.accounts import (
+    ARRIVALS,
     Identified,
     IdentifyCookie,
     IdentifySession,
@@ -19,7 +20,6 @@ from veza.gateway.endpoints import Access
 from veza.gateway.errors import ProblemCode, ProblemError, expect
 from veza.gateway.keys import ACCESS_TOKENS, ACTORS, SETTINGS
 
-ACCOUNTS: Final = ("accounts", "")
 COOKIE: Final = "veza_session"
 SECURE_COOKIE: Final = "__Host-veza_session"
 _COOKIE_VALUE: Final = re.compile(r"[\w-]{1,128}", re.ASCII)
@@ -77,7 +77,7 @@ async def identify_token(request: web.Request, token: str) -> Identified:
 async def identify_session(app: web.Application, session_id: UUID) -> Identified:
     """Return whose session it is by now, with the roles they have by now; raises `invalid_token`."""
     command = IdentifySession(session_id=session_id)
-    return expect(await app[ACTORS].ask(ACCOUNTS, command), Identified)
+    return expect(await app[ACTORS].ask(ARRIVALS, command), Identified)
 
 
 async def _identify_cookie_holder(request: web.Request) -> Identified | None:
@@ -95,7 +95,7 @@ async def identify_cookie(request: web.Request) -> Identified | None:
     cookie = request.cookies.get(cookie_name(request), "")
     if not _COOKIE_VALUE.fullmatch(cookie):
         return None
-    reply = await request.app[ACTORS].ask(ACCOUNTS, IdentifyCookie(cookie_token=cookie))
+    reply = await request.app[ACTORS].ask(ARRIVALS, IdentifyCookie(cookie_token=cookie))
     if isinstance(reply, Rejected) and reply.code is not RejectCode.ACCOUNT_BANNED:
         return None
     return expect(reply, Identified)

@@ -8,15 +8,13 @@ from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
 from veza.actors.messages.accounts import Identified
-from veza.actors.messages.common import Key
 from veza.actors.messages.rooms import (
-    ActUnchanged,
     AddMember,
-    EventStored,
     MayAskToJoin,
     RightGranted,
 )
 from veza.actors.messages.ways import (
+    WAYS,
     CreateInvite,
     DropRequest,
     FindRequest,
@@ -31,18 +29,17 @@ from veza.actors.messages.ways import (
     RevokeInvite,
     WayDone,
 )
-from veza.gateway.answers import json_answer
+from veza.gateway.answers import json_answer, no_content
 from veza.gateway.endpoints import API, NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import ProblemCode, ProblemError, expect
 from veza.gateway.keys import ACTORS
 from veza.gateway.rates import INVITES_MADE
-from veza.gateway.rooms import act, author_of, require, room_key
+from veza.gateway.rooms import author_of, do, require, room_key
 from veza.gateway.values import InviteCode
 from veza.gateway.wire import ways
 
 routes = Endpoints("invites")
 
-WAYS: Final[Key] = ("ways", "")
 CODE: Final = TypeAdapter[str](InviteCode)
 INVITES: Final = "/rooms/{room_id}/invites"
 REQUESTS: Final = "/rooms/{room_id}/requests"
@@ -85,7 +82,7 @@ async def revoke_invite(
     await require(request, room_id, who, "INVITE")
     command = RevokeInvite(room_id=room_id, code=_checked(code))
     expect(await request.app[ACTORS].ask(WAYS, command), WayDone)
-    return web.Response(status=HTTPStatus.NO_CONTENT)
+    return no_content()
 
 
 @routes.declare(
@@ -106,7 +103,7 @@ async def ask_to_join(
     expect(await actors.ask(room_key(room_id), MayAskToJoin(by=who.user.id)), RightGranted)
     command = RequestToJoin(room_id=room_id, user=author_of(who), text=body.text)
     expect(await actors.ask(WAYS, command), WayDone)
-    return web.Response(status=HTTPStatus.NO_CONTENT)
+    return no_content()
 
 
 @routes.declare("GET", REQUESTS, access=Access.SIGNED_IN, answers={200: ways.JoinRequestPage})
@@ -132,10 +129,7 @@ async def accept_request(
     await require(request, room_id, who, "ADD_MEMBERS")
     found = FindRequest(room_id=room_id, user_id=user_id)
     expect(await request.app[ACTORS].ask(WAYS, found), WayDone)
-    reply = await act(request, room_id, who, AddMember(user_id=user_id))
-    if not isinstance(reply, ActUnchanged):
-        expect(reply, EventStored)
-    return web.Response(status=HTTPStatus.NO_CONTENT)
+    return await do(request, room_id, who, AddMember(user_id=user_id))
 
 
 @routes.declare(
@@ -152,7 +146,7 @@ async def decline_request(
         await require(request, room_id, who, "ADD_MEMBERS")
     command = DropRequest(room_id=room_id, user_id=user_id)
     expect(await request.app[ACTORS].ask(WAYS, command), WayDone)
-    return web.Response(status=HTTPStatus.NO_CONTENT)
+    return no_content()
 
 
 def _checked(code: str) -> str:

@@ -5,8 +5,7 @@ from uuid import UUID
 from aiohttp import web
 
 from veza.actors.messages.accounts import Identified
-from veza.actors.messages.common import Key
-from veza.actors.messages.tracks import CancelJob, DescribeJob, JobDescribed, RetryJob
+from veza.actors.messages.tracks import JOBS, CancelJob, DescribeJob, JobDescribed, RetryJob
 from veza.gateway import wire
 from veza.gateway.answers import json_answer
 from veza.gateway.endpoints import Access, Endpoints
@@ -14,8 +13,6 @@ from veza.gateway.errors import expect
 from veza.gateway.keys import ACTORS
 
 routes = Endpoints("jobs")
-
-JOBS: Key = ("jobs", "")
 
 
 @routes.declare("GET", "/jobs/{job_id}", access=Access.SIGNED_IN, answers={200: wire.JobView})

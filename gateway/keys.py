@@ -29,9 +29,6 @@ class Actors(Protocol):
     def tell(self, key: Key, command: object) -> None:
         """Send a command that has no reply."""
 
-    async def ended(self, key: Key) -> str:
-        """Wait until the actor of that key has ended; return the reason."""
-
     async def operate(self, command: object, timeout_seconds: float = ASK_SECONDS) -> object:
         """Do what operators may (`veza.actors.messages.operator`); replies are those of `ask`."""
 

@@ -6,10 +6,10 @@ from typing import Final
 
 from aiohttp import web
 
-from veza.actors.messages.accounts import TICKET_PREFIX, Identified, SpendTicket
+from veza.actors.messages.accounts import ACCOUNTS, TICKET_PREFIX, Identified, SpendTicket
 from veza.gateway.connections import Lease
 from veza.gateway.errors import CloseCode, expect
-from veza.gateway.identity import ACCOUNTS, identify_cookie, identify_session
+from veza.gateway.identity import identify_cookie, identify_session
 from veza.gateway.keys import ACCESS_TOKENS, ACTORS
 
 GRACE_SECONDS: Final = 60.0

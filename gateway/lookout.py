@@ -6,8 +6,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from veza.actors.messages.accounts import EndedSessionsFound, FindEndedSessions
-from veza.gateway.identity import ACCOUNTS
+from veza.actors.messages.accounts import ACCOUNTS, EndedSessionsFound, FindEndedSessions
 from veza.gateway.keys import ACTORS, CONNECTIONS, SETTINGS
 
 logger = structlog.get_logger(__name__)

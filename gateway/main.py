@@ -15,7 +15,7 @@ import uvloop
 from aiohttp import web
 
 from veza.actors.fanout import FanOut, FanOutLimits
-from veza.actors.messages.accounts import IssueSetup, SetupIssued
+from veza.actors.messages.accounts import ACCOUNTS, IssueSetup, SetupIssued
 from veza.config.paths import keys_file, lock_file, ops_socket
 from veza.config.secrets import load_keys
 from veza.config.settings import Settings
@@ -115,6 +115,7 @@ async def serve(
             fan_out,
             SigningKeys(keys.current, keys.by_id),
             shared_rates=node.shared_rates,
+            shared_places=node.shared_places,
         )
         address = await stack.enter_async_context(listening(settings, app, worker))
         if worker <= 1:
@@ -191,7 +192,7 @@ async def welcome(settings: Settings, node: Node, address: str, say: Say) -> Non
     if settings.demo:
         password = await demo.fill(node, settings.data)
         say(f"Demo people:    {', '.join(demo.PEOPLE)}   password: {password}")
-    issued = await node.ask(("accounts", ""), IssueSetup())
+    issued = await node.ask(ACCOUNTS, IssueSetup())
     if isinstance(issued, SetupIssued) and issued.token is not None:
         # In the fragment, which browsers do not send: it reaches no log and no proxy.
         say(f"First admin:    {address}/setup#{issued.token}   (one use, valid for an hour)")

@@ -11,8 +11,15 @@ from uuid import UUID
 
 from aiohttp import web
 
-from veza.actors.messages.common import Key
-from veza.actors.messages.tracks import MediaRead, PlaylistRead, ReadMaster, ReadMedia, ReadPlaylist
+from veza.actors.messages.tracks import (
+    CATALOGUE,
+    MEDIA,
+    MediaRead,
+    PlaylistRead,
+    ReadMaster,
+    ReadMedia,
+    ReadPlaylist,
+)
 from veza.gateway import wire
 from veza.gateway.answers import bytes_answer, ranged_answer
 from veza.gateway.endpoints import API, Access, Answer, Endpoints
@@ -22,8 +29,6 @@ from veza.gateway.segments import SegmentName
 
 routes = Endpoints("media")
 
-STORE: Key = ("media", "")
-CATALOGUE: Key = ("catalogue", "")
 MASTER: Final = "master.m3u8"
 PLAYLIST_TYPE: Final = "application/vnd.apple.mpegurl"
 SEGMENT_TYPE: Final = "audio/mp4"
@@ -126,4 +131,4 @@ async def _playlist_answer(request: web.Request, command: object) -> web.Respons
 async def load_segment(actors: Actors, name: SegmentName) -> MediaRead:
     """Read a segment from the store; raises `ProblemError`."""
     command = ReadMedia(track_id=name.track_id, rendition=name.rendition, name=name.name)
-    return expect(await actors.ask(STORE, command), MediaRead)
+    return expect(await actors.ask(MEDIA, command), MediaRead)

@@ -1,18 +1,14 @@
 """Addresses for who is in a room: coming and going, roles, and the measures of its moderators."""
 
 from datetime import datetime
-from http import HTTPStatus
 from typing import Final
 from uuid import UUID
 
 from aiohttp import web
 
 from veza.actors.messages.accounts import Identified
-from veza.actors.messages.common import Key
 from veza.actors.messages.rooms import (
-    ActUnchanged,
     AddMember,
-    EventStored,
     JoinRoom,
     LeaveRoom,
     Measure,
@@ -21,6 +17,7 @@ from veza.actors.messages.rooms import (
     RoomLeft,
 )
 from veza.actors.messages.ways import (
+    WAYS,
     BansListed,
     ListBans,
     ListMembers,
@@ -29,18 +26,18 @@ from veza.actors.messages.ways import (
     OwnRoomsListed,
 )
 from veza.gateway import wire
-from veza.gateway.answers import json_answer
+from veza.gateway.answers import json_answer, no_content
 from veza.gateway.endpoints import NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import ProblemCode, ProblemError, expect
-from veza.gateway.keys import ACTORS, CURSORS
+from veza.gateway.keys import ACTORS
 from veza.gateway.limits import hold_account
+from veza.gateway.paging import Paging
 from veza.gateway.rates import JOINS
-from veza.gateway.rooms import act, grant, require, room_answer
+from veza.gateway.rooms import act, do, grant, require, room_answer
 from veza.gateway.wire import ways
 
 routes = Endpoints("members")
 
-WAYS: Final[Key] = ("ways", "")
 MEMBER: Final = "/rooms/{room_id}/members/{member}"
 BAN: Final = "/rooms/{room_id}/bans/{user_id}"
 MUTE: Final = "/rooms/{room_id}/mutes/{user_id}"
@@ -55,18 +52,14 @@ async def list_members(
 ) -> web.Response:
     """List who is in a room, in the order of their ids."""
     granted = await grant(request, room_id, who, "READ")
-    scope, after = _after(request, f"members {room_id}", query)
-    command = ListMembers(room_id=room_id, after=after, limit=query.limit + 1)
+    paging = Paging(request, f"members {room_id}", query, UUID)
+    command = ListMembers(room_id=room_id, after=paging.start, limit=paging.read_limit)
     listed = expect(await request.app[ACTORS].ask(WAYS, command), MembersListed).members
-    page, has_more = listed[: query.limit], len(listed) > query.limit
-    data = [ways.MemberView.of(each) for each in page]
+    shown, cursor = paging.cut(listed, lambda member: member.user.id)
+    data = [ways.MemberView.of(member) for member in shown]
     if not granted.is_moderator:
         data = [each.model_copy(update={"muted_until": None}) for each in data]
-    cursor = str(page[-1].user.id) if has_more else None
-    view = ways.MemberPage(
-        data=data, next_cursor=cursor and request.app[CURSORS].encode(scope, cursor)
-    )
-    return json_answer(request, view)
+    return json_answer(request, ways.MemberPage(data=data, next_cursor=cursor))
 
 
 @routes.declare("PUT", MEMBER, access=Access.SIGNED_IN, answers={200: wire.RoomView})
@@ -81,12 +74,12 @@ async def put_member(
     wanted, user_id = body or ways.NewMember(), _user(member, who)
     if wanted.role is not None:
         measure = ModerateMember(user_id=user_id, measure=Measure.ROLE, role=wanted.role)
-        await _done(request, room_id, who, measure)
+        await do(request, room_id, who, measure)
     elif user_id != who.user.id:
-        await _done(request, room_id, who, AddMember(user_id=user_id))
+        await do(request, room_id, who, AddMember(user_id=user_id))
     else:
         await hold_account(request, JOINS, who)
-        join = JoinRoom(invite=wanted.invite, password=wanted.password)
+        join = JoinRoom(invite=wanted.invite, password=wanted.password, is_counted=True)
         joined = expect(await act(request, room_id, who, join), RoomJoined)
         return room_answer(request, joined.room)
     return room_answer(request, await require(request, room_id, who, "READ"))
@@ -100,7 +93,7 @@ async def delete_member(
     user_id = _user(member, who)
     if user_id == who.user.id:
         expect(await act(request, room_id, who, LeaveRoom()), RoomLeft)
-        return _no_content()
+        return no_content()
     return await _measure(request, room_id, who, user_id, Measure.KICK, query.reason)
 
 
@@ -112,16 +105,12 @@ async def list_bans(
 ) -> web.Response:
     """List who is kept out of a room, in the order of their ids."""
     await require(request, room_id, who, "MODERATE")
-    scope, after = _after(request, f"bans {room_id}", query)
-    command = ListBans(room_id=room_id, after=after, limit=query.limit + 1)
+    paging = Paging(request, f"bans {room_id}", query, UUID)
+    command = ListBans(room_id=room_id, after=paging.start, limit=paging.read_limit)
     listed = expect(await request.app[ACTORS].ask(WAYS, command), BansListed).bans
-    page, has_more = listed[: query.limit], len(listed) > query.limit
-    cursor = str(page[-1].user.id) if has_more else None
-    view = ways.BanPage(
-        data=[ways.BanView.of(each) for each in page],
-        next_cursor=cursor and request.app[CURSORS].encode(scope, cursor),
-    )
-    return json_answer(request, view)
+    shown, cursor = paging.cut(listed, lambda ban: ban.user.id)
+    data = [ways.BanView.of(ban) for ban in shown]
+    return json_answer(request, ways.BanPage(data=data, next_cursor=cursor))
 
 
 @routes.declare("PUT", BAN, access=Access.SIGNED_IN, answers={204: NO_CONTENT})
@@ -170,23 +159,12 @@ async def list_own_rooms(
     request: web.Request, query: wire.PageQuery, who: Identified
 ) -> web.Response:
     """List the rooms one is a member of, newest first, and what is unread in them."""
-    scope, before = _after(request, "own rooms", query)
-    command = ListOwnRooms(user_id=who.user.id, before=before, limit=query.limit + 1)
+    paging = Paging(request, "own rooms", query, UUID)
+    command = ListOwnRooms(user_id=who.user.id, before=paging.start, limit=paging.read_limit)
     listed = expect(await request.app[ACTORS].ask(WAYS, command), OwnRoomsListed).memberships
-    page, has_more = listed[: query.limit], len(listed) > query.limit
-    cursor = str(page[-1].room.id) if has_more else None
-    view = ways.OwnRoomPage(
-        data=[ways.OwnRoomView.of(each) for each in page],
-        next_cursor=cursor and request.app[CURSORS].encode(scope, cursor),
-    )
-    return json_answer(request, view)
-
-
-def _after(request: web.Request, scope: str, query: wire.PageQuery) -> tuple[str, UUID | None]:
-    """Return what the cursor of a list is good for, and the id it stands at."""
-    if not query.cursor:
-        return scope, None
-    return scope, UUID(request.app[CURSORS].decode(scope, query.cursor))
+    shown, cursor = paging.cut(listed, lambda membership: membership.room.id)
+    data = [ways.OwnRoomView.of(membership) for membership in shown]
+    return json_answer(request, ways.OwnRoomPage(data=data, next_cursor=cursor))
 
 
 async def _measure(
@@ -199,16 +177,7 @@ async def _measure(
     until: datetime | None = None,
 ) -> web.Response:
     about = ModerateMember(user_id=user_id, measure=measure, reason=reason, until=until)
-    await _done(request, room_id, who, about)
-    return _no_content()
-
-
-async def _done(
-    request: web.Request, room_id: UUID, who: Identified, what: AddMember | ModerateMember
-) -> None:
-    reply = await act(request, room_id, who, what)
-    if not isinstance(reply, ActUnchanged):
-        expect(reply, EventStored)
+    return await do(request, room_id, who, about)
 
 
 def _user(member: str, who: Identified) -> UUID:
@@ -218,7 +187,3 @@ def _user(member: str, who: Identified) -> UUID:
         return UUID(member)
     except ValueError as error:
         raise ProblemError(ProblemCode.NOT_FOUND) from error
-
-
-def _no_content() -> web.Response:
-    return web.Response(status=HTTPStatus.NO_CONTENT)

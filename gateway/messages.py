@@ -4,15 +4,13 @@ Message ids are made by clients and are unique in a room only. Of the rooms that
 about the first that its sender may read; where there is none, there is no such message.
 """
 
-from collections.abc import Sequence
-from http import HTTPStatus
 from uuid import UUID
 
 from aiohttp import web
 
 from veza.actors.messages.accounts import Identified
-from veza.actors.messages.common import Key
 from veza.actors.messages.reading import (
+    MESSAGES,
     FindRooms,
     MessageRead,
     MessagesRead,
@@ -25,30 +23,26 @@ from veza.actors.messages.reading import (
     RoomsFound,
 )
 from veza.actors.messages.rooms import (
-    ActUnchanged,
     AddReaction,
     DeleteMessage,
     EditMessage,
-    EventStored,
     MarkRead,
     PinMessage,
     PointerMoved,
     RemoveReaction,
-    RoomAct,
-    RoomEvent,
     UnpinMessage,
 )
 from veza.gateway import values, wire
-from veza.gateway.answers import json_answer
+from veza.gateway.answers import json_answer, no_content
 from veza.gateway.endpoints import NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import ProblemCode, ProblemError, expect
-from veza.gateway.keys import ACTORS, CURSORS
-from veza.gateway.rooms import act, require, room_key
+from veza.gateway.keys import ACTORS
+from veza.gateway.paging import Paging
+from veza.gateway.rooms import do, require, room_key
 from veza.gateway.search import search_rooms
 
 routes = Endpoints("messages")
 
-MESSAGES: Key = ("messages", "")
 HIDDEN = frozenset(
     {
         ProblemCode.NOT_FOUND,
@@ -77,7 +71,7 @@ async def edit_message(
 ) -> web.Response:
     """Change the text of a message: one's own for a while, any as a moderator."""
     room_id = await room_of(request, message_id, who)
-    await _do(request, room_id, who, EditMessage(message_id=message_id, text=body.text))
+    await do(request, room_id, who, EditMessage(message_id=message_id, text=body.text))
     return json_answer(request, await _view(request, room_id, message_id, who))
 
 
@@ -89,7 +83,7 @@ async def delete_message(
 ) -> web.Response:
     """Take a message back: one's own, or any as a moderator. A tombstone stays in its place."""
     room_id = await room_of(request, message_id, who)
-    return await _do(
+    return await do(
         request,
         room_id,
         who,
@@ -122,17 +116,15 @@ async def list_thread(
 ) -> web.Response:
     """List the replies in the thread of a message, ascending."""
     room_id = await room_of(request, message_id, who)
-    scope = f"thread {message_id}"
-    cursor = query.cursor and request.app[CURSORS].decode(scope, query.cursor)
+    paging = Paging(request, f"thread {message_id}", query, int)
     command = ReadThread(
         room_id=room_id,
         message_id=message_id,
         viewer=who.user.id,
-        after_seq=int(cursor or 0),
-        limit=query.limit + 1,
+        after_seq=paging.start or 0,
+        limit=paging.read_limit,
     )
-    replies = expect(await request.app[ACTORS].ask(MESSAGES, command), MessagesRead).messages
-    return json_answer(request, _page(request, scope, replies, query.limit))
+    return await _messages_answer(request, command, paging)
 
 
 @routes.declare(
@@ -146,22 +138,19 @@ async def list_reactions(
 ) -> web.Response:
     """List who reacted to a message, by emoji."""
     room_id = await room_of(request, message_id, who)
-    scope = f"reactions {message_id}"
-    after = None
-    if query.cursor:
-        user_id, _, emoji = request.app[CURSORS].decode(scope, query.cursor).partition(" ")
-        after = (emoji, UUID(user_id))
+    paging = Paging(request, f"reactions {message_id}", query, _emoji_and_user)
     command = ReadReactors(
-        room_id=room_id, message_id=message_id, after=after, limit=query.limit + 1
+        room_id=room_id, message_id=message_id, after=paging.start, limit=paging.read_limit
     )
-    found = expect(await request.app[ACTORS].ask(MESSAGES, command), ReactorsRead).reactors
-    page, has_more = found[: query.limit], len(found) > query.limit
-    position = f"{page[-1].user.id} {page[-1].emoji}" if has_more else None
-    view = wire.ReactorPage(
-        data=[wire.ReactorView.of(each) for each in page],
-        next_cursor=position and request.app[CURSORS].encode(scope, position),
-    )
+    read = expect(await request.app[ACTORS].ask(MESSAGES, command), ReactorsRead).reactors
+    shown, cursor = paging.cut(read, lambda each: f"{each.user.id} {each.emoji}")
+    view = wire.ReactorPage(data=[wire.ReactorView.of(each) for each in shown], next_cursor=cursor)
     return json_answer(request, view)
+
+
+def _emoji_and_user(place: str) -> tuple[str, UUID]:
+    user_id, _, emoji = place.partition(" ")
+    return emoji, UUID(user_id)
 
 
 @routes.declare(
@@ -177,7 +166,7 @@ async def add_reaction(
     reaction = values.parse_fields(wire.ReactionPath, {"emoji": emoji})
     room_id = await room_of(request, message_id, who)
     what = AddReaction(message_id=message_id, emoji=reaction.emoji)
-    return await _do(request, room_id, who, what)
+    return await do(request, room_id, who, what)
 
 
 @routes.declare(
@@ -193,7 +182,7 @@ async def remove_reaction(
     reaction = values.parse_fields(wire.ReactionPath, {"emoji": emoji})
     room_id = await room_of(request, message_id, who)
     what = RemoveReaction(message_id=message_id, emoji=reaction.emoji)
-    return await _do(request, room_id, who, what)
+    return await do(request, room_id, who, what)
 
 
 @routes.declare(
@@ -202,7 +191,7 @@ async def remove_reaction(
 async def pin_message(request: web.Request, message_id: UUID, who: Identified) -> web.Response:
     """Pin a message in its room."""
     room_id = await room_of(request, message_id, who)
-    return await _do(request, room_id, who, PinMessage(message_id=message_id))
+    return await do(request, room_id, who, PinMessage(message_id=message_id))
 
 
 @routes.declare(
@@ -211,7 +200,7 @@ async def pin_message(request: web.Request, message_id: UUID, who: Identified) -
 async def unpin_message(request: web.Request, message_id: UUID, who: Identified) -> web.Response:
     """Take a message off the pins of its room."""
     room_id = await room_of(request, message_id, who)
-    return await _do(request, room_id, who, UnpinMessage(message_id=message_id))
+    return await do(request, room_id, who, UnpinMessage(message_id=message_id))
 
 
 @routes.declare(
@@ -222,16 +211,14 @@ async def list_pins(
 ) -> web.Response:
     """List the pinned messages of a room, the newest message first."""
     await require(request, room_id, who, "READ")
-    scope = f"pins {room_id}"
-    cursor = query.cursor and request.app[CURSORS].decode(scope, query.cursor)
+    paging = Paging(request, f"pins {room_id}", query, int)
     command = ReadPins(
         room_id=room_id,
         viewer=who.user.id,
-        before_seq=int(cursor) if cursor else None,
-        limit=query.limit + 1,
+        before_seq=paging.start,
+        limit=paging.read_limit,
     )
-    pinned = expect(await request.app[ACTORS].ask(MESSAGES, command), MessagesRead).messages
-    return json_answer(request, _page(request, scope, pinned, query.limit))
+    return await _messages_answer(request, command, paging)
 
 
 @routes.declare("PUT", "/rooms/{room_id}/read", access=Access.SIGNED_IN, answers={204: NO_CONTENT})
@@ -241,7 +228,7 @@ async def mark_read(
     """Say how far one has read a room; it never goes backwards."""
     command = MarkRead(by=who.user.id, read_seq=body.seq)
     expect(await request.app[ACTORS].ask(room_key(room_id), command), PointerMoved)
-    return web.Response(status=HTTPStatus.NO_CONTENT)
+    return no_content()
 
 
 @routes.declare(
@@ -279,17 +266,10 @@ async def _view(
     return wire.MessageView.of(read.message)
 
 
-async def _do(request: web.Request, room_id: UUID, who: Identified, what: RoomAct) -> web.Response:
-    """Do something about a message; done already is done."""
-    reply = await act(request, room_id, who, what)
-    if not isinstance(reply, ActUnchanged):
-        expect(reply, EventStored)
-    return web.Response(status=HTTPStatus.NO_CONTENT)
-
-
-def _page(
-    request: web.Request, scope: str, found: Sequence[RoomEvent], limit: int
-) -> wire.MessagePage:
-    page, has_more = found[:limit], len(found) > limit
-    cursor = request.app[CURSORS].encode(scope, str(page[-1].seq)) if has_more else None
-    return wire.MessagePage(data=[wire.MessageView.of(event) for event in page], next_cursor=cursor)
+async def _messages_answer(
+    request: web.Request, command: ReadThread | ReadPins, paging: Paging[int]
+) -> web.Response:
+    read = expect(await request.app[ACTORS].ask(MESSAGES, command), MessagesRead).messages
+    shown, cursor = paging.cut(read, lambda event: event.seq)
+    data = [wire.MessageView.of(event) for event in shown]
+    return json_answer(request, wire.MessagePage(data=data, next_cursor=cursor))

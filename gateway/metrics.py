@@ -44,6 +44,9 @@ class Metrics:
             registry=registry,
         )
         self._frames = Counter("veza_ws_frames", "Frames of clients", ("type",), registry=registry)
+        self._frames_of: dict[str, Counter] = {}
+        self._requests_of: dict[tuple[str, str, str], Counter] = {}
+        """Looking a counter up by its labels takes longer than counting; of labels there are few."""
         self._closes = Counter("veza_ws_closes", "WebSockets closed", ("code",), registry=registry)
         self._lag = Histogram(
             "veza_eventloop_lag_seconds",
@@ -56,13 +59,20 @@ class Metrics:
     def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answered request; `route` is the template, never the path."""
         known = method if method in _METHODS else "other"
-        self._requests.labels(route, known, f"{status // 100}xx").inc()
+        named = (route, known, f"{status // 100}xx")
+        counter = self._requests_of.get(named)
+        if counter is None:
+            counter = self._requests_of[named] = self._requests.labels(*named)
+        counter.inc()
         if status != HTTPStatus.SWITCHING_PROTOCOLS:
             self._durations.labels(route, known).observe(seconds)
 
     def count_frame(self, kind: str) -> None:
         """Count one frame of a client; `kind` is a known type or says why it is none."""
-        self._frames.labels(kind).inc()
+        counter = self._frames_of.get(kind)
+        if counter is None:
+            counter = self._frames_of[kind] = self._frames.labels(kind)
+        counter.inc()
 
     def count_close(self, code: int) -> None:
         """Count one WebSocket that this side closed."""
@@ -225,6 +235,9 @@ _OF_BUS: tuple[tuple[_Kind, str, str, str], ...] = (
     (CounterMetricFamily, "veza_bus_told", "Events told to other nodes", "told"),
     (CounterMetricFamily, "veza_bus_heard", "Events heard from other nodes", "heard"),
     (CounterMetricFamily, "veza_bus_dropped", "Events that could not be told", "dropped"),
+    (CounterMetricFamily, "veza_bus_news_told", "News told to other nodes", "news_told"),
+    (CounterMetricFamily, "veza_bus_news_heard", "News heard from other nodes", "news_heard"),
+    (CounterMetricFamily, "veza_bus_news_dropped", "News that could not be told", "news_dropped"),
     (CounterMetricFamily, "veza_bus_unreadable", "Messages of no known version", "unreadable"),
     (CounterMetricFamily, "veza_bus_losses", "How often Redis went away", "losses"),
 )

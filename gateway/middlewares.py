@@ -90,7 +90,9 @@ async def log_request(request: web.Request, handler: Handler) -> web.StreamRespo
         route = route_of(request)
         request.app[METRICS].count_request(route, request.method, status, seconds)
         who = request.get(IDENTITY)
-        logger.info(
+        # Thousands come back at once after a restart; who they are is not known yet.
+        tell = logger.debug if status == HTTPStatus.SWITCHING_PROTOCOLS else logger.info
+        tell(
             "http.request",
             method=request.method,
             route=route,

@@ -4,12 +4,12 @@ import asyncio
 from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
-from typing import Final
 from uuid import UUID
 
 from aiohttp import web
 
 from veza.actors.messages.accounts import (
+    ACCOUNTS,
     AccountBannable,
     AccountBanned,
     AccountBansListed,
@@ -19,9 +19,10 @@ from veza.actors.messages.accounts import (
     ListAccountBans,
     UnbanAccount,
 )
-from veza.actors.messages.common import Key, Rejected
-from veza.actors.messages.reading import MeasuresRead, ReadMeasures
+from veza.actors.messages.common import Rejected
+from veza.actors.messages.reading import MESSAGES, MeasuresRead, ReadMeasures
 from veza.actors.messages.reports import (
+    REPORTS,
     FileReport,
     HandleReport,
     ListReports,
@@ -31,19 +32,16 @@ from veza.actors.messages.reports import (
 )
 from veza.config.ids import uuid7
 from veza.gateway import wire
-from veza.gateway.answers import json_answer
+from veza.gateway.answers import json_answer, no_content
 from veza.gateway.endpoints import NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import ProblemCode, ProblemError, expect
-from veza.gateway.identity import ACCOUNTS
-from veza.gateway.keys import ACTORS, CONNECTIONS, CURSORS, REQUEST_ID
+from veza.gateway.keys import ACTORS, CONNECTIONS, REQUEST_ID
 from veza.gateway.messages import HIDDEN, room_of
+from veza.gateway.paging import Paging
 from veza.gateway.rates import REPORTS_FILED
 from veza.gateway.rooms import author_of, is_staff, require
 
 routes = Endpoints("moderation")
-
-REPORTS: Final[Key] = ("reports", "")
-MESSAGES: Final[Key] = ("messages", "")
 
 
 @routes.declare(
@@ -81,23 +79,23 @@ async def unban_account(
     )
     expect(await request.app[ACTORS].ask(ACCOUNTS, command), AccountUnbanned)
     request.app[CONNECTIONS].let_in(user_id)
-    return web.Response(status=HTTPStatus.NO_CONTENT)
+    return no_content()
 
 
 @routes.declare("GET", "/bans", access=Access.ADMIN, answers={200: wire.AccountBanPage})
 async def list_account_bans(request: web.Request, query: wire.PageQuery) -> web.Response:
     """List the accounts that are shut out, newest first."""
-    cursors = request.app[CURSORS]
-    before = _position(cursors.decode("bans", query.cursor)) if query.cursor else None
-    command = ListAccountBans(limit=query.limit + 1, before=before)
+    paging = Paging(request, "bans", query, _time_and_user)
+    command = ListAccountBans(limit=paging.read_limit, before=paging.start)
     listed = expect(await request.app[ACTORS].ask(ACCOUNTS, command), AccountBansListed).bans
-    page, has_more = listed[: query.limit], len(listed) > query.limit
-    position = f"{page[-1].at.isoformat()} {page[-1].user.id}" if has_more else None
-    view = wire.AccountBanPage(
-        data=[wire.AccountBanView.of(ban) for ban in page],
-        next_cursor=position and cursors.encode("bans", position),
-    )
-    return json_answer(request, view)
+    shown, cursor = paging.cut(listed, lambda ban: f"{ban.at.isoformat()} {ban.user.id}")
+    data = [wire.AccountBanView.of(ban) for ban in shown]
+    return json_answer(request, wire.AccountBanPage(data=data, next_cursor=cursor))
+
+
+def _time_and_user(place: str) -> tuple[datetime, UUID]:
+    at, _, user_id = place.partition(" ")
+    return datetime.fromisoformat(at), UUID(user_id)
 
 
 @routes.declare(
@@ -156,22 +154,18 @@ async def list_room_reports(
 async def _reports(
     request: web.Request, room_id: UUID | None, query: wire.ReportsQuery, who: Identified
 ) -> web.Response:
-    cursors = request.app[CURSORS]
-    scope = f"reports {room_id or ''} {query.state or ''}"
+    paging = Paging(request, f"reports {room_id or ''} {query.state or ''}", query, UUID)
     command = ListReports(
         viewer=who.user.id,
         room_id=room_id,
         state=query.state,
-        before=UUID(cursors.decode(scope, query.cursor)) if query.cursor else None,
-        limit=query.limit + 1,
+        before=paging.start,
+        limit=paging.read_limit,
     )
     listed = expect(await request.app[ACTORS].ask(REPORTS, command), ReportsListed).reports
-    page, has_more = listed[: query.limit], len(listed) > query.limit
-    view = wire.ReportPage(
-        data=[wire.ReportView.of(report) for report in page],
-        next_cursor=cursors.encode(scope, str(page[-1].id)) if has_more else None,
-    )
-    return json_answer(request, view)
+    shown, cursor = paging.cut(listed, lambda report: report.id)
+    data = [wire.ReportView.of(report) for report in shown]
+    return json_answer(request, wire.ReportPage(data=data, next_cursor=cursor))
 
 
 @routes.declare(
@@ -217,15 +211,8 @@ async def list_measures(
 ) -> web.Response:
     """List what moderators did in a room, newest first: about members, messages and the room itself."""
     await require(request, room_id, who, "MODERATE")
-    cursors, scope = request.app[CURSORS], f"moderation {room_id}"
-    before = int(cursors.decode(scope, query.cursor)) if query.cursor else None
-    command = ReadMeasures(room_id=room_id, before_seq=before, limit=query.limit + 1)
+    paging = Paging(request, f"moderation {room_id}", query, int)
+    command = ReadMeasures(room_id=room_id, before_seq=paging.start, limit=paging.read_limit)
     read = expect(await request.app[ACTORS].ask(MESSAGES, command), MeasuresRead).measures
-    page, has_more = read[: query.limit], len(read) > query.limit
-    cursor = cursors.encode(scope, str(page[-1].seq)) if has_more else None
-    return json_answer(request, wire.measure_page(page, cursor))
-
-
-def _position(text: str) -> tuple[datetime, UUID]:
-    at, _, user_id = text.partition(" ")
-    return datetime.fromisoformat(at), UUID(user_id)
+    shown, cursor = paging.cut(read, lambda event: event.seq)
+    return json_answer(request, wire.measure_page(shown, cursor))

@@ -9,7 +9,7 @@ from math import ceil
 
 from veza.actors.messages.common import RefusedError
 from veza.actors.rate_limit import Rate, TokenBucket
-from veza.actors.shared_rates import LocalRates, SharedRates
+from veza.actors.shared_rates import JOIN_QUOTA, JOIN_WINDOW_SECONDS, LocalRates, SharedRates
 
 MAX_BUCKETS = 50_000
 """About 10 MB. The client seen longest ago is forgotten first: its bucket is the fullest."""
@@ -39,6 +39,10 @@ class RatePolicy:
     def per_second(self) -> float:
         """How many tokens come back each second."""
         return self.quota / self.window_seconds
+
+    def rate(self) -> Rate:
+        """Return it as a token bucket's."""
+        return Rate(per_second=self.per_second, burst=self.quota)
 
     def header(self) -> str:
         """Return the policy as `RateLimit-Policy` says it (draft-ietf-httpapi-ratelimit-headers)."""
@@ -74,7 +78,7 @@ class PolicyBucket:
 
     def __init__(self, policy: RatePolicy, now: float) -> None:
         self._policy = policy
-        self._bucket = TokenBucket(Rate(per_second=policy.per_second, burst=policy.quota), now)
+        self._bucket = TokenBucket(policy.rate(), now)
 
     def take(self, now: float) -> RateState:
         """Take one token if there is one; else say how long until there is."""
@@ -118,9 +122,8 @@ class Rates:
         policy = state.policy
         if not (policy.is_shared and state.is_allowed):
             return state
-        rate = Rate(per_second=policy.per_second, burst=policy.quota)
         try:
-            await self._shared.spend(f"{policy.name}:{client}", rate)
+            await self._shared.spend(f"{policy.name}:{client}", policy.rate())
         except RefusedError as refused:
             wait_seconds = refused.retry_after_seconds or 0.0
             return replace(state, remaining=0, wait_seconds=wait_seconds)
@@ -143,11 +146,14 @@ class Rates:
         self._buckets.move_to_end(key)
         return bucket.take(now)
 
-    def give_back(self, policy: RatePolicy, client: str) -> None:
+    async def give_back(self, declared: RatePolicy, client: str) -> None:
         """Return a token that turned out not to count."""
+        policy = self.policy(declared)
         bucket = self._buckets.get((policy.name, client))
         if bucket is not None:
             bucket.give_back()
+        if policy.is_shared:
+            await self._shared.give_back(f"{policy.name}:{client}", policy.rate())
 
     def __len__(self) -> int:
         return len(self._buckets)
@@ -166,8 +172,8 @@ def client_of(address: str | None) -> str:
 SIGN_UP_AND_IN = RatePolicy(name="auth", quota=120, window_seconds=60, is_shared=True)
 """For every request that may cost a password hash; many people may share an address."""
 
-WRONG_PASSWORDS = RatePolicy(name="wrong-passwords", quota=10, window_seconds=60)
-"""By address and login: only attempts that fail count, so that it is given back, which no shared one is."""
+WRONG_PASSWORDS = RatePolicy(name="wrong-passwords", quota=10, window_seconds=60, is_shared=True)
+"""By address and login: only attempts that fail count; the others are given back."""
 
 FRAME_WINDOW_SECONDS = 5
 """By connection: `ws_frames_per_5s` at once, refilled over this time."""
@@ -175,10 +181,10 @@ FRAME_WINDOW_SECONDS = 5
 ADDRESS_FACTOR = 10
 """All connections of an address together may say so much more than one."""
 
-TICKETS = RatePolicy(name="tickets", quota=60, window_seconds=60, by=By.ACCOUNT)
+TICKETS = RatePolicy(name="tickets", quota=60, window_seconds=60, by=By.ACCOUNT, is_shared=True)
 """A client needs one for each connection that it opens."""
 
-SEARCHES = RatePolicy(name="search", quota=60, window_seconds=60, by=By.ACCOUNT)
+SEARCHES = RatePolicy(name="search", quota=60, window_seconds=60, by=By.ACCOUNT, is_shared=True)
 """In one room or in all."""
 
 CONVERSATIONS = RatePolicy(
@@ -186,8 +192,14 @@ CONVERSATIONS = RatePolicy(
 )
 """Who opens more of them writes to people who did not ask."""
 
-JOINS = RatePolicy(name="joins", quota=20, window_seconds=300, by=By.ACCOUNT, is_shared=True)
-"""Of oneself, over REST."""
+JOINS = RatePolicy(
+    name="joins",
+    quota=JOIN_QUOTA,
+    window_seconds=JOIN_WINDOW_SECONDS,
+    by=By.ACCOUNT,
+    is_shared=True,
+)
+"""Of oneself. Rooms count those over a WebSocket, of who was no member: by the same bucket."""
 
 ROOMS_MADE = RatePolicy(name="rooms", quota=5, window_seconds=3600, by=By.ACCOUNT, is_shared=True)
 """`rooms_per_hour` is its quota."""
@@ -198,7 +210,7 @@ INVITES_MADE = RatePolicy(
 
 TRACKS = RatePolicy(name="tracks", quota=10, window_seconds=600, by=By.ACCOUNT, is_shared=True)
 
-ATTACHMENTS = RatePolicy(name="attachments", quota=60, window_seconds=60)
+ATTACHMENTS = RatePolicy(name="attachments", quota=60, window_seconds=60, is_shared=True)
 """Six messages a minute with all the files they may have."""
 
 REPORTS_FILED = RatePolicy(
@@ -206,7 +218,7 @@ REPORTS_FILED = RatePolicy(
 )
 
 OPS_ACTS = RatePolicy(name="ops", quota=60, window_seconds=60, by=By.ACCOUNT)
-"""For everything operators do to actors over HTTP."""
+"""For everything operators do to actors over HTTP; of the node alone, so that nothing else need work."""
 
 POLICIES = (
     SIGN_UP_AND_IN,

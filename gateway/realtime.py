@@ -4,12 +4,11 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from veza.actors.messages.accounts import Identified, IssueTicket, TicketIssued
+from veza.actors.messages.accounts import ACCOUNTS, Identified, IssueTicket, TicketIssued
 from veza.gateway import wire
 from veza.gateway.answers import json_answer
 from veza.gateway.endpoints import Access, Endpoints
 from veza.gateway.errors import expect
-from veza.gateway.identity import ACCOUNTS
 from veza.gateway.keys import ACTORS
 from veza.gateway.rates import TICKETS
 

@@ -1,6 +1,6 @@
 """Addresses for chat rooms and what was said in them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from uuid import UUID
 
@@ -13,63 +13,65 @@ from veza.actors.messages.rooms import (
     ActInRoom,
     ActUnchanged,
     ChangeRoom,
-    CheckRoomRules,
-    CreateRoom,
-    DescribeRoom,
     EventKind,
     EventsRead,
     EventStored,
-    HashRoomPassword,
-    ListRooms,
     PostMessage,
     ReadEvents,
     ReadRoom,
-    ReadRoomRules,
     RequireRight,
     RightGranted,
     Room,
     RoomAct,
-    RoomDescribed,
     RoomEvent,
     RoomKind,
+    RoomSettings,
+)
+from veza.actors.messages.rooms_service import (
+    ROOMS,
+    CheckRoomRules,
+    CreateRoom,
+    DescribeRoom,
+    HashRoomPassword,
+    ListRooms,
+    ReadRoomRules,
+    RoomDescribed,
     RoomPasswordHashed,
     RoomRulesChecked,
     RoomRulesRead,
-    RoomSettings,
     RoomsListed,
 )
 from veza.config.ids import uuid7
 from veza.gateway import wire
-from veza.gateway.answers import json_answer, matched_version
+from veza.gateway.answers import json_answer, matched_version, no_content
 from veza.gateway.endpoints import API, NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import FieldCode, FieldError, ProblemCode, ProblemError, expect
-from veza.gateway.keys import ACTORS, CURSORS
+from veza.gateway.keys import ACTORS
+from veza.gateway.paging import Paging
 from veza.gateway.rates import ROOMS_MADE
 from veza.gateway.search import search_room
 from veza.gateway.wire import ways
 
 routes = Endpoints("rooms")
 
-ROOMS: Key = ("rooms", "")
 SHOWN_KINDS = frozenset({RoomKind.PUBLIC, RoomKind.PASSWORD, RoomKind.PRIVATE})
 """Whoever has the address of such a room may know that it is there."""
 EVENTS_PER_READ = 200
 MAX_READS = 5
 """A page of messages skips joins and leaves; past 1,000 of them in a row it ends early."""
 
+Side = tuple[int | None, int | None]
+"""Messages before a `seq`, or those after one."""
+
 
 @routes.declare("GET", "/rooms", access=Access.SIGNED_IN, answers={200: wire.RoomPage})
 async def list_rooms(request: web.Request, query: wire.PageQuery) -> web.Response:
     """List the rooms anybody may enter, newest first."""
-    cursors = request.app[CURSORS]
-    before = UUID(cursors.decode("rooms", query.cursor)) if query.cursor else None
-    command = ListRooms(before=before, limit=query.limit + 1)
+    paging = Paging(request, "rooms", query, UUID)
+    command = ListRooms(before=paging.start, limit=paging.read_limit)
     listed = expect(await request.app[ACTORS].ask(ROOMS, command), RoomsListed).rooms
-    page, has_more = listed[: query.limit], len(listed) > query.limit
-    view = wire.RoomPage(
-        data=[wire.RoomView.of(room) for room in page],
-        next_cursor=cursors.encode("rooms", str(page[-1].id)) if has_more else None,
-    )
+    shown, cursor = paging.cut(listed, lambda room: room.id)
+    view = wire.RoomPage(data=[wire.RoomView.of(room) for room in shown], next_cursor=cursor)
     return json_answer(request, view)
 
 
@@ -151,15 +153,14 @@ async def change_room(
         password_hash=body.password and await hashed(request, body.password),
         if_version=if_version,
     )
-    _changed(await act(request, room_id, who, change))
+    await do(request, room_id, who, change)
     return room_answer(request, await require(request, room_id, who, "READ"))
 
 
 @routes.declare("DELETE", "/rooms/{room_id}", access=Access.SIGNED_IN, answers={204: NO_CONTENT})
 async def archive_room(request: web.Request, room_id: UUID, who: Identified) -> web.Response:
     """Archive a room: it is read, but nothing happens in it; `is_archived: false` brings it back."""
-    _changed(await act(request, room_id, who, ChangeRoom(is_archived=True)))
-    return web.Response(status=HTTPStatus.NO_CONTENT)
+    return await do(request, room_id, who, ChangeRoom(is_archived=True))
 
 
 @routes.declare(
@@ -171,11 +172,6 @@ async def show_rules(request: web.Request, room_id: UUID, who: Identified) -> we
     reply = await request.app[ACTORS].ask(ROOMS, ReadRoomRules(room_id=room_id))
     rules = orjson.loads(expect(reply, RoomRulesRead).rules)
     return json_answer(request, ways.RulesView(rules=rules))
-
-
-def _changed(reply: object) -> None:
-    if not isinstance(reply, ActUnchanged):
-        expect(reply, EventStored)
 
 
 async def _rules(request: web.Request, body: ways.RoomChange) -> str | None:
@@ -210,6 +206,14 @@ async def act(request: web.Request, room_id: UUID, who: Identified, what: RoomAc
     """Do something in a room; return the room's reply."""
     command = ActInRoom(by=author_of(who), act=what, is_staff=is_staff(who))
     return await request.app[ACTORS].ask(room_key(room_id), command)
+
+
+async def do(request: web.Request, room_id: UUID, who: Identified, what: RoomAct) -> web.Response:
+    """Do something in a room that has no answer but that it is done; done already is done."""
+    reply = await act(request, room_id, who, what)
+    if not isinstance(reply, ActUnchanged):
+        expect(reply, EventStored)
+    return no_content()
 
 
 def is_staff(who: Identified) -> bool:
@@ -253,20 +257,20 @@ async def list_messages(
     if query.q is not None:
         await require(request, room_id, who, "READ")
         return json_answer(request, await search_room(request, room_id, query.q, query, who))
-    scope = f"messages {room_id}"
+    paging = Paging(request, f"messages {room_id}", query, _side)
     if query.around is not None:
-        view = await _around(request, room_id, who, query.around, query.limit)
+        view = await _around(request, room_id, who, query.around, query.limit, paging)
         return json_answer(request, view)
-    before, after = _position(request, query, scope)
+    before, after = paging.start or (query.before_seq, query.after_seq)
     if after is not None:
         found, has_more = await _read_after(request, room_id, who, after, query.limit)
-        cursor = f"after {found[-1].seq}" if found and has_more else None
+        place = _newer(found, has_more=has_more)
     else:
         found, has_more = await _read_before(request, room_id, who, before, query.limit)
-        cursor = f"before {found[0].seq}" if found and has_more else None
+        place = _older(found, has_more=has_more)
     view = wire.MessagePage(
         data=[wire.MessageView.of(event) for event in found],
-        next_cursor=cursor and request.app[CURSORS].encode(scope, cursor),
+        next_cursor=paging.cursor_at(place),
     )
     return json_answer(request, view)
 
@@ -284,30 +288,34 @@ def _require_one_position(query: wire.MessagesQuery) -> None:
 
 
 async def _around(
-    request: web.Request, room_id: UUID, who: Identified, seq: int, limit: int
+    request: web.Request,
+    room_id: UUID,
+    who: Identified,
+    seq: int,
+    limit: int,
+    paging: Paging[Side],
 ) -> wire.MessagePage:
     """Return half of the messages from before a position, the others from it on, and cursors both ways."""
     older, has_older = await _read_before(request, room_id, who, seq, limit // 2)
     newer, has_newer = await _read_after(request, room_id, who, seq - 1, limit - len(older))
-    scope, cursors = f"messages {room_id}", request.app[CURSORS]
     found = [*older, *newer]
     return wire.MessagePage(
         data=[wire.MessageView.of(event) for event in found],
-        next_cursor=cursors.encode(scope, f"after {found[-1].seq}")
-        if found and has_newer
-        else None,
-        prev_cursor=cursors.encode(scope, f"before {found[0].seq}")
-        if found and has_older
-        else None,
+        next_cursor=paging.cursor_at(_newer(found, has_more=has_newer)),
+        prev_cursor=paging.cursor_at(_older(found, has_more=has_older)),
     )
 
 
-def _position(
-    request: web.Request, query: wire.MessagesQuery, scope: str
-) -> tuple[int | None, int | None]:
-    if not query.cursor:
-        return query.before_seq, query.after_seq
-    side, _, seq = request.app[CURSORS].decode(scope, query.cursor).partition(" ")
+def _older(found: Sequence[RoomEvent], *, has_more: bool) -> str | None:
+    return f"before {found[0].seq}" if found and has_more else None
+
+
+def _newer(found: Sequence[RoomEvent], *, has_more: bool) -> str | None:
+    return f"after {found[-1].seq}" if found and has_more else None
+
+
+def _side(place: str) -> Side:
+    side, _, seq = place.partition(" ")
     return (int(seq), None) if side == "before" else (None, int(seq))
 
 
@@ -322,7 +330,9 @@ async def _read_before(
         if len(found) > limit or len(events) < EVENTS_PER_READ:
             break
         before = events[0].seq
-    return found[-limit:], len(found) > limit or len(events) == EVENTS_PER_READ
+    # Not `found[-limit:]`: of a limit of 0 that is everything.
+    older = found[max(0, len(found) - limit) :]
+    return older, len(found) > limit or len(events) == EVENTS_PER_READ
 
 
 async def _read_after(

@@ -10,8 +10,9 @@ from veza.actors.messages.common import Key
 from veza.actors.messages.reading import Place, SearchDone, SearchRoom, SearchRooms
 from veza.gateway import wire
 from veza.gateway.errors import expect
-from veza.gateway.keys import ACTORS, CURSORS
+from veza.gateway.keys import ACTORS
 from veza.gateway.limits import hold_account
+from veza.gateway.paging import Paging
 from veza.gateway.rates import SEARCHES
 
 SEARCH: Key = ("search", "")
@@ -22,16 +23,13 @@ async def search_room(
 ) -> wire.MessagePage:
     """Return messages of a room; that the user may read it was asked before."""
     await _count(request, who)
-    scope = f"search {room_id} {text}"
-    before = query.before_seq
-    if query.cursor:
-        before = int(request.app[CURSORS].decode(scope, query.cursor))
+    paging = Paging(request, f"search {room_id} {text}", query, int)
+    before = query.before_seq if paging.start is None else paging.start
     command = SearchRoom(
         room_id=room_id, viewer=who.user.id, query=text, before_seq=before, limit=query.limit
     )
     done = expect(await request.app[ACTORS].ask(SEARCH, command), SearchDone)
-    position = str(done.last.seq) if done.last is not None else None
-    return _page(request, scope, done, position)
+    return _page(done, paging.cursor_at(done.last and done.last.seq))
 
 
 async def search_rooms(
@@ -39,17 +37,10 @@ async def search_rooms(
 ) -> wire.MessagePage:
     """Return messages of the rooms that the user is a member of."""
     await _count(request, who)
-    scope = f"search {query.q}"
-    before = None
-    if query.cursor:
-        at, room_id, seq = request.app[CURSORS].decode(scope, query.cursor).split(" ")
-        before = Place(room_id=UUID(room_id), seq=int(seq), at=datetime.fromisoformat(at))
-    command = SearchRooms(viewer=who.user.id, query=query.q, before=before, limit=query.limit)
+    paging = Paging(request, f"search {query.q}", query, _place)
+    command = SearchRooms(viewer=who.user.id, query=query.q, before=paging.start, limit=query.limit)
     done = expect(await request.app[ACTORS].ask(SEARCH, command), SearchDone)
-    position = None
-    if done.last is not None:
-        position = f"{done.last.at.isoformat()} {done.last.room_id} {done.last.seq}"
-    return _page(request, scope, done, position)
+    return _page(done, paging.cursor_at(done.last and _written(done.last)))
 
 
 async def _count(request: web.Request, who: Identified) -> None:
@@ -57,10 +48,15 @@ async def _count(request: web.Request, who: Identified) -> None:
     await hold_account(request, SEARCHES, who)
 
 
-def _page(
-    request: web.Request, scope: str, done: SearchDone, position: str | None
-) -> wire.MessagePage:
-    return wire.MessagePage(
-        data=[wire.MessageView.found(each) for each in done.found],
-        next_cursor=position and request.app[CURSORS].encode(scope, position),
-    )
+def _place(text: str) -> Place:
+    at, room_id, seq = text.split(" ")
+    return Place(room_id=UUID(room_id), seq=int(seq), at=datetime.fromisoformat(at))
+
+
+def _written(place: Place) -> str:
+    return f"{place.at.isoformat()} {place.room_id} {place.seq}"
+
+
+def _page(done: SearchDone, cursor: str | None) -> wire.MessagePage:
+    data = [wire.MessageView.found(each) for each in done.found]
+    return wire.MessagePage(data=data, next_cursor=cursor)

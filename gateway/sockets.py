@@ -12,6 +12,7 @@ import hashlib
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Final, Protocol
 
 import structlog
@@ -41,6 +42,10 @@ _KEY_BYTES: Final = 16
 _DEFLATE: Final = "permessage-deflate"
 _SMALLEST_WINDOW_BITS: Final = 9
 _LARGEST_WINDOW_BITS: Final = 15
+_SWITCHING: Final = (
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Server: veza\r\n"
+)
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
@@ -217,21 +222,37 @@ def limit_send_buffer(transport: asyncio.Transport) -> None:
 # --- the handshake (RFC 6455, section 4.2) ---
 
 
-def accept(request: web.Request, *, deflate: bool) -> tuple[web.StreamResponse, int]:
+class TakenOver(web.StreamResponse):
+    """What aiohttp is told of a request whose connection is not its own any more: nothing is to be sent."""
+
+    def __init__(self) -> None:
+        super().__init__(status=HTTPStatus.SWITCHING_PROTOCOLS)
+
+    @property
+    def prepared(self) -> bool:
+        """Whether the head was sent: `accept` made it, and it went to the transport itself."""
+        return True
+
+    async def prepare(self, request: web.BaseRequest) -> None:  # aiohttp's
+        """Send nothing."""
+
+    async def write_eof(self, data: bytes = b"") -> None:  # aiohttp's
+        """Send nothing."""
+
+
+def accept(request: web.Request, *, deflate: bool, request_id: str) -> tuple[bytes, int]:
     """Return the answer to a handshake, and the form of frames that was agreed on.
 
-    Raises `ProblemError` to one that is none.
+    Raises `ProblemError` to one that is none. The answer goes out with the first frame in one write: it
+    is no page, and needs none of the headers that guard pages.
     """
-    headers = {
-        "Upgrade": "websocket",
-        "Connection": "Upgrade",
-        "Sec-WebSocket-Accept": _accept_value(request),
-    }
+    value = _accept_value(request)
     offers = request.headers.get("Sec-WebSocket-Extensions", "") if deflate else ""
-    form, answer = agreed_form(offers)
-    if answer:
-        headers["Sec-WebSocket-Extensions"] = answer
-    return web.StreamResponse(status=101, headers=headers), form
+    form, extensions = agreed_form(offers)
+    head = _SWITCHING + f"Sec-WebSocket-Accept: {value}\r\nX-Request-Id: {request_id}\r\n"
+    if extensions:
+        head += f"Sec-WebSocket-Extensions: {extensions}\r\n"
+    return (head + "\r\n").encode(), form
 
 
 def _accept_value(request: web.Request) -> str:

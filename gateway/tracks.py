@@ -8,8 +8,8 @@ from uuid import UUID
 from aiohttp import web
 
 from veza.actors.messages.accounts import Identified
-from veza.actors.messages.common import Key
 from veza.actors.messages.tracks import (
+    CATALOGUE,
     DescribeTrack,
     DescribeTrackJob,
     ListTracks,
@@ -25,12 +25,12 @@ from veza.gateway.answers import json_answer
 from veza.gateway.endpoints import Access, Endpoints
 from veza.gateway.errors import ProblemCode, ProblemError, expect
 from veza.gateway.jobs import job_answer
-from veza.gateway.keys import ACTORS, CURSORS, PLAYBACK_URLS, SETTINGS
+from veza.gateway.keys import ACTORS, PLAYBACK_URLS, SETTINGS
 from veza.gateway.media import MASTER, media_prefix
+from veza.gateway.paging import Paging
 
 routes = Endpoints("tracks")
 
-CATALOGUE: Key = ("catalogue", "")
 _PLAYABLE: Final = frozenset({TrackState.PLAYABLE, TrackState.PUBLISHED})
 
 
@@ -39,18 +39,15 @@ async def list_tracks(
     request: web.Request, query: wire.PageQuery, who: Identified | None
 ) -> web.Response:
     """List tracks, newest first: those that play, and one's own unfinished ones."""
-    cursors = request.app[CURSORS]
+    paging = Paging(request, "tracks", query, UUID)
     command = ListTracks(
         viewer_id=None if who is None else who.user.id,
-        before=UUID(cursors.decode("tracks", query.cursor)) if query.cursor else None,
-        limit=query.limit + 1,
+        before=paging.start,
+        limit=paging.read_limit,
     )
     listed = expect(await request.app[ACTORS].ask(CATALOGUE, command), TracksListed).tracks
-    page, has_more = listed[: query.limit], len(listed) > query.limit
-    view = wire.TrackPage(
-        data=[wire.TrackView.of(track) for track in page],
-        next_cursor=cursors.encode("tracks", str(page[-1].id)) if has_more else None,
-    )
+    shown, cursor = paging.cut(listed, lambda track: track.id)
+    view = wire.TrackPage(data=[wire.TrackView.of(track) for track in shown], next_cursor=cursor)
     return json_answer(request, view)
 
 

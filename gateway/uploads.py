@@ -7,7 +7,7 @@ from aiohttp import web
 
 from veza.actors.messages.accounts import Identified
 from veza.actors.messages.common import Rejected
-from veza.actors.messages.tracks import PublishUpload, TrackAccepted
+from veza.actors.messages.tracks import CATALOGUE, PublishUpload, TrackAccepted
 from veza.config.ids import uuid7
 from veza.gateway import wire
 from veza.gateway.answers import json_answer
@@ -17,7 +17,6 @@ from veza.gateway.forms import check_form, drop, receive
 from veza.gateway.keys import ACTORS, SETTINGS
 from veza.gateway.rates import TRACKS
 from veza.gateway.rooms import author_of
-from veza.gateway.tracks import CATALOGUE
 from veza.gateway.values import printable
 
 routes = Endpoints("tracks")

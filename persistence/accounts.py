@@ -69,14 +69,15 @@ _CHANGE_COOKIE = f"""
 
 _CLOSE_SESSION = "UPDATE auth_sessions SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL"
 
-_FIND_SESSION = f"""
+_FIND_SESSIONS = f"""
     SELECT {_USER}, s.id AS session_id, s.expires_at FROM auth_sessions s JOIN users u ON u.id = s.user_id
-    WHERE s.id = $1 AND s.revoked_at IS NULL AND s.expires_at > now()
+    WHERE s.id = ANY ($1::uuid[]) AND s.revoked_at IS NULL AND s.expires_at > now()
 """
 
-_FIND_COOKIE = f"""
-    SELECT {_USER}, s.id AS session_id, s.expires_at FROM auth_sessions s JOIN users u ON u.id = s.user_id
-    WHERE s.cookie_hash = $1 AND s.revoked_at IS NULL AND s.expires_at > now()
+_FIND_COOKIES = f"""
+    SELECT {_USER}, s.id AS session_id, s.expires_at, s.cookie_hash
+    FROM auth_sessions s JOIN users u ON u.id = s.user_id
+    WHERE s.cookie_hash = ANY ($1::bytea[]) AND s.revoked_at IS NULL AND s.expires_at > now()
 """
 
 # Those that were never used go with the next: few at a time, and none that somebody else has in hand.
@@ -197,14 +198,16 @@ async def close_session(conn: Connection, session_id: UUID) -> None:
     await conn.execute(_CLOSE_SESSION, session_id)
 
 
-async def find_session(conn: Connection, session_id: UUID) -> Identity | None:
-    """Return who an open session belongs to."""
-    return _identity(await conn.fetchrow(_FIND_SESSION, session_id))
+async def find_sessions(conn: Connection, session_ids: list[UUID]) -> dict[UUID, Identity]:
+    """Return who sessions belong to, of those that are open."""
+    rows = await conn.fetch(_FIND_SESSIONS, session_ids)
+    return {row["session_id"]: _identity(row) for row in rows}
 
 
-async def find_cookie(conn: Connection, cookie_hash: bytes) -> Identity | None:
-    """Return who holds the cookie of an open session."""
-    return _identity(await conn.fetchrow(_FIND_COOKIE, cookie_hash))
+async def find_cookies(conn: Connection, cookie_hashes: list[bytes]) -> dict[bytes, Identity]:
+    """Return who holds cookies, of those whose session is open."""
+    rows = await conn.fetch(_FIND_COOKIES, cookie_hashes)
+    return {row["cookie_hash"]: _identity(row) for row in rows}
 
 
 async def store_ticket(
@@ -220,7 +223,8 @@ async def store_ticket(
 
 async def spend_ticket(conn: Connection, token_hash: bytes) -> Identity | None:
     """Take a ticket; return whose it was, if it was still good and their session is open."""
-    return _identity(await conn.fetchrow(_SPEND_TICKET, token_hash))
+    row = await conn.fetchrow(_SPEND_TICKET, token_hash)
+    return None if row is None else _identity(row)
 
 
 async def store_setup_token(conn: Connection, *, token_hash: bytes, expires_at: datetime) -> None:
@@ -243,7 +247,5 @@ def _user(row: asyncpg.Record) -> User:
     )
 
 
-def _identity(row: asyncpg.Record | None) -> Identity | None:
-    if row is None:
-        return None
+def _identity(row: asyncpg.Record) -> Identity:
     return Identity(user=_user(row), session_id=row["session_id"], expires_at=row["expires_at"])

@@ -5,7 +5,8 @@ before the row goes. So whatever dies in between, no row that is read lacks its 
 sight of.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -14,6 +15,8 @@ import asyncpg
 from veza.persistence.errors import AlreadyExistsError
 from veza.persistence.jobs import insert_thumbnail_job, newest_job_of_attachment
 from veza.persistence.pool import Connection
+from veza.persistence.room_rows import Attachment as SentFile
+from veza.persistence.room_rows import Post, RoomEvent
 from veza.persistence.rows import Attachment, AttachmentState, Binding, Job
 
 _ATTACHMENT: Final = """
@@ -34,6 +37,10 @@ _GET: Final = f"SELECT {_ATTACHMENT} FROM attachments a WHERE a.id = $1 AND a.st
 
 _GET_SOME: Final = f"""
     SELECT {_ATTACHMENT} FROM attachments a WHERE a.id = ANY ($1) AND a.state <> 'expired'
+"""
+
+_GET_SIZES: Final = """
+    SELECT id, width_px, height_px FROM attachments WHERE id = ANY ($1) AND width_px IS NOT NULL
 """
 
 _SET_THUMBNAIL: Final = f"""
@@ -139,6 +146,36 @@ async def get_attachments(
     """Return those attachments that there are, by id."""
     rows = await conn.fetch(_GET_SOME, list(attachment_ids))
     return {row["id"]: _attachment(row) for row in rows}
+
+
+async def with_sizes(conn: Connection, events: Sequence[RoomEvent]) -> tuple[RoomEvent, ...]:
+    """Return the events, pictures in them with their sizes: a message may be older than its thumbnail.
+
+    Asks only if one of them lacks its size.
+    """
+    unsized = {each.id for event in events for each in _unsized(event)}
+    if not unsized:
+        return tuple(events)
+    rows = await conn.fetch(_GET_SIZES, list(unsized))
+    sizes = {row["id"]: (row["width_px"], row["height_px"]) for row in rows}
+    return tuple(_sized(event, sizes) if _unsized(event) else event for event in events)
+
+
+def _unsized(event: RoomEvent) -> tuple[SentFile, ...]:
+    if not isinstance(event.details, Post):
+        return ()
+    files = event.details.attachments
+    return tuple(f for f in files if f.width is None and f.content_type.startswith("image/"))
+
+
+def _sized(event: RoomEvent, sizes: Mapping[UUID, tuple[int, int]]) -> RoomEvent:
+    if not isinstance(event.details, Post):
+        return event
+    files = []
+    for each in event.details.attachments:
+        width, height = sizes.get(each.id, (each.width, each.height))
+        files.append(replace(each, width=width, height=height))
+    return replace(event, details=replace(event.details, attachments=tuple(files)))
 
 
 async def set_thumbnail(

@@ -1,7 +1,10 @@
-"""What nodes tell each other about rooms: a hint of what the log holds already, never the log itself.
+"""What nodes tell each other: a hint of what a room's log holds already, and news that no log holds.
 
-`announce` never waits. What is announced may be lost (the other side away, a queue full); the receiver then
-learns of it later, from the log: docs/adr/0016-the-bus-only-wakes.md.
+Nothing here waits. What is announced may be lost (the other side away, a queue full); the receiver then
+learns of it later, from the log: docs/adr/0016-the-bus-only-wakes.md. News that are lost are not made up for:
+what they tell is stored elsewhere, or is not worth it (docs/adr/0020-news-cross-once-or-never.md).
+
+News are for a topic: `room:<id>`, heard where the room is joined, or `user:<id>`, where the user is.
 """
 
 from collections.abc import Collection
@@ -21,10 +24,13 @@ class BusListener(Protocol):
     def may_have_missed(self, room_id: UUID) -> None:
         """Something of this room was not heard, or perhaps: its log may go on."""
 
+    def heard_news(self, topic: str, news: tuple[object, ...]) -> None:
+        """Another node told these of a topic; each is parsed JSON of whatever shape."""
+
 
 @dataclass(slots=True)
 class BusCounters:
-    """What became of events, and how often the other side was lost, since the start.
+    """What became of events and of news, and how often the other side was lost, since the start.
 
     `dropped`: not told to others, because nobody could be reached or too much waited. `unreadable`:
     messages of another version, or of nobody we know.
@@ -34,6 +40,9 @@ class BusCounters:
     batches: int = 0
     heard: int = 0
     dropped: int = 0
+    news_told: int = 0
+    news_heard: int = 0
+    news_dropped: int = 0
     unreadable: int = 0
     losses: int = 0
 
@@ -67,6 +76,15 @@ class Bus(Protocol):
     def announce(self, room_id: UUID, events: tuple[RoomEvent, ...]) -> None:
         """Tell the other nodes events that are committed."""
 
+    def attend(self, topic: str) -> None:
+        """Hear the news of a user's topic from now on."""
+
+    def disregard(self, topic: str) -> None:
+        """Hear them no more."""
+
+    def tell(self, topic: str, news: bytes) -> None:
+        """Tell the other nodes news of a topic, as JSON."""
+
     async def start(self, timeout_seconds: float) -> bool:
         """Begin to connect, and wait so long at most; tell whether others can be told already."""
 
@@ -94,6 +112,15 @@ class LocalBus:
         """See `Bus`."""
 
     def announce(self, room_id: UUID, events: tuple[RoomEvent, ...]) -> None:
+        """See `Bus`."""
+
+    def attend(self, topic: str) -> None:
+        """See `Bus`."""
+
+    def disregard(self, topic: str) -> None:
+        """See `Bus`."""
+
+    def tell(self, topic: str, news: bytes) -> None:
         """See `Bus`."""
 
     async def start(self, timeout_seconds: float) -> bool:  # noqa: ARG002  # the same for both

@@ -1,6 +1,6 @@
 """Ways into rooms and what users keep about them, in SQL: invites, requests to join, blocks and drafts."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -71,6 +71,11 @@ _CLEAR_BLOCK = """
 _LIST_BLOCKS = """
     SELECT b.blocked_id, u.username FROM user_blocks b JOIN users u ON u.id = b.blocked_id
     WHERE b.user_id = $1 ORDER BY b.at DESC, b.blocked_id
+"""
+
+_BLOCKED_BY = """
+    SELECT user_id, blocked_id FROM user_blocks WHERE user_id = ANY($1::uuid[])
+    ORDER BY at DESC, blocked_id
 """
 
 _BLOCKS_BETWEEN = """
@@ -213,6 +218,14 @@ async def list_blocks(conn: Connection, user_id: UUID) -> tuple[Author, ...]:
     """Return whom a user blocks, the newest first."""
     rows = await conn.fetch(_LIST_BLOCKS, user_id)
     return tuple(Author(id=row["blocked_id"], name=row["username"]) for row in rows)
+
+
+async def blocked_by(conn: Connection, user_ids: Collection[UUID]) -> dict[UUID, tuple[UUID, ...]]:
+    """Return whom each of some users blocks, the newest first."""
+    found: dict[UUID, tuple[UUID, ...]] = dict.fromkeys(user_ids, ())
+    for row in await conn.fetch(_BLOCKED_BY, list(user_ids)):
+        found[row["user_id"]] += (row["blocked_id"],)
+    return found
 
 
 async def blocks_between(

@@ -70,6 +70,8 @@ _READ_CURRENT = """
     LEFT JOIN message_states s ON s.room_id = w.room_id AND s.message_id = w.message_id
 """
 
+_LAZY_COMMIT = "SET LOCAL synchronous_commit = off"
+
 _STORE = f"""
     INSERT INTO message_words (room_id, seq, at, words)
     SELECT n.room_id, n.seq, n.at, {_WORDS}
@@ -204,7 +206,11 @@ async def _current_texts(
 
 
 async def store_words(conn: Connection, news: LogNews, folded: Sequence[str | None]) -> None:
-    """Index the texts of the news, folded by now, and move the positions."""
+    """Index the texts of the news, folded by now, and move the positions.
+
+    Nobody waits for it, so neither for the disk: what a crash loses is indexed again.
+    """
+    await conn.execute(_LAZY_COMMIT)
     there = [
         (each.place, text)
         for each, text in zip(news.texts, folded, strict=True)

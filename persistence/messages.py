@@ -5,6 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
+from veza.persistence.attachments import with_sizes
 from veza.persistence.pool import Connection
 from veza.persistence.room_events import EVENT_COLUMNS, EVENT_TABLES, current_of, event_of
 from veza.persistence.room_log import LAST_SEQ, with_reactions
@@ -137,7 +138,7 @@ async def edit_history(conn: Connection, room_id: UUID, message_id: UUID) -> tup
     """Return a message as it was posted and as it was edited each time; blank if it was deleted."""
     rows = await conn.fetch(_POSTED, room_id, message_id)
     rows += await conn.fetch(_EDITS, room_id, message_id)
-    return tuple(event_of(row) for row in rows)
+    return await with_sizes(conn, [event_of(row) for row in rows])
 
 
 async def read_pinned(

@@ -1,4 +1,4 @@
-"""The bus over Redis pub/sub: a channel a room, everything of a loop turn in one write.
+"""The bus over Redis pub/sub: a channel a topic, everything of a loop turn in one write.
 
 Two connections: one publishes, one subscribes. When either is lost both are made anew, with a growing wait
 between attempts; until then what is announced is dropped and counted. Messages say which node sent them, and
@@ -10,6 +10,7 @@ import logging
 import random
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,14 +22,19 @@ from veza.persistence.redis_link import LOST, connect
 from veza.persistence.room_rows import RoomEvent
 from veza.persistence.value_codec import UnreadableError, decoder, encode
 
-VERSION: Final = 1
+VERSION: Final = 2
 MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
 """Redis cuts off a subscriber for whom 8 MiB waited a minute; what is beyond this is read from the log."""
+NEWS_SHARE: Final = 0.25
+"""How much of that may wait when news are dropped: they never take the place of events."""
 SUBSCRIBE_AT_ONCE: Final = 500
+READ_AT_ONCE: Final = 64
+"""Messages after which the loop gets its turn: what is in the buffer already is read without waiting."""
 PING_SECONDS: Final = 3.0
 """How often to look whether the server still answers; two of them without a sign of it end the connection."""
 FIRST_WAIT_SECONDS: Final = 0.1
 LONGEST_WAIT_SECONDS: Final = 5.0
+PREFIX: Final = "veza:"
 CHANNEL: Final = "veza:room:"
 NODES: Final = "veza:nodes"
 """Every node subscribes to it: that it is confirmed says that the connection is there."""
@@ -55,9 +61,10 @@ class RedisBus:
         self._max_waiting_bytes = max_waiting_bytes
         self._listener: BusListener | None = None
         self._rooms: set[UUID] = set()
-        self._subscribed: set[UUID] = set()
-        self._changed: set[UUID] = set()
-        self._waiting: dict[UUID, list[bytes]] = {}
+        self._joined: set[str] = set()
+        self._subscribed: set[str] = set()
+        self._changed: set[str] = set()
+        self._waiting: dict[str, _Waiting] = {}
         self._waiting_bytes = 0
         self._work = asyncio.Event()
         self._signs = 0
@@ -81,13 +88,29 @@ class RedisBus:
     def join(self, room_id: UUID) -> None:
         """See `Bus`."""
         self._rooms.add(room_id)
-        self._changed.add(room_id)
-        self._work.set()
+        self._join(f"{CHANNEL}{room_id}")
 
     def leave(self, room_id: UUID) -> None:
         """See `Bus`."""
         self._rooms.discard(room_id)
-        self._changed.add(room_id)
+        self._leave(f"{CHANNEL}{room_id}")
+
+    def attend(self, topic: str) -> None:
+        """See `Bus`."""
+        self._join(PREFIX + topic)
+
+    def disregard(self, topic: str) -> None:
+        """See `Bus`."""
+        self._leave(PREFIX + topic)
+
+    def _join(self, channel: str) -> None:
+        self._joined.add(channel)
+        self._changed.add(channel)
+        self._work.set()
+
+    def _leave(self, channel: str) -> None:
+        self._joined.discard(channel)
+        self._changed.add(channel)
         self._work.set()
 
     def announce(self, room_id: UUID, events: tuple[RoomEvent, ...]) -> None:
@@ -96,8 +119,17 @@ class RedisBus:
             self.counters.dropped += len(events)
             return
         parts = [encode(event) for event in events]
-        self._waiting.setdefault(room_id, []).extend(parts)
+        self._waiting.setdefault(f"{CHANNEL}{room_id}", _Waiting()).events.extend(parts)
         self._waiting_bytes += sum(map(len, parts))
+        self._work.set()
+
+    def tell(self, topic: str, news: bytes) -> None:
+        """See `Bus`."""
+        if not self.is_up or self._waiting_bytes > self._max_waiting_bytes * NEWS_SHARE:
+            self.counters.news_dropped += 1
+            return
+        self._waiting.setdefault(PREFIX + topic, _Waiting()).news.append(news)
+        self._waiting_bytes += len(news)
         self._work.set()
 
     async def start(self, timeout_seconds: float) -> bool:
@@ -147,7 +179,7 @@ class RedisBus:
             await client.ping()
             await pubsub.subscribe(NODES)
             self._subscribed.clear()
-            self._changed |= self._rooms
+            self._changed |= self._joined
             self._work.set()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._read(pubsub))
@@ -166,8 +198,9 @@ class RedisBus:
         self._drop(self._waiting)
         self._waiting, self._waiting_bytes = {}, 0
 
-    def _drop(self, unsent: dict[UUID, list[bytes]]) -> None:
-        self.counters.dropped += sum(map(len, unsent.values()))
+    def _drop(self, unsent: dict[str, "_Waiting"]) -> None:
+        self.counters.dropped += sum(len(each.events) for each in unsent.values())
+        self.counters.news_dropped += sum(len(each.news) for each in unsent.values())
 
     async def _watch(self, pubsub: Any) -> None:
         """Find out about a server that neither answers nor hangs up."""
@@ -192,25 +225,27 @@ class RedisBus:
 
     async def _subscribe(self, pubsub: Any) -> None:
         changed, self._changed = self._changed, set()
-        come = (changed & self._rooms) - self._subscribed
-        gone = (changed - self._rooms) & self._subscribed
-        self._subscribed = (self._subscribed | come) - gone
-        for rooms, act in ((come, pubsub.subscribe), (gone, pubsub.unsubscribe)):
-            names = [f"{CHANNEL}{room_id}" for room_id in rooms]
+        come = (changed & self._joined) - self._subscribed
+        gone = (changed - self._joined) & self._subscribed
+        self._subscribed |= come
+        self._subscribed -= gone
+        for channels, act in ((come, pubsub.subscribe), (gone, pubsub.unsubscribe)):
+            names = list(channels)
             for first in range(0, len(names), SUBSCRIBE_AT_ONCE):
                 await act(*names[first : first + SUBSCRIBE_AT_ONCE])
 
     async def _publish(self, client: Any) -> None:
         waiting, self._waiting, self._waiting_bytes = self._waiting, {}, 0
         pipeline = client.pipeline(transaction=False)
-        for room_id, parts in waiting.items():
-            pipeline.publish(f"{CHANNEL}{room_id}", self._head + b",".join(parts) + b"]}")
+        for channel, each in waiting.items():
+            pipeline.publish(channel, self._head + each.joined())
         try:
             await pipeline.execute()
         except BaseException:
             self._drop(waiting)
             raise
-        self.counters.told += sum(map(len, waiting.values()))
+        self.counters.told += sum(len(each.events) for each in waiting.values())
+        self.counters.news_told += sum(len(each.news) for each in waiting.values())
         self.counters.batches += 1
 
     # --- from the others ---
@@ -219,6 +254,8 @@ class RedisBus:
         while True:
             message = await pubsub.get_message(timeout=None)
             self._signs += 1
+            if self._signs % READ_AT_ONCE == 0:
+                await asyncio.sleep(0)
             match message:
                 case {"type": "message", "channel": channel, "data": data}:
                     self._on_message(channel.decode(), data)
@@ -234,33 +271,49 @@ class RedisBus:
             logger.info("Redis answers: other nodes' messages come at once")
 
     def _on_message(self, channel: str, data: bytes) -> None:
-        if data.startswith(self._head) or not channel.startswith(CHANNEL):
+        if data.startswith(self._head) or channel not in self._joined:
             return
         try:
-            room_id, events = _read_message(channel, data)
+            events, news = _read_message(channel, data)
         except (UnreadableError, ValueError) as error:
             self.counters.unreadable += 1
             logger.debug("a message on %s cannot be read: %s", channel, error)
             self._doubt(channel)
             return
         self.counters.heard += len(events)
-        if self._listener is not None and room_id in self._rooms:
-            self._listener.heard(room_id, events)
+        self.counters.news_heard += len(news)
+        if self._listener is None:
+            return
+        if events:
+            self._listener.heard(events[0].room_id, events)
+        if news:
+            self._listener.heard_news(channel.removeprefix(PREFIX), news)
 
     def _doubt(self, channel: str) -> None:
-        with suppress(ValueError):
-            room_id = UUID(channel.removeprefix(CHANNEL))
-            if self._listener is not None and room_id in self._rooms:
-                self._listener.may_have_missed(room_id)
+        is_room = channel.startswith(CHANNEL) and channel in self._joined
+        if is_room and self._listener is not None:
+            self._listener.may_have_missed(UUID(channel.removeprefix(CHANNEL)))
 
 
-def _read_message(channel: str, data: bytes) -> tuple[UUID, tuple[RoomEvent, ...]]:
-    """Read a message. Raises `UnreadableError` or `ValueError`."""
-    room_id = UUID(channel.removeprefix(CHANNEL))
+@dataclass(slots=True)
+class _Waiting:
+    """What goes out together on one channel."""
+
+    events: list[bytes] = field(default_factory=list)
+    news: list[bytes] = field(default_factory=list)
+
+    def joined(self) -> bytes:
+        return b",".join(self.events) + b'],"news":[' + b",".join(self.news) + b"]}"
+
+
+def _read_message(channel: str, data: bytes) -> tuple[tuple[RoomEvent, ...], tuple[object, ...]]:
+    """Read a message: events of the channel's room, and news. Raises `UnreadableError` or `ValueError`."""
     message = orjson.loads(data)
     if not isinstance(message, dict) or message.get("v") != VERSION:
         raise UnreadableError("another version, or no message of a node")
-    events = read_events(message.get("events"))
-    if not events or any(event.room_id != room_id for event in events):
-        raise UnreadableError("events of another room, or none")
-    return room_id, events
+    events, news = read_events(message.get("events")), message.get("news")
+    if not isinstance(news, list) or not (events or news):
+        raise UnreadableError("nothing is told")
+    if any(f"{CHANNEL}{event.room_id}" != channel for event in events):
+        raise UnreadableError("events of another room")
+    return events, tuple(news)

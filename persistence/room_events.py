@@ -83,6 +83,17 @@ def strings_of(details: Details | None) -> tuple[str, ...]:
             return ()
 
 
+def is_storable(text: str) -> bool:
+    """Return whether PostgreSQL's text can hold it: no NUL and no half of a surrogate pair."""
+    if "\x00" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def event_of(row: asyncpg.Record) -> RoomEvent:
     """Return the event of a row of `EVENT_COLUMNS` as it was said; blank if the message was deleted."""
     kind = EventKind(row["kind"])

@@ -10,9 +10,9 @@ from typing import Final
 import asyncpg
 
 from veza.persistence.pool import Connection
-from veza.persistence.room_batch import Batch, blank, is_storable, user_of
+from veza.persistence.room_batch import Batch, blank, user_of
 from veza.persistence.room_changes import Ban, Head, MessageFate, Seat, Uses
-from veza.persistence.room_events import decode_details
+from veza.persistence.room_events import decode_details, is_storable
 from veza.persistence.room_rows import (
     Entry,
     EventKind,
@@ -34,23 +34,24 @@ _REACTIONS: Final = frozenset({EventKind.REACTION_ADDED, EventKind.REACTION_REMO
 
 # Locked in order, so that two writers of the same rooms wait for each other instead of locking up. The
 # time is read once the row is locked, so that it never runs against `seq`.
-_OPEN = """
+_LOCK = """
     WITH heads AS (
         SELECT room_id, seq, fence_seq, messages FROM room_heads WHERE room_id = ANY($1::uuid[])
         ORDER BY room_id FOR UPDATE
     )
-    SELECT room_id AS id, seq, clock_timestamp() AS at, fence_seq, messages, NULL AS username,
-        NULL::boolean AS is_banned
-    FROM heads
-    UNION ALL SELECT u.id, NULL, NULL, NULL, NULL, u.username, EXISTS (
-        SELECT FROM account_bans b
-        WHERE b.user_id = u.id AND (b.until IS NULL OR b.until > now())
-    ) FROM users u WHERE u.id = ANY($2::uuid[])
+    SELECT room_id, seq, clock_timestamp() AS at, fence_seq, messages FROM heads
 """
 
 # All that follow are statements of their own: their snapshots are taken after the locks, so they see
-# what the last holder stored.
-#
+# what the last holder stored, and that an account was banned while this one waited.
+_SELECT_USERS = """
+    SELECT u.id, u.username, EXISTS (
+        SELECT FROM account_bans b
+        WHERE b.user_id = u.id AND (b.until IS NULL OR b.until > now())
+    ) AS is_banned
+    FROM users u WHERE u.id = ANY($1::uuid[])
+"""
+
 # Looked up one by one: without statistics (a new server's first minute) the planner takes one event in 200
 # for a message, and would read all there are to join them.
 _FIND_POSTS = """
@@ -118,13 +119,12 @@ async def load_batch(conn: Connection, events: Sequence[NewEvent]) -> Batch:
     users = {event.author.id for event in events}
     users.update(event.subject.id for event in events if event.subject is not None)
     rooms = list({event.room_id for event in events})
-    for row in await conn.fetch(_OPEN, rooms, list(users)):
-        if row["username"] is not None:
-            batch.users[row["id"]] = Author(id=row["id"], name=row["username"])
-            if row["is_banned"]:
-                batch.banned.add(row["id"])
-        else:
-            batch.heads[row["id"]] = Head(row["seq"], row["at"], row["fence_seq"], row["messages"])
+    for row in await conn.fetch(_LOCK, rooms):
+        batch.heads[row["room_id"]] = Head(row["seq"], row["at"], row["fence_seq"], row["messages"])
+    for row in await conn.fetch(_SELECT_USERS, list(users)):
+        batch.users[row["id"]] = Author(id=row["id"], name=row["username"])
+        if row["is_banned"]:
+            batch.banned.add(row["id"])
     await _load_messages(conn, batch, events)
     others = [event for event in events if event.kind is not EventKind.MESSAGE_POSTED]
     if others:

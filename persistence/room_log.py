@@ -11,10 +11,12 @@ from uuid import UUID
 
 import asyncpg
 
-from veza.persistence.attachments import bind_attachments
+from veza.persistence.attachments import bind_attachments, with_sizes
 from veza.persistence.pool import Connection
 from veza.persistence.room_events import EVENT_COLUMNS, EVENT_TABLES, current_of, event_of
 from veza.persistence.room_loading import load_batch
+from veza.persistence.room_placing import bindings_of, place
+from veza.persistence.room_posts import post_plain
 from veza.persistence.room_rows import (
     Appended,
     EventKind,
@@ -59,17 +61,23 @@ async def append_events(conn: Connection, events: Sequence[NewEvent]) -> list[Ap
     by their ids; for the rest compare the `seq` of an answer with the newest one told, and read what lies
     between with `read_events`. Announcing only what `is_new` would keep the room from what was committed.
     """
-    if not events:
-        return []
+    stored = await post_plain(conn, events)
+    rest = [event for place, event in enumerate(events) if place not in stored]
+    others = iter(await _append_by_rules(conn, rest) if rest else ())
+    return [stored[place] if place in stored else next(others) for place in range(len(events))]
+
+
+async def _append_by_rules(conn: Connection, events: Sequence[NewEvent]) -> list[Appended]:
+    """Store events of all kinds in one transaction, each by the rules of its kind."""
     async with conn.transaction():
         batch = await load_batch(conn, events)
         results: list[Appended] = []
         for event in events:
-            bindings = () if event.details is None else batch.bindings(event)
+            bindings = () if event.details is None else bindings_of(batch, event)
             if bindings and await bind_attachments(conn, bindings):
                 results.append(Unstored.UNKNOWN_ATTACHMENT)
             else:
-                results.append(batch.place(event))
+                results.append(place(batch, event))
         if batch.placed:
             await store_batch(conn, batch)
     return results
@@ -100,17 +108,17 @@ async def read_events(
         rows = (await conn.fetch(_READ_BACKWARD, room_id, end, limit))[::-1]
     if with_state:
         return await with_reactions(conn, room_id, rows, viewer)
-    return tuple(event_of(row) for row in rows)
+    return await with_sizes(conn, [event_of(row) for row in rows])
 
 
 async def with_reactions(
     conn: Connection, room_id: UUID, rows: Iterable[asyncpg.Record], viewer: UUID | None
 ) -> tuple[RoomEvent, ...]:
     """Return the events of rows of one room, messages as they are now."""
-    events = [current_of(row) for row in rows]
+    events = await with_sizes(conn, [current_of(row) for row in rows])
     posted = [e.message_id for e in events if e.kind is EventKind.MESSAGE_POSTED]
     if not posted:
-        return tuple(events)
+        return events
     reactions: dict[UUID, list[Reaction]] = {}
     for row in await conn.fetch(_COUNT_REACTIONS, room_id, posted, viewer):
         reaction = Reaction(emoji=row["emoji"], count=row["count"], mine=row["mine"])

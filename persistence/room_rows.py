@@ -323,7 +323,10 @@ class RoomBan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomSnapshot:
-    """What a room must know to decide, as of `room.seq`. A ban without an end is until None."""
+    """What a room must know to decide, as of `room.seq`. A ban without an end is until None.
+
+    `last_posts`: who wrote when, of those who may not write again yet because of slow mode.
+    """
 
     room: Room
     settings: RoomSettings
@@ -331,6 +334,7 @@ class RoomSnapshot:
     members: dict[UUID, Role]
     mutes: dict[UUID, datetime]
     bans: dict[UUID, datetime | None]
+    last_posts: dict[UUID, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -24,6 +25,9 @@ from veza.persistence.rows import Author
 
 Pointers = tuple[UUID, UUID, int | None, int | None]
 """A room, one of its members, how far they have read, and how far it was delivered to them."""
+
+SLOW_EVENTS: Final = 2000
+"""So far back it is looked for who wrote last, where people may write only now and then."""
 
 _ROOM = """
     r.id, r.kind, r.name, r.epoch, r.created_by, r.created_at, r.topic, r.slow_mode_seconds,
@@ -57,7 +61,8 @@ _LIST_ROOMS = f"""
 # One statement sees all as of one moment, whoever writes meanwhile.
 _LOAD_SNAPSHOT = f"""
     SELECT {_ROOM}, r.rules, r.password_hash, h.fence_seq,
-        m.ids AS member_ids, m.roles, m.mutes, b.ids AS banned_ids, b.untils
+        m.ids AS member_ids, m.roles, m.mutes, b.ids AS banned_ids, b.untils,
+        p.ids AS poster_ids, p.times AS posted_at
     FROM {_ROOMS},
     LATERAL (
         SELECT array_agg(user_id) AS ids, array_agg(role) AS roles,
@@ -67,7 +72,16 @@ _LOAD_SNAPSHOT = f"""
     LATERAL (
         SELECT array_agg(user_id) AS ids, array_agg(until) AS untils
         FROM room_bans WHERE room_id = r.id AND (until IS NULL OR until > now())
-    ) b
+    ) b,
+    LATERAL (
+        SELECT array_agg(author_id) AS ids, array_agg(at) AS times FROM (
+            SELECT e.author_id, max(e.at) AS at FROM room_events e
+            WHERE e.room_id = r.id AND e.seq > h.seq - {SLOW_EVENTS}
+                AND e.kind = 'message.posted'
+                AND e.at > now() - make_interval(secs => r.slow_mode_seconds)
+            GROUP BY e.author_id
+        ) newest WHERE r.slow_mode_seconds > 0
+    ) p
     WHERE r.id = $1
 """
 
@@ -75,8 +89,8 @@ _GET_HASH = "SELECT password_hash FROM rooms WHERE id = $1"
 
 _GET_RULES = "SELECT rules FROM rooms WHERE id = $1"
 
-_LIST_MEMBERSHIPS = f"""
-    SELECT {_ROOM}, m.role, m.read_seq, h.messages - coalesce(e.messages, 0) AS unread,
+_MEMBERSHIP = f"""
+    {_ROOM}, m.user_id, m.role, m.read_seq, h.messages - coalesce(e.messages, 0) AS unread,
         (
             SELECT count(*) FROM room_mentions c
             WHERE c.room_id = m.room_id AND c.seq > m.read_seq AND c.user_id = m.user_id
@@ -87,9 +101,22 @@ _LIST_MEMBERSHIPS = f"""
         ) AS mentions
     FROM room_members m JOIN rooms r ON r.id = m.room_id JOIN room_heads h ON h.room_id = r.id
     LEFT JOIN room_events e ON e.room_id = m.room_id AND e.seq = m.read_seq
+"""
+
+_LIST_MEMBERSHIPS = f"""
+    SELECT {_MEMBERSHIP}
     WHERE m.user_id = $1 AND ($3::uuid IS NULL OR r.id < $3)
         AND ($4::text[] IS NULL OR r.kind = ANY($4))
     ORDER BY r.id DESC LIMIT $2
+"""
+
+_MEMBERSHIPS_OF = f"""
+    SELECT found.*
+    FROM unnest($1::uuid[]) AS w (user_id), LATERAL (
+        SELECT {_MEMBERSHIP}
+        WHERE m.user_id = w.user_id ORDER BY r.id DESC LIMIT $2
+    ) found
+    ORDER BY found.id DESC
 """
 
 # Few of each: who they are is shown in place of a name.
@@ -131,6 +158,7 @@ _LIST_MEMBERS = """
 """
 
 # What is read was delivered. Rows are locked in order, as by whoever else locks several.
+# A commit that nobody waits for is not flushed: messages wait for each flush of the disk.
 _MOVE_POINTERS = """
     WITH wanted AS (
         SELECT room_id, user_id, coalesce(max(read_seq), 0) AS read_seq,
@@ -150,7 +178,8 @@ _MOVE_POINTERS = """
     FROM held p
     WHERE m.room_id = p.room_id AND m.user_id = p.user_id
         AND (p.new_read > p.old_read OR p.new_delivered > p.old_delivered)
-    RETURNING m.room_id, m.user_id,
+    RETURNING CASE WHEN NOT $5 THEN set_config('synchronous_commit', 'off', true) END,
+        m.room_id, m.user_id,
         CASE WHEN p.new_read > p.old_read THEN p.new_read END AS read_seq,
         CASE WHEN p.new_delivered > p.old_delivered THEN p.new_delivered END AS delivered_seq
 """
@@ -224,6 +253,7 @@ async def load_snapshot(conn: Connection, room_id: UUID) -> RoomSnapshot | None:
             if until is not None
         },
         bans=dict(zip(row["banned_ids"] or (), row["untils"] or (), strict=True)),
+        last_posts=dict(zip(row["poster_ids"] or (), row["posted_at"] or (), strict=True)),
     )
 
 
@@ -250,16 +280,17 @@ async def list_memberships(
     """Return the newest `limit` rooms a user is a member of, newest first: of some kinds, older than one."""
     wanted = None if kinds is None else list(kinds)
     rows = await conn.fetch(_LIST_MEMBERSHIPS, user_id, limit, before, wanted)
-    return tuple(
-        Membership(
-            room=_room(row),
-            role=Role(row["role"]),
-            read_seq=row["read_seq"],
-            unread=row["unread"],
-            mentions=row["mentions"],
-        )
-        for row in rows
-    )
+    return tuple(_membership(row) for row in rows)
+
+
+async def memberships_of(
+    conn: Connection, user_ids: Collection[UUID], *, limit: int
+) -> dict[UUID, tuple[Membership, ...]]:
+    """Return, of each user, the newest `limit` rooms they are a member of, newest first."""
+    found: dict[UUID, list[Membership]] = {user_id: [] for user_id in user_ids}
+    for row in await conn.fetch(_MEMBERSHIPS_OF, list(user_ids), limit):
+        found[row["user_id"]].append(_membership(row))
+    return {user_id: tuple(each) for user_id, each in found.items()}
 
 
 async def list_partners(
@@ -314,16 +345,30 @@ async def list_members(
     )
 
 
-async def move_pointers(conn: Connection, pointers: Sequence[Pointers]) -> list[Pointers]:
+async def move_pointers(
+    conn: Connection, pointers: Sequence[Pointers], *, is_awaited: bool = True
+) -> list[Pointers]:
     """Move how far members have read and what was delivered to them; never back, never past the newest event.
+
+    With nobody waiting to hear of it, the last moves before a crash of the database may be lost.
 
     Returns where those stand that moved, None for the one of the two that did not.
     """
     if not pointers:
         return []
     columns = (list(column) for column in zip(*pointers, strict=True))
-    rows = await conn.fetch(_MOVE_POINTERS, *columns)
+    rows = await conn.fetch(_MOVE_POINTERS, *columns, is_awaited)
     return [(r["room_id"], r["user_id"], r["read_seq"], r["delivered_seq"]) for r in rows]
+
+
+def _membership(row: asyncpg.Record) -> Membership:
+    return Membership(
+        room=_room(row),
+        role=Role(row["role"]),
+        read_seq=row["read_seq"],
+        unread=row["unread"],
+        mentions=row["mentions"],
+    )
 
 
 def _room(row: asyncpg.Record) -> Room:

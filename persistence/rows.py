@@ -97,7 +97,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
-    """One track as listeners see it. `duration_ms` is None until the source was decoded to its end."""
+    """One track as listeners see it. `duration_ms` is None until the source was decoded to its end.
+
+    `analysis` is the JSON of what its sound measured, by name; None before, or if it was not measured.
+    """
 
     id: UUID
     owner: Author
@@ -106,6 +109,7 @@ class Track:
     state: TrackState
     duration_ms: int | None
     has_waveform: bool
+    analysis: str | None
     error: Failure | None
     created_at: datetime
 

@@ -32,12 +32,24 @@ redis.call('PEXPIRE', KEYS[1], math.ceil((burst - tokens) / per_second * 1000) +
 return string.format('%.6f', wait)
 """
 
+# What was taken comes back, unless the bucket is full and forgotten by now.
+_GIVE_BACK: Final = """
+local per_second, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
+local found = redis.call('HGET', KEYS[1], 'tokens')
+if found then
+    local tokens = math.min(burst, tonumber(found) + 1)
+    redis.call('HSET', KEYS[1], 'tokens', string.format('%.9f', tokens))
+    redis.call('PEXPIRE', KEYS[1], math.ceil((burst - tokens) / per_second * 1000) + 1)
+end
+"""
+
 
 class RedisBuckets:
     """Buckets that all nodes on one Redis share."""
 
     def __init__(self, client: Redis) -> None:
         self._take = client.register_script(_TAKE)
+        self._give_back = client.register_script(_GIVE_BACK)
 
     async def take(self, key: str, *, per_second: float, burst: int) -> float:
         """Take a token and return 0; if there is none, return the seconds until there is.
@@ -47,3 +59,8 @@ class RedisBuckets:
         with translated():
             wait_seconds = await self._take(keys=[PREFIX + key], args=[per_second, burst])
         return float(wait_seconds)
+
+    async def give_back(self, key: str, *, per_second: float, burst: int) -> None:
+        """Return a token that was taken. Raises `SharedStateUnavailableError`."""
+        with translated():
+            await self._give_back(keys=[PREFIX + key], args=[per_second, burst])

@@ -28,7 +28,7 @@ _SEGMENT_NAME: Final = re.compile(r"(0|[1-9][0-9]{0,8})\.m4s")
 
 _TRACK = """
     t.id, t.owner_id, u.username, t.title, t.artist, t.state, t.duration_samples, t.sample_rate_hz,
-    t.peaks IS NOT NULL AS has_waveform, t.created_at, j.error_code, j.error_detail
+    t.peaks IS NOT NULL AS has_waveform, t.analysis, t.created_at, j.error_code, j.error_detail
 """
 _FROM_TRACKS = """
     FROM tracks t JOIN users u ON u.id = t.owner_id
@@ -112,7 +112,8 @@ _LOAD_SEGMENTS = """
 
 _FINISH_TRACK = """
     WITH complete AS (UPDATE renditions SET is_complete = true WHERE track_id = $1)
-    UPDATE tracks SET state = 'published', duration_samples = $2, sample_rate_hz = $3, peaks = $4
+    UPDATE tracks SET state = 'published', duration_samples = $2, sample_rate_hz = $3, peaks = $4,
+        analysis = $5
     WHERE id = $1
 """
 
@@ -274,13 +275,20 @@ async def load_segments(
 
 
 async def finish_track(
-    conn: Connection, track_id: UUID, *, duration_samples: int, sample_rate_hz: int, peaks: bytes
+    conn: Connection,
+    track_id: UUID,
+    *,
+    duration_samples: int,
+    sample_rate_hz: int,
+    peaks: bytes,
+    analysis: str,
 ) -> Track:
     """Publish a track: all its segments are there. In one transaction with `jobs.finish_job`.
 
     `peaks`: 8-bit minimum and maximum of each waveform bucket, in turn, two's complement.
+    `analysis`: the JSON of what the sound measured, by name.
     """
-    await conn.execute(_FINISH_TRACK, track_id, duration_samples, sample_rate_hz, peaks)
+    await conn.execute(_FINISH_TRACK, track_id, duration_samples, sample_rate_hz, peaks, analysis)
     return _track(await fetch_one(conn, _GET_TRACK, track_id))
 
 
@@ -336,6 +344,7 @@ def _track(row: asyncpg.Record) -> Track:
         state=state,
         duration_ms=duration_ms,
         has_waveform=row["has_waveform"],
+        analysis=row["analysis"],
         error=failure,
         created_at=row["created_at"],
     )

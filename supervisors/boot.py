@@ -76,6 +76,7 @@ async def running_node(
             database_use=lambda: DatabaseUse(used=pool.lent, limit=MAX_CONNECTIONS),
             bus=lambda: bus_figures(others.bus),
             shared_rates=others.rates,
+            shared_places=others.places,
         )
         watching = asyncio.create_task(keeper.watch(pool))
         try:

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Final, Protocol
 
 from veza.persistence.errors import DatabaseUnavailableError, PostgresStartError
@@ -21,8 +23,8 @@ class Server(Protocol):
     def is_running(self) -> bool:
         """Whether it lives."""
 
-    def start(self) -> str:
-        """Start it, or start it again; return its DSN. Called on the main thread."""
+    def start(self, *, is_thread_lasting: bool = False) -> str:
+        """Start it, or start it again; return its DSN. Called on a thread that stays."""
 
 
 class DatabaseKeeper:
@@ -31,35 +33,41 @@ class DatabaseKeeper:
     def __init__(self, server: Server | None) -> None:
         self.server = server
         self.is_up = True
+        # The kernel ends the server with the thread that started it: this one lives as long as we do.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
 
     async def watch(self, pool: Pool) -> None:
         """Look until cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            self._mend()
+            await self._mend()
             await self._look(pool)
 
     async def watch_server(self) -> None:
         """Look only whether the server of one's own lives, until cancelled: others use it."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            self._mend()
+            await self._mend()
 
-    def _mend(self) -> None:
+    async def _mend(self) -> None:
         if self.server is not None and not self.server.is_running:
-            self._start_again(self.server)
+            await self._start_again(self.server)
 
-    def _start_again(self, server: Server) -> None:
-        """Block the loop for the second this takes: nothing can be answered without the database.
+    async def _start_again(self, server: Server) -> None:
+        """Start it on a thread of its own: recovery takes seconds, and clients are to hear why they wait.
 
-        A thread would not do: the kernel ends the server with the thread that started it.
+        Whoever cancels this waits for the start to be over, so that nobody stops a server half started.
         """
         logger.error("the private database server ended; starting it again")
         self.is_up = False
+        start = partial(server.start, is_thread_lasting=True)
+        starting = asyncio.get_running_loop().run_in_executor(self._thread, start)
         try:
-            server.start()
+            await asyncio.shield(starting)
         except PostgresStartError:
             logger.exception("the private database server cannot be started")
+        finally:
+            await asyncio.wait([starting])
 
     async def _look(self, pool: Pool) -> None:
         was_up, self.is_up = self.is_up, False

@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid5
 
-from veza.actors.messages.accounts import Author, RegisterAccount, SignedIn
+from veza.actors.messages.accounts import ACCOUNTS, Author, RegisterAccount, SignedIn
 from veza.actors.messages.rooms import (
     ActInRoom,
-    CreateRoom,
     JoinRoom,
     PostMessage,
     RoomKind,
     RoomSettings,
 )
-from veza.actors.messages.tracks import PublishUpload, WriteChunk
+from veza.actors.messages.rooms_service import ROOMS, CreateRoom
+from veza.actors.messages.tracks import CATALOGUE, MEDIA, PublishUpload, WriteChunk
 from veza.codecs.synthesis import PIECES, Piece, render
 from veza.codecs.wav import wav_bytes
 from veza.config.ids import uuid7
@@ -30,7 +30,7 @@ from veza.supervisors.node import Node
 PEOPLE: Final = ("demo", "ada", "tide")
 SAMPLE_RATE_HZ: Final = 44_100
 CHUNK_BYTES: Final = 1024 * 1024
-ROOMS: Final = {
+TALKS: Final = {
     "Front porch": (
         ("ada", "Welcome! Put something on and say what you think."),
         ("tide", "Harbour Lights is up. The bass comes in at bar five."),
@@ -54,7 +54,7 @@ async def fill(node: Node, data: Path) -> str:
     if len(authors) == len(PEOPLE):
         for number, piece in enumerate(PIECES):
             await publish(node, people_of(authors)[number % len(PEOPLE)], piece)
-        for name, lines in ROOMS.items():
+        for name, lines in TALKS.items():
             await talk(node, authors, name, lines)
     return password
 
@@ -78,7 +78,7 @@ async def register(node: Node, name: str, password: str) -> Author | None:
     command = RegisterAccount(
         username=name, email=f"{name}@demo.invalid", password=password, user_agent="demo"
     )
-    reply = await node.ask(("accounts", ""), command)
+    reply = await node.ask(ACCOUNTS, command)
     return Author(id=reply.user.id, name=name) if isinstance(reply, SignedIn) else None
 
 
@@ -91,7 +91,7 @@ async def publish(node: Node, owner: Author, piece: Piece) -> None:
         chunk = WriteChunk(
             upload_id=upload_id, offset=offset, data=data[offset : offset + CHUNK_BYTES]
         )
-        await node.ask(("media", ""), chunk)
+        await node.ask(MEDIA, chunk)
     command = PublishUpload(
         track_id=uuid7(),
         upload_id=upload_id,
@@ -99,7 +99,7 @@ async def publish(node: Node, owner: Author, piece: Piece) -> None:
         title=piece.title,
         filename=f"{piece.title}.wav",
     )
-    await node.ask(("catalogue", ""), command)
+    await node.ask(CATALOGUE, command)
     logger.info("demo track %s queued", piece.title)
 
 
@@ -110,7 +110,7 @@ async def talk(
     room_id = uuid7()
     settings = RoomSettings(name=name, kind=RoomKind.PUBLIC)
     make = CreateRoom(room_id=room_id, creator=people_of(authors)[0], settings=settings)
-    await node.ask(("rooms", ""), make)
+    await node.ask(ROOMS, make)
     key = ("room", str(room_id))
     for author in authors.values():
         await node.ask(key, ActInRoom(by=author, act=JoinRoom()))

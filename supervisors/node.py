@@ -12,7 +12,7 @@ from structlog.contextvars import get_contextvars
 from veza.actors.base import SupervisedActor
 from veza.actors.messages.common import Gone, Key, Ready
 from veza.actors.messages.directory import AwaitEnd, Deliver, Ended
-from veza.actors.messages.jobs import DrainJobs
+from veza.actors.messages.jobs import DISPATCHER, DrainJobs
 from veza.actors.messages.ops import BusFigures
 from veza.actors.runtime import (
     AsyncioSystemBase,
@@ -25,6 +25,7 @@ from veza.actors.runtime import (
 from veza.actors.runtime.address import Address
 from veza.actors.runtime.garbage import GarbageKeeper
 from veza.actors.runtime.watchdog import Watchdog
+from veza.actors.shared_places import LocalPlaces, SharedPlaces
 from veza.actors.shared_rates import LocalRates, SharedRates
 from veza.supervisors.child_spec import SupervisorSpec
 from veza.supervisors.figures import DatabaseUse, Figures
@@ -77,8 +78,10 @@ class Node:
         database_use: Callable[[], DatabaseUse] = DatabaseUse,
         bus: Callable[[], BusFigures | None] = lambda: None,
         shared_rates: SharedRates | None = None,
+        shared_places: SharedPlaces | None = None,
     ) -> None:
         self.shared_rates = shared_rates or LocalRates()
+        self.shared_places = shared_places or LocalPlaces()
         self.spec = spec
         self.checks = dict(checks or {})
         self.runtime = AsyncioSystemBase(recent_budget=RECENT_BUDGET)
@@ -117,7 +120,7 @@ class Node:
         # What operators held back ends in order too, and nobody waits for a dispatcher that is held.
         for cell in self.runtime.tree():
             self.runtime.resume(cell)
-        await self.ask(("dispatcher", ""), DrainJobs(), timeout_seconds / 2)
+        await self.ask(DISPATCHER, DrainJobs(), timeout_seconds / 2)
         killed = await self.runtime.shutdown_async(timeout_seconds)
         # Its last beat is answered by the loop, which must go on meanwhile.
         await asyncio.to_thread(self._watchdog.stop)

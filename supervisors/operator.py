@@ -14,7 +14,7 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 from veza.actors.base import ServiceActor
-from veza.actors.messages.audit import ActRecorded, RecordAct
+from veza.actors.messages.audit import AUDIT, ActRecorded, RecordAct
 from veza.actors.messages.common import Key, RefusedError, RejectCode
 from veza.actors.messages.operator import (
     ActedOn,
@@ -67,7 +67,6 @@ from veza.supervisors.supervisor import Supervisor
 from veza.supervisors.survey import Survey, is_draining
 from veza.supervisors.totals import Totals
 
-AUDIT: Final[Key] = ("audit", "")
 AUDIT_SECONDS: Final = 2.0
 MAX_CHILDREN: Final = 1_000
 MAX_TRACES_KEPT: Final = 32

@@ -7,10 +7,12 @@ from typing import Final
 from uuid import UUID
 
 from veza.actors.messages.ops import BusFigures
+from veza.actors.shared_places import LocalPlaces, NodePlaces, SharedPlaces
 from veza.actors.shared_rates import LocalRates, RedisRates, SharedRates
 from veza.persistence.bus import Bus, LocalBus
 from veza.persistence.redis_bus import RedisBus
 from veza.persistence.redis_link import SharedStateUnavailableError, connect, read_version
+from veza.persistence.shared_places import RedisPlaces
 from veza.persistence.shared_presence import LocalPresence, Presence, RedisPresence
 from veza.persistence.shared_rates import RedisBuckets
 
@@ -30,21 +32,29 @@ class Shared:
     bus: Bus
     presence: Presence
     rates: SharedRates
+    places: SharedPlaces
     disconnect: Callable[[], Awaitable[None]] = _nothing
 
     async def start(self) -> None:
         """Connect, or go on without for now."""
+        self.places.start()
         await self.bus.start(FIRST_CONNECTION_SECONDS)
 
     async def close(self) -> None:
         """Give up what is held."""
         await self.bus.close()
+        await self.places.close()
         await self.disconnect()
 
 
 def alone(node_id: UUID) -> Shared:
     """Return what the only node has."""
-    return Shared(bus=LocalBus(), presence=LocalPresence(node_id), rates=LocalRates())
+    return Shared(
+        bus=LocalBus(),
+        presence=LocalPresence(node_id),
+        rates=LocalRates(),
+        places=LocalPlaces(),
+    )
 
 
 def over_redis(url: str, node_id: UUID) -> Shared:
@@ -54,6 +64,7 @@ def over_redis(url: str, node_id: UUID) -> Shared:
         bus=RedisBus(url, node_id),
         presence=RedisPresence(client, node_id),
         rates=RedisRates(RedisBuckets(client)),
+        places=NodePlaces(RedisPlaces(client, node_id)),
         disconnect=client.aclose,
     )
 
@@ -69,6 +80,9 @@ def bus_figures(bus: Bus) -> BusFigures | None:
         told=counters.told,
         heard=counters.heard,
         dropped=counters.dropped,
+        news_told=counters.news_told,
+        news_heard=counters.news_heard,
+        news_dropped=counters.news_dropped,
         unreadable=counters.unreadable,
         losses=counters.losses,
     )

@@ -2,8 +2,8 @@
 
 root (rest_for_one)
 ├── directory        (family, id) -> address; everything below is lost with it
-├── services         accounts, rooms, ways into them, room log and writer, posts, pointers, messages,
-│                    search and its index, media, catalogue, jobs, segments, attachments, audit,
+├── services         accounts, arrivals, rooms, ways into them, room log and writer, posts, pointers,
+│                    messages, search and its index, media, catalogue, jobs, segments, attachments, audit,
 │                    reports, presence and its store; the bus, if there are other nodes
 ├── rooms            a RoomActor for each room in use
 ├── sessions         a SessionActor for each signed-in connection
@@ -20,6 +20,7 @@ from typing import Final
 from uuid import UUID
 
 from veza.actors.accounts import AccountPolicy, AccountsActor
+from veza.actors.arrivals import ArrivalsActor
 from veza.actors.attachments import AttachmentsActor
 from veza.actors.audit import AuditActor
 from veza.actors.base import ServiceActor
@@ -28,7 +29,8 @@ from veza.actors.catalogue import CatalogueActor
 from veza.actors.chat.messages import MessagesActor
 from veza.actors.chat.pointers import PointersActor
 from veza.actors.chat.posts import PostsActor
-from veza.actors.chat.presence import PresenceActor, PresenceTimes
+from veza.actors.chat.presence import PresenceActor
+from veza.actors.chat.presence_people import PresenceTimes
 from veza.actors.chat.presence_store import PresenceStoreActor
 from veza.actors.chat.reports import ReportsActor
 from veza.actors.chat.room import RoomActor
@@ -41,7 +43,7 @@ from veza.actors.encoding.frames import StartThumbnailFrame
 from veza.actors.fanout import FanOut
 from veza.actors.jobs import JobsActor
 from veza.actors.media import MediaActor
-from veza.actors.messages.jobs import JobType, StartEncoding, StartJob
+from veza.actors.messages.jobs import DISPATCHER, JobType, StartEncoding, StartJob
 from veza.actors.messages.presence import PRESENCE
 from veza.actors.messages.sessions import OpenSession
 from veza.actors.pipeline import EncoderLimits, EncodingPipelineActor
@@ -86,7 +88,6 @@ class Resources:
 
 def build_tree(given: Resources) -> SupervisorSpec:
     """Describe a node's actors."""
-    settings = given.settings
     return SupervisorSpec(
         name="root",
         strategy=Strategy.REST_FOR_ONE,
@@ -99,94 +100,36 @@ def build_tree(given: Resources) -> SupervisorSpec:
                 intensity=Intensity(restarts=10, period_seconds=30),
                 children=services(given),
             ),
-            FamilySpec(
-                name="rooms",
-                family="room",
-                actor=RoomActor,
-                kwargs={
-                    "directory": DIRECTORY,
-                    "fan_out": given.fan_out,
-                    "bus": given.shared.bus,
-                    "own_host": own_host(settings),
-                    "message_rate": Rate(
-                        per_second=settings.message_rate_per_10s / 10,
-                        burst=settings.message_burst,
-                    ),
-                    "act_rate": Rate(
-                        per_second=settings.act_rate_per_10s / 10,
-                        burst=settings.act_burst,
-                    ),
-                    "reaction_rate": Rate(
-                        per_second=settings.reactions_per_min / 60,
-                        burst=settings.reactions_per_min,
-                    ),
-                },
-                restart=Restart.TRANSIENT,
-                max_children=100_000,
-            ),
-            FamilySpec(
-                name="sessions",
-                family="session",
-                actor=SessionActor,
-                kwargs={"directory": DIRECTORY, "fan_out": given.fan_out},
-                restart=Restart.TEMPORARY,
-                max_children=100_000,
-                starts_with=frozenset({OpenSession}),
-            ),
-            FamilySpec(
-                name="pipelines",
-                family="pipeline",
-                actor=EncodingPipelineActor,
-                kwargs={"store": given.store, "limits": encoder_limits(settings)},
-                restart=Restart.TEMPORARY,
-                max_children=4 * settings.encoders,
-                starts_with=frozenset({StartEncoding}),
-            ),
-            FamilySpec(
-                name="stream_jobs",
-                family="stream_job",
-                actor=StreamJobActor,
-                kwargs={
-                    "directory": DIRECTORY,
-                    "fan_out": given.fan_out,
-                    "lease_seconds": settings.job_lease_seconds,
-                },
-                restart=Restart.TRANSIENT,
-                max_children=4 * settings.encoders,
-                starts_with=frozenset({StartJob}),
-            ),
-            FamilySpec(
-                name="thumbnail_jobs",
-                family="thumbnail_job",
-                actor=ThumbnailJobActor,
-                kwargs={
-                    "directory": DIRECTORY,
-                    "fan_out": given.fan_out,
-                    "store": given.store,
-                    "start": thumbnail_limits(settings),
-                    "lease_seconds": settings.job_lease_seconds,
-                },
-                restart=Restart.TEMPORARY,
-                max_children=4 * THUMBNAILERS,
-                starts_with=frozenset({StartJob}),
-            ),
+            rooms(given),
+            sessions(given),
+            pipelines(given),
+            stream_jobs(given),
+            thumbnail_jobs(given),
             ChildSpec(
                 name="dispatcher",
                 actor=DispatcherActor,
-                kwargs={"directory": DIRECTORY, "slots": slots(settings)},
-                key=("dispatcher", ""),
+                kwargs={"directory": DIRECTORY, "slots": slots(given.settings)},
+                key=DISPATCHER,
             ),
         ),
     )
 
 
+# --- services ---
+
+
 def services(given: Resources) -> tuple[ChildSpec, ...]:
     """Describe the services; none needs another to start, so their order does not matter."""
+    return (*chat_services(given), *media_services(given), *presence(given), *bus(given))
+
+
+def chat_services(given: Resources) -> tuple[ChildSpec, ...]:
+    """Describe what keeps accounts, rooms and messages, and what finds them."""
     settings = given.settings
     pool: dict[str, object] = {"pool": given.pool}
-    store: dict[str, object] = {"store": given.store}
-    node: dict[str, object] = {"node_id": given.node_id}
     directory: dict[str, object] = {"directory": DIRECTORY}
+    rates: dict[str, object] = {"rates": given.shared.rates}
+    fan_out: dict[str, object] = {"fan_out": given.fan_out}
     policy = AccountPolicy(
         is_registration_open=settings.is_registration_open,
         bcrypt_cost=settings.bcrypt_cost,
@@ -194,41 +137,46 @@ def services(given: Resources) -> tuple[ChildSpec, ...]:
     )
     return (
         service("accounts", AccountsActor, pool | {"policy": policy}),
-        service("rooms", RoomsActor, pool | {"bcrypt_cost": settings.bcrypt_cost}),
+        service("arrivals", ArrivalsActor, pool),
+        service("rooms", RoomsActor, pool | rates | {"bcrypt_cost": settings.bcrypt_cost}),
         service("room_log", RoomLogActor, pool),
         service("room_writer", RoomWriterActor, pool | directory),
         service("messages", MessagesActor, pool),
         service("search", SearchActor, pool),
         service("search_index", SearchIndexActor, pool),
         service("pointers", PointersActor, pool),
-        service("ways", WaysActor, pool | {"fan_out": given.fan_out}),
+        service("ways", WaysActor, pool | rates | fan_out),
         service("posts", PostsActor, pool | directory),
-        service("reports", ReportsActor, pool | {"fan_out": given.fan_out}),
-        service(
-            "media", MediaActor, pool | store | {"max_upload_bytes": settings.max_upload_bytes}
-        ),
-        service(
-            "catalogue",
-            CatalogueActor,
-            pool | store | directory | {"segment_seconds": settings.segment_seconds},
-        ),
-        service(
-            "attachments",
-            AttachmentsActor,
-            pool
-            | store
-            | directory
-            | node
-            | {"max_attachment_bytes": settings.max_attachment_bytes},
-        ),
-        service(
-            "jobs",
-            JobsActor,
-            pool | directory | node | {"lease_seconds": settings.job_lease_seconds},
-        ),
-        service("segments", SegmentsActor, pool | store | node),
+        service("reports", ReportsActor, pool | fan_out),
         service("audit", AuditActor, pool),
-        service("presence_store", PresenceStoreActor, pool | {"shared": given.shared.presence}),
+    )
+
+
+def media_services(given: Resources) -> tuple[ChildSpec, ...]:
+    """Describe what keeps files, and what is made of them."""
+    settings = given.settings
+    pool: dict[str, object] = {"pool": given.pool}
+    store: dict[str, object] = {"store": given.store}
+    node: dict[str, object] = {"node_id": given.node_id}
+    directory: dict[str, object] = {"directory": DIRECTORY}
+    upload = {"max_upload_bytes": settings.max_upload_bytes}
+    segment = {"segment_seconds": settings.segment_seconds}
+    attachment = {"max_attachment_bytes": settings.max_attachment_bytes}
+    lease = {"lease_seconds": settings.job_lease_seconds}
+    return (
+        service("media", MediaActor, pool | store | upload),
+        service("catalogue", CatalogueActor, pool | store | directory | segment),
+        service("attachments", AttachmentsActor, pool | store | directory | node | attachment),
+        service("jobs", JobsActor, pool | directory | node | lease),
+        service("segments", SegmentsActor, pool | store | node),
+    )
+
+
+def presence(given: Resources) -> tuple[ChildSpec, ...]:
+    """Describe who knows who is there: a state machine, and the service that asks other nodes."""
+    store_kwargs = {"pool": given.pool, "shared": given.shared.presence}
+    return (
+        service("presence_store", PresenceStoreActor, store_kwargs),
         ChildSpec(
             name="presence",
             actor=PresenceActor,
@@ -240,7 +188,6 @@ def services(given: Resources) -> tuple[ChildSpec, ...]:
             },
             key=PRESENCE,
         ),
-        *bus(given),
     )
 
 
@@ -248,13 +195,111 @@ def bus(given: Resources) -> tuple[ChildSpec, ...]:
     """Describe who listens to other nodes, if there may be any."""
     if not given.shared.bus.is_shared:
         return ()
-    kwargs = {"bus": given.shared.bus, "pool": given.pool, "directory": DIRECTORY}
+    kwargs = {
+        "bus": given.shared.bus,
+        "pool": given.pool,
+        "directory": DIRECTORY,
+        "fan_out": given.fan_out,
+    }
     return (service("bus", BusActor, kwargs),)
 
 
 def service(family: str, actor: type[ServiceActor], kwargs: Mapping[str, object]) -> ChildSpec:
     """Describe one permanent actor whose key is its family alone."""
     return ChildSpec(name=family, actor=actor, kwargs=kwargs, key=(family, ""))
+
+
+# --- families ---
+
+
+def rooms(given: Resources) -> FamilySpec:
+    """Describe the rooms in use. One that crashes is opened anew from its log."""
+    settings = given.settings
+    return FamilySpec(
+        name="rooms",
+        family="room",
+        actor=RoomActor,
+        kwargs={
+            "directory": DIRECTORY,
+            "fan_out": given.fan_out,
+            "bus": given.shared.bus,
+            "own_host": own_host(settings),
+            "message_rate": Rate(
+                per_second=settings.message_rate_per_10s / 10, burst=settings.message_burst
+            ),
+            "act_rate": Rate(per_second=settings.act_rate_per_10s / 10, burst=settings.act_burst),
+            "reaction_rate": Rate(
+                per_second=settings.reactions_per_min / 60, burst=settings.reactions_per_min
+            ),
+        },
+        restart=Restart.TRANSIENT,
+        max_children=100_000,
+    )
+
+
+def sessions(given: Resources) -> FamilySpec:
+    """Describe the sessions. One that crashes is not restarted: its client comes back and resumes."""
+    return FamilySpec(
+        name="sessions",
+        family="session",
+        actor=SessionActor,
+        kwargs={"directory": DIRECTORY, "fan_out": given.fan_out},
+        restart=Restart.TEMPORARY,
+        max_children=100_000,
+        starts_with=frozenset({OpenSession}),
+    )
+
+
+def pipelines(given: Resources) -> FamilySpec:
+    """Describe the encodings. One that crashes is not restarted: its job starts another."""
+    return FamilySpec(
+        name="pipelines",
+        family="pipeline",
+        actor=EncodingPipelineActor,
+        kwargs={"store": given.store, "limits": encoder_limits(given.settings)},
+        restart=Restart.TEMPORARY,
+        max_children=4 * given.settings.encoders,
+        starts_with=frozenset({StartEncoding}),
+    )
+
+
+def stream_jobs(given: Resources) -> FamilySpec:
+    """Describe the tracks' jobs. One that crashes goes on after what is stored."""
+    return FamilySpec(
+        name="stream_jobs",
+        family="stream_job",
+        actor=StreamJobActor,
+        kwargs={
+            "directory": DIRECTORY,
+            "fan_out": given.fan_out,
+            "lease_seconds": given.settings.job_lease_seconds,
+        },
+        restart=Restart.TRANSIENT,
+        max_children=4 * given.settings.encoders,
+        starts_with=frozenset({StartJob}),
+    )
+
+
+def thumbnail_jobs(given: Resources) -> FamilySpec:
+    """Describe the pictures' jobs. One that crashes is not restarted: its lease ends, the queue decides."""
+    return FamilySpec(
+        name="thumbnail_jobs",
+        family="thumbnail_job",
+        actor=ThumbnailJobActor,
+        kwargs={
+            "directory": DIRECTORY,
+            "fan_out": given.fan_out,
+            "store": given.store,
+            "start": thumbnail_limits(given.settings),
+            "lease_seconds": given.settings.job_lease_seconds,
+        },
+        restart=Restart.TEMPORARY,
+        max_children=4 * THUMBNAILERS,
+        starts_with=frozenset({StartJob}),
+    )
+
+
+# --- what they are given ---
 
 
 def own_host(settings: Settings) -> str:

@@ -21,7 +21,6 @@ from veza.actors.messages.rooms import (
     ActInRoom,
     AddMember,
     AddReaction,
-    CheckRoomPassword,
     DeleteMessage,
     EditMessage,
     FindMessage,
@@ -33,9 +32,10 @@ from veza.actors.messages.rooms import (
     RoomAct,
     RoomKind,
 )
-from veza.actors.messages.ways import CheckInvite
+from veza.actors.messages.rooms_service import CheckRoomPassword
+from veza.actors.messages.ways import CheckInvite, CountJoin
 from veza.actors.rate_limit import Rate, RateLimiter
-from veza.persistence.room_rows import Unstored
+from veza.persistence.room_rows import EventKind, RoomEvent, Unstored
 
 ROOMS: Final = ("rooms", "")
 ROOM_FACTOR: Final = 10
@@ -89,12 +89,25 @@ def lookup(
             )
         case EditMessage(message_id=message_id) | DeleteMessage(message_id=message_id):
             return ROOM_LOG, FindMessage(room_id=room_id, message_id=message_id)
-        case JoinRoom(invite=str(code)) if state.room.kind in HIDDEN_KINDS:
-            return WAYS, CheckInvite(room_id=room_id, code=code)
-        case JoinRoom(invite=None, password=str(password)) if state.room.kind is RoomKind.PASSWORD:
-            return ROOMS, CheckRoomPassword(room_id=room_id, password=password)
+        case JoinRoom() as join:
+            return _lookup_join(room_id, state, join, command.by.id)
         case _:
             return None
+
+
+def _lookup_join(
+    room_id: UUID, state: RoomState, join: JoinRoom, user_id: UUID
+) -> tuple[Key, object] | None:
+    """Return what opens the door for somebody; unless it is done already, have it counted that they came."""
+    joiner_id = None if join.is_counted else user_id
+    match join:
+        case JoinRoom(invite=str(code)) if state.room.kind in HIDDEN_KINDS:
+            return WAYS, CheckInvite(room_id=room_id, code=code, joiner_id=joiner_id)
+        case JoinRoom(invite=None, password=str(password)) if state.room.kind is RoomKind.PASSWORD:
+            check = CheckRoomPassword(room_id=room_id, password=password, joiner_id=joiner_id)
+            return ROOMS, check
+        case _:
+            return None if joiner_id is None else (WAYS, CountJoin(joiner_id=joiner_id))
 
 
 def keep_hidden(state: RoomState, command: ActInRoom, now: datetime) -> None:
@@ -150,7 +163,8 @@ def times(rate: Rate, factor: int) -> Rate:
 class Pace:
     """How fast the members of a room may act: messages, reactions and other acts by rate, and slow mode.
 
-    All together may write ten times what one may. Counted on each node, where the room's members are.
+    All together may write ten times what one may. What is done on other nodes counts as it is heard of;
+    slow mode goes by the log, too, which forgets nothing when the room moves.
     """
 
     def __init__(self, message_rate: Rate, act_rate: Rate, reaction_rate: Rate) -> None:
@@ -175,15 +189,36 @@ class Pace:
             self._reactions.spend(command.by.id, clock_seconds)
         slow_seconds = state.settings.slow_mode_seconds
         if slow_seconds and is_post and not _is_exempt(state, command, now):
-            self._keep_slow(command.by.id, slow_seconds, clock_seconds)
+            stored_at = state.last_posts.get(command.by.id)
+            past_seconds = None if stored_at is None else (now - stored_at).total_seconds()
+            self._keep_slow(command.by.id, slow_seconds, clock_seconds, past_seconds)
 
-    def _keep_slow(self, who: UUID, slow_seconds: int, clock_seconds: float) -> None:
+    def note_elsewhere(self, event: RoomEvent, clock_seconds: float) -> None:
+        """Count what another node let pass."""
+        who = event.author.id
+        if event.kind is EventKind.MESSAGE_POSTED:
+            self._messages.count(who, clock_seconds)
+            self._room.count(None, clock_seconds)
+            return
+        self._acts.count(who, clock_seconds)
+        if event.kind in {EventKind.REACTION_ADDED, EventKind.REACTION_REMOVED}:
+            self._reactions.count(who, clock_seconds)
+
+    def _keep_slow(
+        self, who: UUID, slow_seconds: int, clock_seconds: float, past_seconds: float | None
+    ) -> None:
+        """Refuse who wrote too short a while ago: `past_seconds` by the log, if that has anything."""
         since = self._last_posts.get(who)
-        if since is not None and since + slow_seconds > clock_seconds:
+        waits = [0.0]
+        if since is not None:
+            waits.append(since + slow_seconds - clock_seconds)
+        if past_seconds is not None:
+            waits.append(slow_seconds - past_seconds)
+        if max(waits) > 0:
             raise RefusedError(
                 RejectCode.SLOW_MODE,
                 f"Slow mode: one message every {slow_seconds} s.",
-                retry_after_seconds=since + slow_seconds - clock_seconds,
+                retry_after_seconds=max(waits),
             )
         self._last_posts = {
             user: at for user, at in self._last_posts.items() if at + slow_seconds > clock_seconds

@@ -28,9 +28,9 @@ from veza.actors.messages.rooms import (
     PostMessage,
     PostPrepared,
     RemoveReaction,
-    RoomPasswordChecked,
     UnpinMessage,
 )
+from veza.actors.messages.rooms_service import RoomPasswordChecked
 from veza.actors.messages.ways import InviteChecked
 from veza.persistence.room_rows import (
     Entry,

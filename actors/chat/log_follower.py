@@ -1,5 +1,6 @@
 """Follows a room's log: every event is told once and in order, whatever way the room hears of it."""
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -10,7 +11,7 @@ from veza.actors.chat.acts import ROOM_LOG
 from veza.actors.chat.rights import OPEN_KINDS
 from veza.actors.chat.room_state import NO_SUCH_ROOM, RoomState
 from veza.actors.fanout import FanOut
-from veza.actors.messages.bus import EventsAnnounced, HeadMoved
+from veza.actors.messages.bus import EventsAnnounced, HeadMoved, NewsAnnounced
 from veza.actors.messages.common import Answer, Key, RefusedError, RejectCode
 from veza.actors.messages.directory import Deliver, Retire
 from veza.actors.messages.presence import PRESENCE, MemberIdsRead, MemberMoved, ReadMemberIds
@@ -31,6 +32,8 @@ from veza.persistence.bus import Bus
 CATCH_UP_EVENTS: Final = 200
 RETRY_SECONDS: Final = 1.0
 IDLE_SECONDS: Final = 60.0
+EARLY_NEWS: Final = 100
+"""News of other nodes that wait for events; the oldest go."""
 EXPELLING: Final = frozenset({Measure.KICK, Measure.BAN})
 
 
@@ -82,6 +85,7 @@ class LogFollower(SupervisedActor):
         self.is_catching_up = False
         self.is_in_doubt = False
         self.was_used = False
+        self.early: deque[NewsAnnounced] = deque(maxlen=EARLY_NEWS)
         self.bus.join(room_id)
         self.receiveMsg_OpenAgain(OpenAgain(), self.cell)
 
@@ -102,6 +106,13 @@ class LogFollower(SupervisedActor):
 
     def receiveMsg_EventsAnnounced(self, message: EventsAnnounced, _sender: Address) -> None:
         self.tell(message.events)
+        self.catch_up()
+
+    def receiveMsg_NewsAnnounced(self, message: NewsAnnounced, _sender: Address) -> None:
+        """Tell what another node told, but not before what it had told by then: rights may have gone."""
+        self.early.append(message)
+        self.stored_seq = max(self.stored_seq, message.after_seq)
+        self._tell_early()
         self.catch_up()
 
     def receiveMsg_HeadMoved(self, message: HeadMoved, _sender: Address) -> None:
@@ -163,6 +174,8 @@ class LogFollower(SupervisedActor):
                 self.fan_out.publish(self.topic, event, seq=event.seq)
                 self._expel(event)
                 self._tell_presence(event)
+        if self.early:
+            self._tell_early()
         if self.told_seq >= self.stored_seq:
             self.on_level()
 
@@ -201,6 +214,10 @@ class LogFollower(SupervisedActor):
                 self.wakeup_after(RETRY_SECONDS, LookIdle())
             case _:
                 self.wakeup_after(RETRY_SECONDS, OpenAgain())
+
+    def _tell_early(self) -> None:
+        while self.early and self.early[0].after_seq <= self.told_seq:
+            self.fan_out.publish(self.topic, self.early.popleft().event)
 
     def _expel(self, event: RoomEvent) -> None:
         """Whoever may not read any more gets this event as the last one.

@@ -27,10 +27,10 @@ class _Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noted:
-    """Pointers to store, those of them to tell, and who waits to hear that they are stored."""
+    """Pointers to store, of whom to tell, and who waits to hear that they are stored."""
 
     pointers: tuple[Pointer, ...]
-    told: tuple[Pointer, ...]
+    told: frozenset[UUID]
     waiting: tuple[Address, ...]
 
 
@@ -65,15 +65,13 @@ class PointerBook:
     def take(self) -> Noted:
         """Return everything noted; begin anew."""
         moves, self._moves = self._moves, {}
-        pointers = {
-            user_id: Pointer(
-                user_id=user_id, read_seq=move.read_seq, delivered_seq=move.delivered_seq
-            )
+        pointers = (
+            Pointer(user_id=user_id, read_seq=move.read_seq, delivered_seq=move.delivered_seq)
             for user_id, move in moves.items()
-        }
+        )
         return Noted(
-            pointers=tuple(pointers.values()),
-            told=tuple(pointers[user_id] for user_id, move in moves.items() if move.is_told),
+            pointers=tuple(pointers),
+            told=frozenset(user_id for user_id, move in moves.items() if move.is_told),
             waiting=tuple(address for move in moves.values() for address in move.waiting),
         )
 
@@ -131,11 +129,22 @@ class PointersActor(ServiceActor):
             for message, _sender in stores
             for each in message.pointers
         ]
-        reply: object = PointersStored()
+        is_awaited = any(message.is_awaited for message, _sender in stores)
         try:
             async with self.pool.acquire() as conn:
-                await rooms.move_pointers(conn, moves)
+                moved = by_room(await rooms.move_pointers(conn, moves, is_awaited=is_awaited))
         except DatabaseUnavailableError:
-            reply = Crashed(command=StorePointers.__name__)
-        for _message, sender in stores:
-            self.send(sender, reply)
+            for _message, sender in stores:
+                self.send(sender, Crashed(command=StorePointers.__name__))
+            return
+        for message, sender in stores:
+            self.send(sender, PointersStored(moved=tuple(moved.get(message.room_id, ()))))
+
+
+def by_room(moved: Sequence[rooms.Pointers]) -> dict[UUID, list[Pointer]]:
+    """Sort pointers that moved by their room."""
+    found: dict[UUID, list[Pointer]] = {}
+    for room_id, user_id, read_seq, delivered_seq in moved:
+        pointer = Pointer(user_id=user_id, read_seq=read_seq or 0, delivered_seq=delivered_seq or 0)
+        found.setdefault(room_id, []).append(pointer)
+    return found

@@ -161,4 +161,4 @@ class ReportsActor(DatabaseActor):
     ) -> None:
         news = ReportFiled(report_id=report_id, room_id=room_id, reason=reason)
         for user_id in told:
-            self.fan_out.publish(user_topic(user_id), news)
+            self.fan_out.publish_everywhere(user_topic(user_id), news)

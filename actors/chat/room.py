@@ -1,8 +1,7 @@
 """The room actor: takes acts one by one, has them stored, and tells everybody in one order."""
 
 from collections import deque
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from time import monotonic
 from typing import Final
 from uuid import UUID
@@ -11,7 +10,6 @@ import structlog
 
 from veza.actors.chat.acts import (
     ROOM_LOG,
-    WAYS,
     Pace,
     content_of,
     is_failure,
@@ -23,13 +21,13 @@ from veza.actors.chat.acts import (
 from veza.actors.chat.automod import Verdict
 from veza.actors.chat.decisions import Known, decide
 from veza.actors.chat.guard import Guard, until
-from veza.actors.chat.log_follower import RETRY_SECONDS, LogFollower
-from veza.actors.chat.pointers import Noted, PointerBook, TypingBook, receipts_of
+from veza.actors.chat.log_follower import RETRY_SECONDS
+from veza.actors.chat.member_signals import MemberSignals, now
 from veza.actors.chat.rights import Action
 from veza.actors.chat.room_rules import Action as RuleAction
 from veza.actors.chat.text import MessageContent
 from veza.actors.fanout import FanOut
-from veza.actors.messages.bus import HeadMoved
+from veza.actors.messages.bus import EventsAnnounced, HeadMoved
 from veza.actors.messages.common import Answer, Busy, RefusedError, RejectCode
 from veza.actors.messages.directory import Deliver
 from veza.actors.messages.reports import FileRefused, RefusedFiled
@@ -43,14 +41,10 @@ from veza.actors.messages.rooms import (
     EventStored,
     JoinRoom,
     LeaveRoom,
-    MarkRead,
     MayAskToJoin,
     ModerateMember,
-    PointerMoved,
-    PointersStored,
     PostMessage,
     ReadRoom,
-    ReceiptsMoved,
     RequireRight,
     RightGranted,
     RoomAct,
@@ -58,11 +52,7 @@ from veza.actors.messages.rooms import (
     RoomEvent,
     RoomJoined,
     RoomLeft,
-    StorePointers,
-    TellTyping,
-    TypingChanged,
 )
-from veza.actors.messages.ways import BlocksRead, ReadBlocks
 from veza.actors.rate_limit import Rate
 from veza.actors.runtime.address import Address
 from veza.actors.topics import user_topic
@@ -74,14 +64,12 @@ from veza.persistence.room_rows import (
     NewEvent,
     NothingChanged,
     Outdated,
-    RoomKind,
     StoredEvent,
     Unstored,
 )
 
 logger = structlog.get_logger(__name__)
 
-POINTERS: Final = ("pointers", "")
 REPORTS: Final = ("reports", "")
 ROOM_WRITER: Final = ("room_writer", "")
 MAX_PENDING: Final = 1000
@@ -90,10 +78,6 @@ MAX_IN_LINE: Final = 20
 """Acts of one member that wait while one of theirs is looked into."""
 STORE_SECONDS: Final = 600.0
 """The writer answers in any case. Whoever asked the room waits less; the room must still hear of it."""
-
-POINTERS_EVERY_SECONDS: Final = 0.25
-RECEIPTS_MEMBERS: Final = 100
-"""In bigger rooms only oneself hears how far one has come: receipts would be most of the traffic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,32 +104,13 @@ class _Storing:
 
 
 @dataclass(frozen=True, slots=True)
-class _KeepingPointers:
-    """Tag: how far members have come was given to be stored."""
-
-    noted: Noted
-
-
-@dataclass(frozen=True, slots=True)
-class _AskingBlocks:
-    """Tag: whether the two of a conversation may be told of each other was asked for."""
-
-    told: tuple[TypingChanged | ReceiptsMoved, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _Reporting:
     """Tag: a message that a rule refused was given to be reported."""
 
     rule: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeepPointers:
-    """Time to store how far members have come."""
-
-
-class RoomActor(LogFollower):
+class RoomActor(MemberSignals):
     """One chat room. It owns the rules and the order of telling; the log owns history.
 
     An event is announced only after it is committed, in order of `seq` and without a hole: what this
@@ -170,8 +135,6 @@ class RoomActor(LogFollower):
         self.own_host = own_host
         self.pace = Pace(message_rate, act_rate, reaction_rate)
         self.guard = Guard()
-        self.pointers = PointerBook()
-        self.typing = TypingBook()
         self.lines: dict[UUID, deque[_Act]] = {}
         self.outdated: list[_Act] = []
         self.pending = 0
@@ -191,8 +154,8 @@ class RoomActor(LogFollower):
         state = self.existing_room()
         if isinstance(command.act, JoinRoom) and command.by.id in state.members:
             return RoomJoined(room=state.describe(self.told_seq))
-        keep_hidden(state, command, _now())
-        self.pace.spend(state, command, _now(), monotonic())
+        keep_hidden(state, command, now())
+        self.pace.spend(state, command, now(), monotonic())
         self._check_pending()
         act = _Act(command, sender, content_of(command, self.own_host))
         line = self.lines.get(command.by.id)
@@ -206,14 +169,14 @@ class RoomActor(LogFollower):
 
     def receiveMsg_ReadRoom(self, command: ReadRoom, sender: Address) -> None:
         state = self.existing_room()
-        state.require(command.by, Action.READ, _now(), is_staff=command.is_staff)
+        state.require(command.by, Action.READ, now(), is_staff=command.is_staff)
         self.forward(self.directory, Deliver(key=ROOM_LOG, message=command.read), sender)
 
     def receiveMsg_RequireRight(self, command: RequireRight, _sender: Address) -> RightGranted:
         state = self.existing_room()
-        state.require(command.by, Action[command.action], _now(), is_staff=command.is_staff)
+        state.require(command.by, Action[command.action], now(), is_staff=command.is_staff)
         is_moderator = state.is_allowed(
-            command.by, Action.MODERATE, _now(), is_staff=command.is_staff
+            command.by, Action.MODERATE, now(), is_staff=command.is_staff
         )
         return RightGranted(
             room=state.describe(self.told_seq),
@@ -223,33 +186,15 @@ class RoomActor(LogFollower):
 
     def receiveMsg_MayAskToJoin(self, command: MayAskToJoin, _sender: Address) -> RightGranted:
         state = self.existing_room()
-        state.require_asking(command.by, _now())
+        state.require_asking(command.by, now())
         return RightGranted(room=state.describe(self.told_seq), role=None)
 
-    def receiveMsg_MarkRead(self, command: MarkRead, sender: Address) -> None:
-        state = self.existing_room()
-        state.require(command.by, Action.READ, _now())
-        if command.by not in state.members:
-            raise RefusedError(RejectCode.NOT_A_MEMBER, "Join the room first.")
-        self._note_pointer(
-            command.by,
-            read_seq=min(command.read_seq, self.told_seq),
-            delivered_seq=min(command.delivered_seq, self.told_seq),
-            reply_to=sender,
-        )
+    # --- other nodes ---
 
-    def receiveMsg_TellTyping(self, command: TellTyping, _sender: Address) -> None:
-        state, who = self.existing_room(), command.by.id
-        if not state.is_allowed(who, Action.POST, _now()) or state.muted_seconds(who, _now()):
-            return
-        is_news = (
-            self.typing.start(who, monotonic()) if command.is_typing else self.typing.stop(who)
-        )
-        if is_news:
-            typing = TypingChanged(
-                room_id=self.room_id, user=command.by, is_typing=command.is_typing
-            )
-            self._tell_unblocked((typing,))
+    def receiveMsg_EventsAnnounced(self, message: EventsAnnounced, sender: Address) -> None:
+        for event in message.events:
+            self.pace.note_elsewhere(event, monotonic())
+        super().receiveMsg_EventsAnnounced(message, sender)
 
     # --- answers ---
 
@@ -271,27 +216,16 @@ class RoomActor(LogFollower):
                     )
             case Answer(tag=_LookingUp(act=act)):
                 self._on_looked_up(act, answer.message)
-            case Answer(tag=_AskingBlocks(told=told), message=BlocksRead(pairs=pairs)):
-                if not pairs:
-                    self._publish(told)
-            case Answer(tag=_KeepingPointers(noted=noted)):
-                self._on_pointers_kept(noted, answer.message)
             case _:
                 super().receiveMsg_Answer(answer, sender)
 
-    def receiveMsg_KeepPointers(self, _message: KeepPointers, _sender: Address) -> None:
-        noted = self.pointers.take()
-        store = StorePointers(room_id=self.room_id, pointers=noted.pointers)
-        self.ask_service(POINTERS, store, _KeepingPointers(noted))
-
     def is_busy(self) -> bool:
-        is_at_work = self.pending or self.lines or self.outdated or self.pointers
+        is_at_work = self.pending or self.lines or self.outdated
         return bool(is_at_work) or super().is_busy()
 
     def on_told(self, event: RoomEvent) -> None:
-        if event.kind is EventKind.MESSAGE_POSTED:
-            self.typing.stop(event.author.id)
-        elif event.kind is EventKind.MEMBER_JOINED and event.subject is not None:
+        super().on_told(event)
+        if event.kind is EventKind.MEMBER_JOINED and event.subject is not None:
             # The connections of whoever was added by somebody else do not hear this room yet.
             added = RoomAdded(room=self.existing_room().describe(event.seq), by=event.author)
             self.fan_out.publish(user_topic(event.subject.id), added)
@@ -333,7 +267,7 @@ class RoomActor(LogFollower):
         if is_failure(found):
             self._answer(act, found)
             return
-        known = Known(self.existing_room(), _now(), found, act.content)
+        known = Known(self.existing_room(), now(), found, act.content)
         try:
             event = decide(known, act.command)
             if event is not None and act.content is not None:
@@ -418,9 +352,12 @@ class RoomActor(LogFollower):
                 self._answer(act, unstored(act.command.act, why))
 
     def _note_own(self, event: RoomEvent) -> None:
-        """Whoever writes has read what is above."""
+        """Whoever writes has read what is above; whom one adds learns of it where this room does not run."""
         if event.kind is EventKind.MESSAGE_POSTED:
-            self._note_pointer(event.author.id, read_seq=event.seq, delivered_seq=0, reply_to=None)
+            self.note_pointer(event.author.id, read_seq=event.seq, delivered_seq=0, reply_to=None)
+        elif event.kind is EventKind.MEMBER_JOINED and event.subject is not None:
+            added = RoomAdded(room=self.existing_room().describe(event.seq), by=event.author)
+            self.fan_out.publish_elsewhere(user_topic(event.subject.id), added)
 
     def _stored(self, event: RoomEvent, *, is_new: bool) -> object:
         room = self.existing_room()
@@ -443,56 +380,6 @@ class RoomActor(LogFollower):
             case _:
                 return ActUnchanged(room_id=self.room_id)
 
-    # --- how far members have come ---
-
-    def _note_pointer(
-        self, user_id: UUID, *, read_seq: int, delivered_seq: int, reply_to: Address | None
-    ) -> None:
-        if not self.pointers:
-            self.wakeup_after(POINTERS_EVERY_SECONDS, KeepPointers())
-        self.pointers.note(
-            user_id, read_seq=read_seq, delivered_seq=delivered_seq, reply_to=reply_to
-        )
-
-    def _on_pointers_kept(self, noted: Noted, reply: object) -> None:
-        is_kept = isinstance(reply, PointersStored)
-        for address in noted.waiting:
-            self.send(address, PointerMoved(room_id=self.room_id) if is_kept else reply)
-        if not is_kept:
-            return
-        told = tuple(receipts_of(self.room_id, noted.told))
-        if len(self.existing_room().members) <= RECEIPTS_MEMBERS:
-            self._tell_unblocked(told)
-            return
-        for receipts in told:
-            for user_id, seq in receipts.seqs:
-                own = replace(receipts, seqs=((user_id, seq),))
-                self.fan_out.publish(user_topic(user_id), own)
-
-    # --- what is told and not kept ---
-
-    def _tell_unblocked(self, told: tuple[TypingChanged | ReceiptsMoved, ...]) -> None:
-        """Tell what one does; between two of whom one has blocked the other, nothing.
-
-        Asked each time: a block may have been set at another node.
-        """
-        state = self.existing_room()
-        if not told:
-            return
-        if state.room.kind is RoomKind.DIRECT:
-            read = ReadBlocks(user_ids=tuple(state.members))
-            self.ask_service(WAYS, read, _AskingBlocks(told))
-        else:
-            self._publish(told)
-
-    def _publish(self, told: tuple[TypingChanged | ReceiptsMoved, ...]) -> None:
-        for each in told:
-            self.fan_out.publish(self.topic, each)
-
 
 def _too_much(detail: str) -> RefusedError:
     return RefusedError(RejectCode.UNAVAILABLE, detail, retry_after_seconds=RETRY_SECONDS)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -28,12 +28,24 @@ HIDDEN_KINDS: Final = frozenset({RoomKind.INVITE_ONLY, RoomKind.GROUP, RoomKind.
 """To those outside, these rooms do not exist."""
 PRIVATE_TALK: Final = frozenset({RoomKind.GROUP, RoomKind.DIRECT})
 """Where administrators of the instance have no say: they are not to read along."""
+MAX_POSTERS: Final = 1000
+"""With more of them, those who may write again are forgotten."""
 
 
 class RoomState:
     """What a room's events add up to, as of `seq`. Applying the same event twice is harmless."""
 
-    __slots__ = ("bans", "fence", "joined_at", "members", "mutes", "room", "rules", "settings")
+    __slots__ = (
+        "bans",
+        "fence",
+        "joined_at",
+        "last_posts",
+        "members",
+        "mutes",
+        "room",
+        "rules",
+        "settings",
+    )
 
     def __init__(self, snapshot: RoomSnapshot) -> None:
         self.room: Room = snapshot.room
@@ -45,6 +57,8 @@ class RoomState:
         self.members: dict[UUID, Role] = dict(snapshot.members)
         self.mutes: dict[UUID, datetime] = dict(snapshot.mutes)
         self.bans: dict[UUID, datetime | None] = dict(snapshot.bans)
+        self.last_posts: dict[UUID, datetime] = dict(snapshot.last_posts)
+        """While slow mode is on, who wrote when: on whichever node, as the log has it."""
 
     def describe(self, seq: int) -> Room:
         """Return the room as it is shown, its log told up to `seq`."""
@@ -54,6 +68,9 @@ class RoomState:
         """Take in what an event changes about the room."""
         whom = (event.subject or event.author).id
         match event.kind, event.details:
+            case EventKind.MESSAGE_POSTED, _:
+                if self.settings.slow_mode_seconds:
+                    self._note_post(event)
             case EventKind.MEMBER_JOINED, details:
                 self.members[whom] = details.role if isinstance(details, Entry) else Role.MEMBER
                 self.bans.pop(whom, None)
@@ -66,6 +83,12 @@ class RoomState:
                 self._apply_settings(settings, event.seq)
         if takes_rights(event.kind, event.details):
             self.fence = max(self.fence, event.seq)
+
+    def _note_post(self, event: RoomEvent) -> None:
+        self.last_posts[event.author.id] = event.at
+        if len(self.last_posts) > MAX_POSTERS:
+            since = event.at - timedelta(seconds=self.settings.slow_mode_seconds)
+            self.last_posts = {who: at for who, at in self.last_posts.items() if at > since}
 
     def _apply_measure(self, whom: UUID, moderation: Moderation) -> None:
         match moderation.measure:

@@ -14,24 +14,24 @@ from veza.actors.messages.directory import Deliver
 from veza.actors.messages.reading import IndexRooms
 from veza.actors.messages.rooms import (
     AppendEvent,
+    EventAppended,
+    EventsRead,
+    FindMessage,
+    MessageLookedUp,
+    OpenRoom,
+    ReadEvents,
+    Room,
+    RoomOpened,
+)
+from veza.actors.messages.rooms_service import (
     CheckRoomPassword,
     CheckRoomRules,
     CreateRoom,
     DescribeRoom,
-    EventAppended,
-    EventsRead,
-    FindMessage,
     HashRoomPassword,
-    ListMemberships,
     ListRooms,
-    MembershipsListed,
-    MessageLookedUp,
-    OpenRoom,
-    ReadEvents,
     ReadRoomRules,
-    Room,
     RoomDescribed,
-    RoomOpened,
     RoomPasswordChecked,
     RoomPasswordHashed,
     RoomRulesChecked,
@@ -40,22 +40,22 @@ from veza.actors.messages.rooms import (
 )
 from veza.actors.passwords import PasswordHasher
 from veza.actors.runtime.address import Address
+from veza.actors.shared_rates import SharedRates, spend_join
 from veza.config.ids import uuid7
-from veza.persistence import memberships, messages, room_log, rooms
+from veza.persistence import messages, room_log, rooms
 from veza.persistence.errors import DatabaseUnavailableError
 from veza.persistence.pool import Connection, Pool
 from veza.persistence.room_rows import Entry, EventKind, NewEvent, Role
 
 SEARCH_INDEX: Final = ("search_index", "")
-MEMBERSHIPS_TOLD: Final = 500
-"""The newest: with the longest names 370 KB, which an outbox takes at once."""
 
 
 class RoomsActor(DatabaseActor):
     """Rooms as a table: made, listed, described; and their passwords."""
 
-    def __init__(self, *, pool: Pool, bcrypt_cost: int) -> None:
+    def __init__(self, *, pool: Pool, bcrypt_cost: int, rates: SharedRates) -> None:
         super().__init__(pool=pool)
+        self.rates = rates
         self.passwords = PasswordHasher(bcrypt_cost)
 
     def on_stop(self) -> None:
@@ -90,14 +90,6 @@ class RoomsActor(DatabaseActor):
             found = await rooms.list_rooms(conn, before=command.before, limit=command.limit)
         return RoomsListed(rooms=tuple(found))
 
-    async def receiveMsg_ListMemberships(
-        self, command: ListMemberships, _sender: Address
-    ) -> MembershipsListed:
-        async with self.connection() as conn:
-            found = await rooms.list_memberships(conn, command.user_id, limit=MEMBERSHIPS_TOLD)
-            blocked = await memberships.list_blocks(conn, command.user_id)
-        return MembershipsListed(memberships=found, blocked=tuple(each.id for each in blocked))
-
     def receiveMsg_CheckRoomRules(
         self, command: CheckRoomRules, _sender: Address
     ) -> RoomRulesChecked:
@@ -125,6 +117,8 @@ class RoomsActor(DatabaseActor):
     async def receiveMsg_CheckRoomPassword(
         self, command: CheckRoomPassword, _sender: Address
     ) -> RoomPasswordChecked:
+        if command.joiner_id is not None:
+            await spend_join(self.rates, command.joiner_id)
         async with self.connection() as conn:
             stored_hash = await rooms.get_password_hash(conn, command.room_id)
         is_right = await self.passwords.matches(command.password, stored_hash)

@@ -17,6 +17,7 @@ from veza.actors.messages.ways import (
     BlockUser,
     CheckInvite,
     ConversationOpened,
+    CountJoin,
     CreateInvite,
     DraftChanged,
     DraftKept,
@@ -50,6 +51,7 @@ from veza.actors.messages.ways import (
     WayDone,
 )
 from veza.actors.runtime.address import Address
+from veza.actors.shared_rates import SharedRates, spend_join
 from veza.actors.topics import user_topic
 from veza.config.ids import uuid7
 from veza.persistence import memberships, room_log, rooms
@@ -81,9 +83,10 @@ PARTNERS_SHOWN: Final = 10
 class WaysActor(DatabaseActor):
     """Ways into rooms as tables. Whether somebody may is the rooms' to say, but for blocks."""
 
-    def __init__(self, *, pool: Pool, fan_out: FanOut) -> None:
+    def __init__(self, *, pool: Pool, fan_out: FanOut, rates: SharedRates) -> None:
         super().__init__(pool=pool)
         self.fan_out = fan_out
+        self.rates = rates
 
     # --- members ---
 
@@ -159,7 +162,13 @@ class WaysActor(DatabaseActor):
             raise RefusedError(RejectCode.NOT_FOUND, "That invitation leads nowhere.")
         return InviteLeads(room=room)
 
+    async def receiveMsg_CountJoin(self, command: CountJoin, _sender: Address) -> WayDone:
+        await spend_join(self.rates, command.joiner_id)
+        return WayDone()
+
     async def receiveMsg_CheckInvite(self, command: CheckInvite, _sender: Address) -> InviteChecked:
+        if command.joiner_id is not None:
+            await spend_join(self.rates, command.joiner_id)
         async with self.connection() as conn:
             invite = await memberships.find_open_invite(conn, command.code)
         return InviteChecked(is_valid=invite is not None and invite.room_id == command.room_id)
@@ -299,7 +308,7 @@ class WaysActor(DatabaseActor):
 
     def _tell(self, user_ids: tuple[UUID, ...], news: object) -> None:
         for user_id in user_ids:
-            self.fan_out.publish(user_topic(user_id), news)
+            self.fan_out.publish_everywhere(user_topic(user_id), news)
 
 
 def _done(found: object, detail: str) -> WayDone:

@@ -75,7 +75,9 @@ def run_worker(arguments: Sequence[str], serve: Serve) -> int:
             serve(channel, source, parent_pid)
         except ParentGoneError:
             raise
-        except Exception:  # noqa: BLE001  # this process has no log: the node reports it
+        except Exception:  # noqa: BLE001  # see below
+            # Decoders are foreign code, and a bug of ours may be anything too. This process has no log:
+            # the node reports it.
             channel.send(BrokenFrame(traceback=traceback.format_exc()[-MAX_TRACEBACK:]))
             return os.EX_SOFTWARE
     except ParentGoneError:

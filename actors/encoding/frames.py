@@ -14,6 +14,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import orjson
 
+from veza.codecs.analysis import Analysis
+from veza.codecs.loudness import Loudness
+
 PREFIX = struct.Struct(">II")
 MAX_HEADER_BYTES = 64 * 1024
 MAX_PAYLOAD_BYTES = 4 * 1024 * 1024  # a 6 s segment of 320 kbit/s has 240 kB
@@ -134,6 +137,7 @@ class FinishedFrame:
     duration_samples: int
     sample_rate_hz: int
     segments: int
+    analysis: Analysis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +186,7 @@ KINDS: dict[str, type[Frame]] = {
 }
 NAMES = {kind: name for name, kind in KINDS.items()}
 HINTS: dict[type, dict[str, Any]] = {
-    kind: get_type_hints(kind) for kind in (*KINDS.values(), RenditionField)
+    kind: get_type_hints(kind) for kind in (*KINDS.values(), RenditionField, Analysis, Loudness)
 }
 
 

@@ -159,6 +159,7 @@ def _finish(event: Finished, channel: Channel) -> None:
             duration_samples=event.duration_samples,
             sample_rate_hz=event.sample_rate_hz,
             segments=event.segments,
+            analysis=event.analysis,
         )
     )
 

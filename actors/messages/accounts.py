@@ -1,13 +1,17 @@
 """The protocol of the accounts service: who somebody is, and how they prove it.
 
-Key: `("accounts", "")`.
+Keys: `("accounts", "")`; who holds a session or a cookie is answered by `("arrivals", "")`, many at once.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from veza.persistence.rows import AccountBan, Author, User
+
+ACCOUNTS: Final = ("accounts", "")
+ARRIVALS: Final = ("arrivals", "")
 
 TICKET_PREFIX = "ticket_"
 """What tickets begin with: an access token never does."""

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from veza.persistence.rows import Attachment, AttachmentState, Author, Job
 
+ATTACHMENTS: Final = ("attachments", "")
+
 MAX_MESSAGE_ATTACHMENTS: Final = 10
 
 

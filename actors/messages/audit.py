@@ -4,9 +4,12 @@ Key: `("audit", "")`.
 """
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from veza.persistence.rows import RecordedAct
+
+AUDIT: Final = ("audit", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

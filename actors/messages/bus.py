@@ -13,6 +13,14 @@ class EventsAnnounced:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewsAnnounced:
+    """Another node told its members volatile news of the room when they had come to `after_seq`. No reply."""
+
+    after_seq: int
+    event: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HeadMoved:
     """The room's log goes on up to `seq`. No reply."""
 

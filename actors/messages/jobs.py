@@ -6,9 +6,13 @@ Keys: `("dispatcher", "")` starts jobs, `("stream_job", <job id>)` carries out o
 """
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
+from veza.codecs.analysis import Analysis
 from veza.persistence.rows import Failure, Job, JobState, JobType, QueuedJob, Track
+
+DISPATCHER: Final = ("dispatcher", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +242,7 @@ class PublishTrack:
     duration_samples: int
     sample_rate_hz: int
     peaks: bytes
+    analysis: Analysis
 
 
 # --- the pipeline; `run` tells one pipeline of a job from its replacement ---
@@ -308,6 +313,7 @@ class EncodingFinished:
     duration_samples: int
     sample_rate_hz: int
     peaks: bytes
+    analysis: Analysis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -214,10 +214,10 @@ class LoopBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BusFigures:
-    """How the bus between nodes does; events counted from the node's start.
+    """How the bus between nodes does; events and news counted from the node's start.
 
     `dropped` could not be told to the others, `unreadable` messages came from no node of this version,
-    `losses` is how often Redis went away. Whatever was missed is read from the log.
+    `losses` is how often Redis went away. Whatever events were missed are read from the log.
     """
 
     is_up: bool
@@ -225,6 +225,9 @@ class BusFigures:
     told: int
     heard: int
     dropped: int
+    news_told: int
+    news_heard: int
+    news_dropped: int
     unreadable: int
     losses: int
 

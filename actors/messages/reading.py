@@ -6,10 +6,13 @@ logs. They do as they are told: whoever asks about a room must know from its act
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from veza.persistence.message_search import Place
 from veza.persistence.room_rows import Reactor, RoomEvent
+
+MESSAGES: Final = ("messages", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,13 @@ Key: `("reports", "")`. It does as it is told: whoever asks must know that they 
 """
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from veza.persistence.reports import Report, ReportReason, ReportState
 from veza.persistence.rows import Author
+
+REPORTS: Final = ("reports", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

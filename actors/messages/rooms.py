@@ -1,9 +1,9 @@
 """The protocol of chat rooms.
 
 The room itself, key `("room", <room id>)`, decides who may do what and in which order all hear of it:
-whatever is done there is an act, told as `ActInRoom`. The services around it: `("rooms", "")` makes and
-lists rooms, `("room_log", "")` reads their events, and `("room_writer", "")` commits new ones, all
-rooms' together.
+whatever is done there is an act, told as `ActInRoom`. The services around it: `("room_log", "")` reads
+rooms' events, and `("room_writer", "")` commits new ones, all rooms' together. What makes and lists rooms
+is in `rooms_service`.
 """
 
 from dataclasses import dataclass, field
@@ -39,10 +39,14 @@ from veza.persistence.rows import Author
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinRoom:
-    """Become a member if one is not, and learn where the log stands. Reply: `RoomJoined`."""
+    """Become a member if one is not, and learn where the log stands. Reply: `RoomJoined`.
+
+    `is_counted`: how often its author does so was looked at already.
+    """
 
     invite: str | None = None
     password: str | None = field(default=None, repr=False)
+    is_counted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,114 +282,6 @@ class EventsRead:
     events: tuple[RoomEvent, ...]
 
 
-# --- the rooms service ---
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateRoom:
-    """Make a room, owned by its maker. Reply: `RoomDescribed` or `Rejected`.
-
-    `room_id` is chosen by the sender: the same command again is harmless.
-    """
-
-    room_id: UUID
-    creator: Author
-    settings: RoomSettings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DescribeRoom:
-    """Reply: `RoomDescribed`, or `Rejected` (`not_found`)."""
-
-    room_id: UUID
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListRooms:
-    """Rooms anybody may find, newest first, those older than `before`. Reply: `RoomsListed`."""
-
-    before: UUID | None
-    limit: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListMemberships:
-    """The newest rooms one user is a member of, and whom they block. Reply: `MembershipsListed`."""
-
-    user_id: UUID
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoomDescribed:
-    room: Room
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoomsListed:
-    rooms: tuple[Room, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MembershipsListed:
-    memberships: tuple[Membership, ...]
-    blocked: tuple[UUID, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckRoomRules:
-    """Are these automatic rules, in JSON? Reply: `RoomRulesChecked`."""
-
-    rules: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoomRulesChecked:
-    """`rules` is what may be stored, or None if they cannot be: `where` says in which field, and why."""
-
-    rules: str | None
-    where: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadRoomRules:
-    """Reply: `RoomRulesRead`, or `Rejected` (`not_found`)."""
-
-    room_id: UUID
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoomRulesRead:
-    """All rules of a room in JSON, those that are so by default among them."""
-
-    rules: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckRoomPassword:
-    """Is this the room's password? Reply: `RoomPasswordChecked`."""
-
-    room_id: UUID
-    password: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoomPasswordChecked:
-    is_right: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HashRoomPassword:
-    """Turn a new room password into what may be stored. Reply: `RoomPasswordHashed`."""
-
-    password: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoomPasswordHashed:
-    password_hash: str = field(repr=False)
-
-
 # --- what a room tells and nobody keeps ---
 
 
@@ -427,15 +323,24 @@ class RoomAdded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorePointers:
-    """Keep how far members of a room have come. Reply: `PointersStored`."""
+    """Keep how far members of a room have come. Reply: `PointersStored`.
+
+    Not `is_awaited`, no client hears of it, and a crash of the database may lose it.
+    """
 
     room_id: UUID
     pointers: tuple[Pointer, ...]
+    is_awaited: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointersStored:
-    """All of them are stored; those that were further already stay there."""
+    """All of them are stored; those that were further already stay there.
+
+    `moved` are those that came further by it, where they stand now; 0 for the one of the two that did not.
+    """
+
+    moved: tuple[Pointer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ Commands of a client carry the `frame_id` it chose; the session answers each wit
 `Failed` put into the connection's outbox, never with a reply to the sender.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -63,6 +64,14 @@ class SubscribeRoom:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeRooms:
+    """`resume`: receive the events of these rooms, those missed first. Joins none."""
+
+    frame_id: str | None
+    positions: Mapping[UUID, Position]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnsubscribeRoom:
     """`room.leave`: receive no more and stop being a member."""
 
@@ -118,6 +127,22 @@ class RoomEntered:
     frame_id: str | None
     room: Room
     recovered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumedRoom:
+    """Where a room is, and whether every event missed since the position follows."""
+
+    room: Room
+    recovered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomsResumed:
+    """Comes before the first missed event. What was asked for and is not here is closed to the user."""
+
+    frame_id: str | None
+    rooms: tuple[ResumedRoom, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

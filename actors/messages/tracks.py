@@ -4,9 +4,14 @@ Keys: `("media", "")` stores bytes; `("catalogue", "")` knows tracks; `("jobs", 
 """
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from veza.persistence.rows import Author, Failure, Job, JobState, JobType, Track, TrackState
+
+JOBS: Final = ("jobs", "")
+CATALOGUE: Final = ("catalogue", "")
+MEDIA: Final = ("media", "")
 
 # --- media: bytes in and out of the store ---
 

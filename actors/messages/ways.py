@@ -5,11 +5,14 @@ The service does what it is told about a room: whoever asks it has asked the roo
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from veza.persistence.memberships import Draft, Invite, JoinRequest
 from veza.persistence.room_rows import Member, Membership, Partners, Room, RoomBan, RoomKind
 from veza.persistence.rows import Author
+
+WAYS: Final = ("ways", "")
 
 # --- members ---
 
@@ -115,15 +118,26 @@ class InviteLeads:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckInvite:
-    """Does a code let people into this room? Reply: `InviteChecked`."""
+    """Does a code let people into this room? Reply: `InviteChecked`, or `Rejected` (`rate_limited`).
+
+    With a `joiner_id` it is counted as an attempt of theirs to join.
+    """
 
     room_id: UUID
     code: str
+    joiner_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InviteChecked:
     is_valid: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountJoin:
+    """Somebody becomes a member of a room by themselves. Reply: `WayDone`, or `Rejected` (`rate_limited`)."""
+
+    joiner_id: UUID
 
 
 # --- requests ---

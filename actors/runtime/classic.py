@@ -43,7 +43,7 @@ class ClassicDelivery:
         for attempt in (1, 2):
             try:
                 result = receive(cell, letter)
-            except BaseException as error:  # noqa: BLE001  # SystemExit ends the actor only
+            except BaseException as error:  # noqa: BLE001  # a handler may raise even SystemExit
                 if self._failed(letter, error, attempt, started):
                     break
             else:
@@ -60,7 +60,7 @@ class ClassicDelivery:
                 result = receive(letter[0], letter)
                 if inspect.isawaitable(result):
                     result = await cast("Awaitable[object]", result)
-            except Exception as error:  # noqa: BLE001  # Thespian's rule: retry, then poison
+            except Exception as error:  # noqa: BLE001  # as above; cancelling is no failure
                 if self._failed(letter, error, attempt, started):
                     break
             else:

@@ -97,7 +97,7 @@ class Delivery:
             answer = handler(cell.instance, message, sender)
             if answer is not None:
                 cell.reply(sender, answer)
-        except BaseException as error:  # noqa: BLE001  # SystemExit ends the actor only
+        except BaseException as error:  # noqa: BLE001  # a handler may raise even SystemExit
             if observed is not None:
                 observed.handled(letter, started, time.monotonic(), error)
             self.failed(letter, error)

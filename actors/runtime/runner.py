@@ -110,7 +110,7 @@ class Runner:
                             cell.observed.handled(letter, self.started, time.monotonic())
                 except GeneratorExit:
                     raise
-                except BaseException as error:  # noqa: BLE001  # SystemExit ends the actor only
+                except BaseException as error:  # noqa: BLE001  # a handler may raise even SystemExit
                     if handler is not None and cell.observed is not None:
                         cell.observed.handled(letter, self.started, time.monotonic(), error)
                     if self._was_cancelled(error) or cell.incarnation != incarnation:

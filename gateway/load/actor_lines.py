@@ -43,9 +43,10 @@ class Line:
         return 0
 
     def close(self, code: int, _reason: str) -> None:
-        """Hear that the server closed the connection."""
-        self.is_open = False
-        self.on_closed(code)
+        """Hear that the server closed the connection, unless its user had left it already."""
+        if self.is_open:
+            self.is_open = False
+            self.on_closed(code)
 
 
 class Lines:
@@ -95,8 +96,8 @@ class Lines:
         entering = Entering(seat, on_done)
         line = self.lines[user] = Line(seat, partial(self._closed, user))
         rooms = tuple(
-            RoomToEnter(room_id=UUID(room), since=since(seat, room), frame_id=frame_id)
-            for room, frame_id in entering.frame_ids.items()
+            RoomToEnter(room_id=UUID(room), since=since(seat, room), frame_id=entering.join())
+            for room in seat.rooms
         )
         connect = ConnectDriver(
             session_id=uuid7(),

@@ -12,24 +12,29 @@ from uuid import UUID
 
 from veza.actors.fanout import FanOut, FanOutLimits
 from veza.actors.load import DriverPool, short_track
-from veza.actors.messages.accounts import Author, RegisterAccount, SignedIn, SignIn
+from veza.actors.messages.accounts import ACCOUNTS, Author, RegisterAccount, SignedIn, SignIn
 from veza.actors.messages.common import Key
 from veza.actors.messages.load import DriveCommand
 from veza.actors.messages.rooms import (
     ActInRoom,
-    CreateRoom,
     EventKind,
     EventsRead,
     EventStored,
-    ListRooms,
     PostMessage,
     ReadEvents,
-    RoomDescribed,
     RoomKind,
     RoomSettings,
+)
+from veza.actors.messages.rooms_service import (
+    ROOMS,
+    CreateRoom,
+    ListRooms,
+    RoomDescribed,
     RoomsListed,
 )
 from veza.actors.messages.tracks import (
+    CATALOGUE,
+    MEDIA,
     ChunkWritten,
     DescribeTrack,
     ListTracks,
@@ -61,10 +66,6 @@ PAGE: Final = 200
 TOP: Final = 3
 AGAIN_SECONDS: Final = 0.1
 SETUP_SECONDS: Final = 60.0
-ACCOUNTS: Final[Key] = ("accounts", "")
-CATALOGUE: Final[Key] = ("catalogue", "")
-MEDIA: Final[Key] = ("media", "")
-ROOMS: Final[Key] = ("rooms", "")
 ROOM_LOG: Final[Key] = ("room_log", "")
 
 

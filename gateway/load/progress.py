@@ -15,7 +15,6 @@ from veza.gateway.load.runner import Watch
 from veza.gateway.load.targets import Run
 
 WINDOW_SECONDS: Final = 1
-PERCENT: Final = 100
 
 
 @contextmanager

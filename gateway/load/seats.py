@@ -57,7 +57,7 @@ class Seat:
             on_answer(frame)
 
     def entered(self, d: Frame) -> None:
-        """Take the answer to `room.join`."""
+        """Take the answer to `room.join`, or one room's part of that to `resume`."""
         room = d["room"]
         self.epochs[room] = d["epoch"]
         reader = self.readers.get(room)
@@ -85,18 +85,38 @@ class Entering:
         self._seat = seat
         self._on_done: Callable[[str | None], None] | None = on_done
         self._left = len(seat.rooms)
-        self.frame_ids = {room: seat.frame_id(self._entered) for room in seat.rooms}
+
+    def join(self) -> str:
+        """Return the id of a frame that enters one room."""
+        return self._seat.frame_id(self._joined)
+
+    def resume(self) -> str:
+        """Return the id of a frame that goes on in several."""
+        return self._seat.frame_id(self._resumed)
 
     def fail(self, code: str) -> None:
         """Tell that it did not succeed."""
         self._tell(code)
 
-    def _entered(self, frame: Frame | None) -> None:
-        if frame is None or frame["t"] != "ack":
-            self.fail("connection_lost" if frame is None else frame["d"]["code"])
-            return
-        self._seat.entered(frame["d"])
-        self._left -= 1
+    def _joined(self, frame: Frame | None) -> None:
+        if frame is not None and frame["t"] == "ack":
+            self._enter([frame["d"]])
+        else:
+            self._refused(frame)
+
+    def _resumed(self, frame: Frame | None) -> None:
+        if frame is not None and frame["t"] == "ack":
+            self._enter(frame["d"]["rooms"])
+        else:
+            self._refused(frame)
+
+    def _refused(self, frame: Frame | None) -> None:
+        self.fail("connection_lost" if frame is None else frame["d"]["code"])
+
+    def _enter(self, rooms: list[Frame]) -> None:
+        for room in rooms:
+            self._seat.entered(room)
+        self._left -= len(rooms)
         if self._left == 0:
             self._tell(None)
 

@@ -21,6 +21,7 @@ from veza.gateway.load.results import Probe
 from veza.gateway.load.schedule import Arrival
 from veza.gateway.load.seats import Entering, Frame, Seat
 from veza.gateway.load.targets import Killed, Run, TargetError
+from veza.gateway.wire.incoming import MAX_RESUMED
 
 FRAMES: Final = Rate(per_second=19.0, burst=90)
 """A node takes 20 frames a second of a connection, 100 at once; we stay below."""
@@ -69,8 +70,7 @@ class Client:
         self, kind: str, d: Frame, on_answer: Callable[[Frame | None], None], probe: Probe | None
     ) -> None:
         """Queue a frame; the answer comes by the callback."""
-        frame = {"t": kind, "id": self.seat.frame_id(on_answer), "d": d}
-        self._outgoing.put_nowait((orjson.dumps(frame).decode(), probe))
+        self._put(kind, self.seat.frame_id(on_answer), d, probe)
 
     async def reopen(self, probe: Probe | None = None) -> None:
         """Drop the connection and come back, to resume where the user stands; one at a time."""
@@ -118,12 +118,23 @@ class Client:
         return socket
 
     def _enter(self, on_done: Callable[[str | None], None]) -> None:
+        """Go on in the rooms this user was in, and join the others."""
         entering = Entering(self.seat, on_done)
-        for room, frame_id in entering.frame_ids.items():
+        known = []
+        for room in self.seat.rooms:
             position = self.seat.position(room)
-            since = position and {"epoch": str(position[0]), "seq": position[1]}
-            frame = {"t": "room.join", "id": frame_id, "d": {"room": room, "since": since}}
-            self._outgoing.put_nowait((orjson.dumps(frame).decode(), None))
+            if position is None:
+                self._put("room.join", entering.join(), {"room": room})
+            else:
+                since = {"epoch": str(position[0]), "seq": position[1]}
+                known.append({"room": room, "since": since})
+        for first in range(0, len(known), MAX_RESUMED):
+            part = known[first : first + MAX_RESUMED]
+            self._put("resume", entering.resume(), {"rooms": part})
+
+    def _put(self, kind: str, frame_id: str, d: Frame, probe: Probe | None = None) -> None:
+        frame = {"t": kind, "id": frame_id, "d": d}
+        self._outgoing.put_nowait((orjson.dumps(frame).decode(), probe))
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         async for message in socket:

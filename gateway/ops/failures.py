@@ -14,28 +14,24 @@ from veza.actors.messages.operator import (
     ReplayDeadLetter,
 )
 from veza.gateway.answers import fresh_answer
-from veza.gateway.keys import CURSORS
 from veza.gateway.ops.acting import acting, operate
 from veza.gateway.ops.doors import Doors
+from veza.gateway.paging import Paging
 from veza.gateway.wire import bodies
 from veza.gateway.wire import ops as views
 
 doors = Doors()
 
-_LETTERS = "dead letters"
-
 
 @doors.declare("GET", "/ops/dead-letters", answers={200: views.DeadLetterPage})
 async def list_dead_letters(request: web.Request, query: bodies.PageQuery) -> web.Response:
     """List messages that no handler saw, newest first."""
-    cursors = request.app[CURSORS]
-    before = int(cursors.decode(_LETTERS, query.cursor)) if query.cursor else None
-    command = ListDeadLetters(limit=query.limit, before_id=before)
+    paging = Paging(request, "dead letters", query, int)
+    command = ListDeadLetters(limit=query.limit, before_id=paging.start)
     listed = await operate(request, command, DeadLettersListed)
-    next_id = listed.next_before_id
     page = views.DeadLetterPage(
         data=[views.DeadLetterView.of(letter) for letter in listed.letters],
-        next_cursor=None if next_id is None else cursors.encode(_LETTERS, str(next_id)),
+        next_cursor=paging.cursor_at(listed.next_before_id),
         total=listed.total,
     )
     return fresh_answer(page.to_json())

@@ -7,23 +7,22 @@ from uuid import UUID
 
 from aiohttp import web
 
-from veza.actors.messages.audit import ActsListed, ListActs
-from veza.actors.messages.common import Key
+from veza.actors.messages.audit import AUDIT, ActsListed, ListActs
 from veza.actors.messages.jobs import JobsListed, ListJobs
 from veza.actors.messages.operator import ActedOn, ActOnActor, ActorAction, ReadNode
 from veza.actors.messages.ops import NodeFigures
+from veza.actors.messages.tracks import JOBS
 from veza.gateway.answers import fresh_answer
 from veza.gateway.errors import expect
-from veza.gateway.keys import ACTORS, CONNECTIONS, CURSORS
+from veza.gateway.keys import ACTORS, CONNECTIONS
 from veza.gateway.ops.acting import acting, operate
 from veza.gateway.ops.doors import Doors
+from veza.gateway.paging import Paging
 from veza.gateway.wire import bodies
 from veza.gateway.wire import ops as views
 
 doors = Doors()
 
-JOBS: Final[Key] = ("jobs", "")
-AUDIT: Final[Key] = ("audit", "")
 ROOT: Final = "/veza/root"
 """Whose draining is that of the node."""
 
@@ -39,40 +38,33 @@ async def list_nodes(request: web.Request) -> web.Response:
 @doors.declare("GET", "/ops/connections", answers={200: views.ConnectionPage})
 async def list_connections(request: web.Request, query: bodies.PageQuery) -> web.Response:
     """List the open WebSockets of this node, newest first."""
-    cursors = request.app[CURSORS]
-    before = int(cursors.decode("connections", query.cursor)) if query.cursor else None
+    paging = Paging(request, "connections", query, int)
     now = asyncio.get_running_loop().time()
-    listed = request.app[CONNECTIONS].listed(now, limit=query.limit + 1, before=before)
-    page, has_more = listed[: query.limit], len(listed) > query.limit
-    cursor = cursors.encode("connections", str(page[-1].connection_id)) if has_more else None
-    data = [views.ConnectionView.of(each) for each in page]
+    listed = request.app[CONNECTIONS].listed(now, limit=paging.read_limit, before=paging.start)
+    shown, cursor = paging.cut(listed, lambda connection: connection.connection_id)
+    data = [views.ConnectionView.of(connection) for connection in shown]
     return fresh_answer(views.ConnectionPage(data=data, next_cursor=cursor).to_json())
 
 
 @doors.declare("GET", "/ops/jobs", answers={200: views.QueuedJobPage})
 async def list_jobs(request: web.Request, query: bodies.JobsQuery) -> web.Response:
     """List everybody's jobs, of one state or of all, newest first."""
-    cursors = request.app[CURSORS]
-    scope = f"jobs {query.state or ''}"
-    before = UUID(cursors.decode(scope, query.cursor)) if query.cursor else None
-    command = ListJobs(state=query.state, before=before, limit=query.limit + 1)
+    paging = Paging(request, f"jobs {query.state or ''}", query, UUID)
+    command = ListJobs(state=query.state, before=paging.start, limit=paging.read_limit)
     listed = expect(await request.app[ACTORS].ask(JOBS, command), JobsListed).jobs
-    page, has_more = listed[: query.limit], len(listed) > query.limit
-    cursor = cursors.encode(scope, str(page[-1].job.id)) if has_more else None
-    data = [views.QueuedJobView.of(each) for each in page]
+    shown, cursor = paging.cut(listed, lambda queued: queued.job.id)
+    data = [views.QueuedJobView.of(queued) for queued in shown]
     return fresh_answer(views.QueuedJobPage(data=data, next_cursor=cursor).to_json())
 
 
 @doors.declare("GET", "/ops/audit", http_path="/audit", answers={200: views.ActPage})
 async def list_acts(request: web.Request, query: bodies.PageQuery) -> web.Response:
     """List what operators did, newest first."""
-    cursors = request.app[CURSORS]
-    before = UUID(cursors.decode("audit", query.cursor)) if query.cursor else None
-    command = ListActs(limit=query.limit + 1, before_id=before)
+    paging = Paging(request, "audit", query, UUID)
+    command = ListActs(limit=paging.read_limit, before_id=paging.start)
     listed = expect(await request.app[ACTORS].ask(AUDIT, command), ActsListed).acts
-    page, has_more = listed[: query.limit], len(listed) > query.limit
-    cursor = cursors.encode("audit", str(page[-1].act_id)) if has_more else None
-    data = [views.ActView.of(act) for act in page]
+    shown, cursor = paging.cut(listed, lambda act: act.act_id)
+    data = [views.ActView.of(act) for act in shown]
     return fresh_answer(views.ActPage(data=data, next_cursor=cursor).to_json())
 
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import orjson
-from pydantic import Field, StrictBool, ValidationError
+from pydantic import Field, StrictBool, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from veza.actors.messages.presence import SetPresence, Status
 from veza.actors.messages.rooms import (
@@ -25,6 +26,7 @@ from veza.actors.messages.sessions import (
     MarkReceipt,
     Position,
     RequestHistory,
+    ResumeRooms,
     SetTyping,
     SubscribeRoom,
     UnsubscribeRoom,
@@ -46,6 +48,8 @@ from veza.gateway.wire.bodies import DEFAULT_PAGE, MAX_PAGE
 from veza.gateway.wire.presence import ListeningBody
 
 MAX_FRAME_ID_CHARS: Final = 64
+MAX_RESUMED: Final = 200
+"""Rooms of one `resume`; who is in more sends another."""
 
 
 class FrameBody(Body):
@@ -94,6 +98,39 @@ class Command(SessionCommand):
     room: UUID
 
 
+class Since(Body):
+    epoch: UUID
+    seq: Seq
+
+    def position(self) -> Position:
+        return Position(epoch=self.epoch, seq=self.seq)
+
+
+class RoomPosition(Body):
+    """Where a client's copy of a room ends."""
+
+    room: UUID
+    since: Since
+
+
+class Resume(SessionCommand):
+    """`resume`: go on in many rooms, each from its position; joins none."""
+
+    rooms: Annotated[list[RoomPosition], Field(min_length=1, max_length=MAX_RESUMED)]
+
+    @field_validator("rooms")
+    @classmethod
+    def _each_once(cls, rooms: list[RoomPosition]) -> list[RoomPosition]:
+        if len({each.room for each in rooms}) < len(rooms):
+            raise PydanticCustomError("duplicates", "Each room once.")
+        return rooms
+
+    def message(self, frame_id: str | None) -> ResumeRooms:
+        return ResumeRooms(
+            frame_id=frame_id, positions={each.room: each.since.position() for each in self.rooms}
+        )
+
+
 class PresenceSet(SessionCommand):
     """`presence.set`: what this device says of its user, and what they want to be seen as.
 
@@ -107,14 +144,6 @@ class PresenceSet(SessionCommand):
     def message(self, frame_id: str | None) -> SetPresence:
         activity = None if self.activity is None else self.activity.listening()
         return SetPresence(frame_id=frame_id, status=Status(self.status), activity=activity)
-
-
-class Since(Body):
-    epoch: UUID
-    seq: Seq
-
-    def position(self) -> Position:
-        return Position(epoch=self.epoch, seq=self.seq)
 
 
 class RoomJoin(Command):
@@ -272,6 +301,7 @@ CLIENT_FRAMES: Final[Mapping[str, type[FrameBody]]] = {
     "auth": Auth,
     "auth.refresh": AuthRefresh,
     "ping": Ping,
+    "resume": Resume,
     "room.join": RoomJoin,
     "room.leave": RoomLeave,
     "message.send": MessageSend,

@@ -11,7 +11,7 @@ from veza.actors.messages.reports import ReportReason, ReportState
 from veza.actors.messages.rooms import RoomEvent
 from veza.gateway.values import Body, OptionalReason, Reason, ReportText, Time, View
 from veza.gateway.wire.bodies import PageQuery
-from veza.gateway.wire.frames import RoomEventView
+from veza.gateway.wire.frame_views import RoomEventView
 from veza.gateway.wire.room_events import room_event
 from veza.gateway.wire.views import AuthorView
 

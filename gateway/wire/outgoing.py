@@ -23,12 +23,14 @@ from veza.actors.messages.sessions import (
     ActDone,
     CommandFailed,
     HistoryRead,
+    ResumedRoom,
     RoomEntered,
     RoomExited,
+    RoomsResumed,
 )
 from veza.actors.messages.tracks import JobChanged, JobState
 from veza.actors.messages.ways import DraftChanged, RequestMade
-from veza.gateway.errors import ProblemError, problem_code
+from veza.gateway.errors import ProblemError, refused
 from veza.gateway.values import time_text
 from veza.gateway.wire.attachments import attachment_ready
 from veza.gateway.wire.framing import text_frame
@@ -221,13 +223,17 @@ def _job_changed(event: JobChanged) -> Json:
 _FINAL_STATES: Final = frozenset({JobState.PUBLISHED, JobState.FAILED, JobState.CANCELLED})
 
 
+def _entered(event: RoomEntered | ResumedRoom) -> Json:
+    room = event.room
+    return {"room": room.id, "epoch": room.epoch, "seq": room.seq, "recovered": event.recovered}
+
+
 def _room_entered(event: RoomEntered) -> Json:
-    d = {
-        "room": event.room.id,
-        "epoch": event.room.epoch,
-        "seq": event.room.seq,
-        "recovered": event.recovered,
-    }
+    return _answer(ServerFrame.ACK, event.frame_id, _entered(event))
+
+
+def _rooms_resumed(event: RoomsResumed) -> Json:
+    d = {"rooms": [_entered(each) for each in event.rooms]}
     return _answer(ServerFrame.ACK, event.frame_id, d)
 
 
@@ -249,9 +255,7 @@ def _history_read(event: HistoryRead) -> Json:
 
 
 def _command_failed(event: CommandFailed) -> Json:
-    error = ProblemError(
-        problem_code(event.code), event.detail, retry_after_seconds=event.retry_after_seconds
-    )
+    error = refused(event.code, event.detail, event.retry_after_seconds)
     return _frame_refused(FrameRefused(frame_id=event.frame_id, problem=error))
 
 
@@ -307,6 +311,7 @@ _SHAPES: Final[Mapping[type, Callable[[Any], Json]]] = {
     AttachmentReady: attachment_ready,
     ReportFiled: _report_filed,
     RoomEntered: _room_entered,
+    RoomsResumed: _rooms_resumed,
     RoomExited: _room_exited,
     ActDone: _act_done,
     HistoryRead: _history_read,

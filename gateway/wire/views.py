@@ -18,6 +18,7 @@ from veza.gateway.values import (
     Time,
     View,
 )
+from veza.gateway.wire.analysis import Measured
 
 API_LEVEL: Final = 1
 
@@ -223,6 +224,7 @@ class TrackView(View):
     state: TrackState
     duration_ms: int | None
     peaks_url: str | None = None
+    analysis: Measured | None = None
     error: FailureView | None
     created_at: Time
 

@@ -56,13 +56,14 @@ class EmbeddedPostgres:
         """Whether the server this object started is alive."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self) -> str:
+    def start(self, *, is_thread_lasting: bool = False) -> str:
         """Start the server, or find the one another process runs on the folder, and return its DSN.
 
         Harmless if it runs, and brings back one that died. Raises `PostgresStartError` with a message
-        for the operator.
+        for the operator. `is_thread_lasting`: this is not the main thread, but one that the caller keeps
+        for as long as the server is to run.
         """
-        if threading.current_thread() is not threading.main_thread():
+        if not is_thread_lasting and threading.current_thread() is not threading.main_thread():
             # The kernel ends the server with the thread that started it, not with the process.
             raise RuntimeError("start the server from the main thread")
         account, home = prepare_home(self._data_dir)

@@ -1,28 +1,34 @@
 """A whole node on a real database, and clients that are sockets without a network."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
 from veza.actors.fanout import FanOut, FanOutLimits
 from veza.actors.messages.accounts import Author, RegisterAccount, SignedIn
+from veza.actors.messages.common import Key
 from veza.actors.messages.rooms import (
-    CreateRoom,
+    ActInRoom,
+    EventStored,
+    JoinRoom,
+    PostMessage,
     Room,
-    RoomDescribed,
     RoomKind,
     RoomSettings,
 )
+from veza.actors.messages.rooms_service import CreateRoom, RoomDescribed
 from veza.actors.messages.sessions import CloseSession, OpenSession, SessionOpened, SubscribeRoom
 from veza.config.ids import uuid7
 from veza.config.settings import Settings
 from veza.persistence.media_store import LocalMediaStore
 from veza.persistence.pool import Pool
 from veza.supervisors.node import Node
-from veza.supervisors.shared import Shared, alone
+from veza.supervisors.shared import Shared, alone, over_redis
 from veza.supervisors.tree import Resources, build_tree
 
 
@@ -171,3 +177,77 @@ async def world(pool: Pool, tmp_path: Path) -> AsyncIterator[World]:
     await world.node.start()
     yield world
     assert await world.node.stop(10) == []
+
+
+# --- several nodes ---
+
+
+NewNode = Callable[..., Awaitable[Any]]
+
+
+@pytest.fixture
+async def new_node(world, pool, redis, tmp_path: Path) -> AsyncIterator[NewNode]:
+    """Make nodes that share `redis` and the database of `world`, which itself knows no others."""
+    async with AsyncExitStack() as stack:
+
+        async def make(**settings: int) -> Any:
+            node_id = uuid7()
+            shared = over_redis(redis.url, node_id)
+            await shared.start()
+            stack.push_async_callback(shared.close)
+            node = type(world)(
+                pool,
+                tmp_path / "media",
+                world.settings.model_copy(update=settings),
+                node_id=node_id,
+                shared=shared,
+            )
+            await node.node.start()
+            stack.push_async_callback(node.node.stop, 10)
+            return node
+
+        yield make
+
+
+class Talk:
+    """One room, and a member at each of two nodes who reads along."""
+
+    def __init__(self, nodes: list[Any], room: Any, members: list[Any], readers: list[Any]) -> None:
+        self.nodes = nodes
+        self.room = room
+        self.key: Key = ("room", str(room.id))
+        self.members = members
+        self.readers = readers
+
+    async def post(self, at: int) -> int:
+        act = PostMessage(message_id=uuid4(), text="salut")
+        post = ActInRoom(by=self.members[at], act=act)
+        stored = await self.nodes[at].node.ask(self.key, post)
+        assert isinstance(stored, EventStored)
+        return stored.event.seq
+
+    async def heard(self, seq: int) -> None:
+        """Wait until everybody has heard of everything up to an event."""
+        for reader in self.readers:
+            await reader.wait_for(lambda event: getattr(event, "seq", 0) == seq)
+
+    def told(self, at: int) -> list[int]:
+        return [event.seq for event in self.readers[at].events if hasattr(event, "seq")]
+
+
+@pytest.fixture
+async def talk(world, new_node) -> Talk:
+    nodes = [await new_node(), await new_node()]
+    members = [await world.person(name) for name in ("ada", "ben")]
+    room = await world.room(members[0])
+    key: Key = ("room", str(room.id))
+    readers = []
+    for node, member in zip(nodes, members, strict=True):
+        await node.node.ask(key, ActInRoom(by=member, act=JoinRoom()))
+        client = type(await world.client(f"{member.name}-reads"))(node, member)
+        readers.append(await client.open())
+        await readers[-1].join(room)
+    async with asyncio.timeout(20):
+        while not all(node.resources.shared.bus.rooms for node in nodes):
+            await asyncio.sleep(0.01)
+    return Talk(nodes, room, members, readers)

@@ -33,7 +33,9 @@ PASSWORD = "correct horse battery"
 @pytest.fixture
 def ask(world):
     async def asking(command):
-        return await world.node.ask(("accounts", ""), command)
+        is_arrival = isinstance(command, IdentifyCookie | IdentifySession)
+        key = ("arrivals", "") if is_arrival else ("accounts", "")
+        return await world.node.ask(key, command)
 
     return asking
 
@@ -99,12 +101,14 @@ async def test_a_missing_account_takes_as_long_as_a_wrong_password(ask_slow):
     assert missing > wrong / 2
 
 
-async def test_a_crowd_that_comes_at_once_is_refused_in_part_and_keeps_nobody_waiting(ask_slow):
+async def test_a_crowd_that_comes_at_once_is_refused_in_part_and_keeps_nobody_waiting(
+    ask, ask_slow
+):
     cookie = (await ask_slow(register())).cookie_token
 
     crowd = [asyncio.ensure_future(ask_slow(register(f"person{n}"))) for n in range(100)]
     await asyncio.sleep(0)
-    identified = await ask_slow(IdentifyCookie(cookie_token=cookie))
+    identified = await ask(IdentifyCookie(cookie_token=cookie))
     still_waiting = sum(not each.done() for each in crowd)
     answers = await asyncio.gather(*crowd)
 

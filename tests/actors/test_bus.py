@@ -10,6 +10,7 @@ import pytest
 
 from veza.actors.base import SupervisedActor
 from veza.actors.bus import BusActor, LookPlan
+from veza.actors.fanout import FanOut, FanOutLimits
 from veza.actors.messages.bus import EventsAnnounced, HeadMoved
 from veza.actors.messages.common import Busy
 from veza.actors.messages.directory import Deliver
@@ -60,12 +61,21 @@ class Place:
         self.pool = pool
         self.runtime = AsyncioSystemBase()
         self.bus = OpenBus()
+        self.fan_out = FanOut(
+            lambda event: repr(event).encode(), asyncio.get_running_loop().call_soon, FanOutLimits()
+        )
         self.told: list[Deliver] = []
         self.news = asyncio.Event()
 
     def start(self, plan: LookPlan) -> Cell:
         desk = self.runtime.spawn(Desk, {"told": self.told, "news": self.news})
-        kwargs = {"bus": self.bus, "pool": self.pool, "directory": desk, "plan": plan}
+        kwargs = {
+            "bus": self.bus,
+            "pool": self.pool,
+            "directory": desk,
+            "fan_out": self.fan_out,
+            "plan": plan,
+        }
         return self.runtime.spawn(BusActor, kwargs)
 
     async def until(self, is_it: Callable[[], bool]) -> None:

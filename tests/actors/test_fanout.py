@@ -203,3 +203,54 @@ def test_every_subscriber_gets_every_later_event_once_in_order(steps: list[str])
 
     for start, socket in members:
         assert socket.received() == list(range(start + 1, head + 1))
+
+
+class Others:
+    """The other nodes."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, object, int]] = []
+        self.attended: list[str] = []
+
+    def tell(self, name: str, event: object, after_seq: int) -> None:
+        self.told.append((name, event, after_seq))
+
+    def attend(self, name: str) -> None:
+        self.attended.append(name)
+
+    def disregard(self, name: str) -> None:
+        self.attended.remove(name)
+
+
+def test_what_is_told_everywhere_is_told_once_here_and_once_there(
+    hub: FanOut, turns: Turns
+) -> None:
+    socket, others = Socket(), Others()
+    join(hub, socket)
+    hub.publish_everywhere("room", 1)
+    hub.connect(others)
+
+    hub.publish("room", 2)
+    hub.publish_everywhere("room", 3, after_seq=7)
+    hub.publish_everywhere("nobody here", 4)
+    hub.publish_elsewhere("room", 5)
+    turns.run()
+
+    assert socket.received() == [1, 2, 3]
+    assert others.told == [("room", 3, 7), ("nobody here", 4, 0), ("room", 5, 0)]
+
+
+def test_the_topics_that_somebody_holds_are_attended_and_no_others(hub: FanOut) -> None:
+    others = Others()
+    first = join(hub, Socket())
+    hub.connect(others)
+    second = join(hub, Socket())
+    assert others.attended == ["room"]
+
+    first.close()
+    assert others.attended == ["room"]
+    second.close()
+    assert others.attended == []
+    join(hub, Socket())
+    hub.connect(None)
+    assert others.attended == []

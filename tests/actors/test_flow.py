@@ -7,8 +7,9 @@ from uuid import uuid4
 import orjson
 import pytest
 
+from veza.actors.arrivals import MEMBERSHIPS_TOLD
 from veza.actors.chat.room import MAX_PENDING
-from veza.actors.chat.rooms import MEMBERSHIPS_TOLD, RoomWriterActor
+from veza.actors.chat.rooms import RoomWriterActor
 from veza.actors.fanout import FanOut, FanOutLimits
 from veza.actors.messages.common import RejectCode, Rejected
 from veza.actors.messages.rooms import (
@@ -31,7 +32,8 @@ from veza.actors.messages.sessions import (
     SessionOpened,
     SubscribeRoom,
 )
-from veza.actors.session import MAX_ROOMS, newest_within
+from veza.actors.room_follower import MAX_ROOMS
+from veza.actors.session import newest_within
 from veza.actors.topics import room_topic
 from veza.config.ids import uuid7
 from veza.gateway.wire import encode_frame

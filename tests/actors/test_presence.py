@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 
-from veza.actors.chat.presence import PresenceActor, PresenceTimes
+from veza.actors.chat import presence as presence_module
+from veza.actors.chat.presence import EndGraces, PresenceActor
+from veza.actors.chat.presence_people import PresenceTimes
 from veza.actors.messages.accounts import Author
 from veza.actors.messages.bus import HeadMoved
 from veza.actors.messages.common import Rejected
@@ -27,12 +30,12 @@ from veza.actors.messages.presence import (
 )
 from veza.actors.messages.rooms import (
     ActInRoom,
-    CreateRoom,
     Measure,
     ModerateMember,
     RoomKind,
     RoomSettings,
 )
+from veza.actors.messages.rooms_service import CreateRoom
 from veza.actors.messages.sessions import CloseSession, UnsubscribeRoom
 from veza.actors.runtime.thespian_api import ActorExitRequest
 from veza.config.ids import uuid7
@@ -46,6 +49,11 @@ from veza.supervisors.tree import build_tree
 GRACE = 0.4
 TIMES = PresenceTimes(grace_seconds=GRACE, idle_seconds=0.3, look_seconds=0.2)
 UNHURRIED = PresenceTimes(grace_seconds=GRACE, look_seconds=0.2)
+TTL = 1.0
+SHARING = PresenceTimes(
+    grace_seconds=GRACE, look_seconds=0.2, share_seconds=TTL / 6, refresh_seconds=TTL / 3
+)
+"""As on nodes that share: the devices of a dead one end after `TTL`."""
 
 
 class House:
@@ -138,6 +146,18 @@ async def test_who_enters_gets_everybody_after_the_ack_and_the_others_get_who_ca
     assert kinds.index("RoomEntered") < kinds.index("PresenceTold")
     assert house.told(ben)[0].is_full
     assert not house.told(ada)[-1].is_full
+
+
+async def test_who_enters_again_without_having_left_gets_everybody_again(house) -> None:
+    ada = await house.enter("ada")
+    before = len(ada.events)
+
+    await ada.join(house.room)
+
+    await ada.wait_for(
+        lambda event: isinstance(event, PresenceTold) and event in house.told(ada, before)
+    )
+    assert house.told(ada, before)[0].is_full
 
 
 async def test_a_user_is_there_as_long_as_one_device_is_and_idle_only_if_all_are(house) -> None:
@@ -434,9 +454,11 @@ async def test_two_thousand_who_drop_and_return_at_once_change_nothing_for_anybo
     crowd, monkeypatch
 ) -> None:
     house, clients, rooms = crowd
-    monkeypatch.setattr(house.world.cell("services/presence").instance, "times", PresenceTimes())
+    presence = house.world.cell("services/presence").instance
+    # However long this machine takes to let them in again, they are back within the grace.
+    monkeypatch.setattr(presence, "times", PresenceTimes(grace_seconds=600.0))
     bystanders = [clients[0], clients[-1]]
-    await asyncio.sleep(2.5)
+    await all_told(presence)
     before = [len(each.events) for each in bystanders]
     published = house.world.fan_out.counters.published
 
@@ -445,13 +467,26 @@ async def test_two_thousand_who_drop_and_return_at_once_change_nothing_for_anybo
         client.tell(CloseSession())
     again = [type(client)(house.world, client.author) for client in back]
     await everybody_in(again, rooms, 29)
-    await asyncio.sleep(6)
+    assert len(presence.ending) == PEOPLE - 2
+    monkeypatch.setattr(presence_module, "monotonic", lambda: monotonic() + 601.0)
+    house.world.node.tell(PRESENCE, EndGraces())
+    async with asyncio.timeout(20):
+        while presence.ending:
+            await asyncio.sleep(0.01)
+    await all_told(presence)
 
     for bystander, since in zip(bystanders, before, strict=True):
         assert house.told(bystander, since) == []
     assert [len(house.told(client)) for client in again] == [2] * 29 + [1] * (PEOPLE - 2 - 29)
     assert {house.told(client)[0].people for client in again} == {()}
     assert house.world.fan_out.counters.published == published
+
+
+async def all_told(presence: PresenceActor) -> None:
+    """Wait until no room is to be told anything."""
+    async with asyncio.timeout(20):
+        while presence.dirty:
+            await asyncio.sleep(0.01)
 
 
 async def test_two_thousand_who_go_for_good_are_a_few_frames(crowd) -> None:
@@ -484,13 +519,18 @@ class Several:
         self.table: dict[Any, Any] = {}
         self.nodes: list[Any] = []
 
-    async def add(self, ttl_seconds: float) -> Any:
+    def ends(self, author: Author) -> float:
+        """When all that is shared of somebody's devices is over."""
+        there = self.table.get(author.id, {})
+        return max((ends for ends, _status in there.values()), default=0.0)
+
+    async def add(self) -> Any:
         node_id = uuid7()
         bus = LocalBus()
         bus.is_shared = True
-        presence = LocalPresence(node_id, ttl_seconds=ttl_seconds, table=self.table)
+        presence = LocalPresence(node_id, ttl_seconds=TTL, table=self.table)
         shared = replace(alone(node_id), bus=bus, presence=presence)
-        node = await started(self.world, self.pool, self.folder, UNHURRIED, shared)
+        node = await started(self.world, self.pool, self.folder, SHARING, shared)
         self.nodes.append(node)
         return node
 
@@ -506,7 +546,7 @@ async def several(world, pool, tmp_path: Path) -> AsyncIterator[Several]:
 async def test_nodes_see_each_other_and_a_killed_one_is_gone_within_the_time_to_live(
     several,
 ) -> None:
-    one, two = await several.add(5), await several.add(5)
+    one, two = await several.add(), await several.add()
     house = House(one, await one.room(await one.person("owner")))
     ada = await house.enter("ada")
     ben = await two.client("ben")
@@ -514,22 +554,28 @@ async def test_nodes_see_each_other_and_a_killed_one_is_gone_within_the_time_to_
     await house.sees(ben, ada.author, Status.ONLINE)
     one.node.tell(("room", str(house.room.id)), HeadMoved(seq=3))  # as the bus says
     await house.sees(ada, ben.author, Status.ONLINE)
+    start = monotonic()
     says(ben, Status.DND, Listening(track_id=None, title="Aube"))
     seen = await house.sees(ada, ben.author, Status.DND)
     assert seen.activity == Listening(track_id=None, title="Aube")
-    await asyncio.sleep(6)
+    while several.ends(ben.author) < start + 2 * TTL:  # put again and again
+        await asyncio.sleep(0.01)
     assert known(ada, house.room)[ben.author.id].status is Status.DND
 
     presence = two.cell("services/presence").instance
-    presence.is_sharing = True  # nothing is put any more, as by a node that is dead
-    start = asyncio.get_running_loop().time()
+    async with asyncio.timeout(20):
+        while presence.share.is_asking:
+            await asyncio.sleep(0)
+    presence.share.is_asking = True  # nothing is put any more, as by a node that is dead
+    ends = several.ends(ben.author)
     gone = await house.sees(ada, ben.author, Status.OFFLINE)
-    assert asyncio.get_running_loop().time() - start < 5 + 2.5
+    # Told a quarter of a second later at most, beyond a look; the rest is for a machine under load.
+    assert monotonic() - ends < SHARING.share_seconds + 0.25 + 1.0
     assert gone.last_seen_at is not None
 
 
 async def test_who_comes_back_on_another_node_within_the_grace_was_never_gone(several) -> None:
-    one, two = await several.add(5), await several.add(5)
+    one, two = await several.add(), await several.add()
     house = House(one, await one.room(await one.person("owner")))
     ada, ben = await house.enter("ada"), await house.enter("ben")
     await house.sees(ada, ben.author, Status.ONLINE)
@@ -540,7 +586,11 @@ async def test_who_comes_back_on_another_node_within_the_grace_was_never_gone(se
     back = type(ben)(two, ben.author)
     await back.open()
     await back.join(house.room)
-    await asyncio.sleep(5)
+    async with asyncio.timeout(20):
+        presence = one.cell("services/presence").instance
+        while len(presence.devices) > 1:  # the grace of the lost one is over
+            await asyncio.sleep(0.01)
+        await all_told(presence)
 
     assert house.told(ada, before) == []
     assert known(ada, house.room)[ben.author.id].status is Status.ONLINE

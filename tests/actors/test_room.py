@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -12,6 +13,7 @@ from veza.actors.chat import log_follower
 from veza.actors.chat.room import RoomActor
 from veza.actors.fanout import FanOut, FanOutLimits
 from veza.actors.messages.accounts import Author
+from veza.actors.messages.bus import NewsAnnounced
 from veza.actors.messages.common import Crashed, RejectCode, Rejected
 from veza.actors.messages.directory import Deliver
 from veza.actors.messages.rooms import (
@@ -200,6 +202,29 @@ async def test_what_was_stored_while_the_room_was_down_is_told_once_it_is_back(
     stage.runtime.restart(stage.room)
 
     await stage.listener.has(1, 2)
+
+
+async def test_news_of_another_node_wait_for_the_events_that_were_told_there_before_them(
+    stage: Stage,
+) -> None:
+    await stage.post()
+    await stage.listener.has(1)
+    new = NewEvent(room_id=ROOM_ID, kind=stage.log.events[0].kind, author=ADA)
+    first, second, late = (replace(stage.log.events[0], seq=seq) for seq in (701, 702, 703))
+    stage.log.reads_refused = 1
+    stage.log.store(new)
+
+    def tell(after_seq: int, event: RoomEvent) -> None:
+        news = NewsAnnounced(after_seq=after_seq, event=event)
+        stage.runtime.post_from_outside(stage.room, news, stage.runtime.nobody)
+
+    tell(1, first)
+    await stage.listener.has(1, 701)
+    tell(2, second)
+    tell(3, late)
+    await stage.listener.has(1, 701, 2, 702)
+    stage.log.store(new)
+    await stage.listener.has(1, 701, 2, 702, 3, 703)
 
 
 async def test_a_log_that_cannot_be_read_for_long_leaves_one_look_at_idleness_behind(

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import os
 import resource
 import signal
@@ -190,7 +191,8 @@ async def test_a_track_is_playable_while_later_segments_encode(world, alice):
 
 async def test_a_killed_worker_is_replaced_and_the_stream_is_the_same(world, alice):
     source = tone(40)
-    whole = await stream_of(world, await published(world, alice, source))
+    undisturbed = await published(world, alice, source)
+    whole = await stream_of(world, undisturbed)
     accepted = await upload(world, alice.author, source)
     await alice.wait_for(
         lambda e: (
@@ -205,6 +207,9 @@ async def test_a_killed_worker_is_replaced_and_the_stream_is_the_same(world, ali
 
     assert done.job.state is JobState.PUBLISHED
     assert await stream_of(world, accepted.track.id) == whole
+    other = await world.node.ask(("catalogue", ""), DescribeTrack(track_id=undisturbed))
+    assert done.track.analysis == other.track.analysis
+    assert json.loads(done.track.analysis)["loudness"]["integrated_lufs"] < 0
 
 
 async def test_a_crashed_stream_job_goes_on_from_what_is_stored(world, alice):

@@ -10,12 +10,12 @@ from veza.actors.messages.rooms import (
     ActInRoom,
     DeleteMessage,
     EventStored,
-    ListMemberships,
     MarkRead,
-    MembershipsListed,
     PointerMoved,
     PostMessage,
+    ReceiptsMoved,
 )
+from veza.actors.messages.rooms_service import ListMemberships, MembershipsListed
 
 WRITERS = 6
 MESSAGES = 30
@@ -67,7 +67,7 @@ async def read(world, by, room, dice):
 
 
 async def told(world, who):
-    listed = await world.node.ask(("rooms", ""), ListMemberships(user_id=who.id))
+    listed = await world.node.ask(("arrivals", ""), ListMemberships(user_id=who.id))
     assert isinstance(listed, MembershipsListed)
     return {m.room.id: (m.read_seq, m.unread, m.mentions) for m in listed.memberships}
 
@@ -100,3 +100,22 @@ async def test_unread_and_mentions_are_what_a_recount_finds(world, seed):
     seen = [each for who in people for each in (await told(world, who)).values()]
     assert any(unread for _, unread, _ in seen)
     assert any(mentions for _, _, mentions in seen)
+
+
+async def test_nobody_is_shown_reading_backwards_by_a_device_that_lags(world):
+    ada, bob = await world.client("ada"), await world.client("bob")
+    room = await world.room(ada.author)
+    for client in (ada, bob):
+        await client.join(room)
+    for n in range(5):
+        post = PostMessage(message_id=uuid4(), text=f"{n}")
+        assert isinstance(await act(world, ada.author, room, post), EventStored)
+
+    for seq in (5, 3, 6):
+        mark = MarkRead(by=bob.author.id, read_seq=seq)
+        assert isinstance(await world.node.ask(("room", str(room.id)), mark), PointerMoved)
+
+    seen = ((bob.author.id, 6),)
+    await ada.wait_for(lambda event: isinstance(event, ReceiptsMoved) and event.seqs == seen)
+    told = [seq for each in ada.of_kind(ReceiptsMoved) for user, seq in each.seqs]
+    assert told == [5, 6]

@@ -7,7 +7,15 @@ import pytest
 
 from veza.actors.chat import ways as service
 from veza.actors.messages.common import RejectCode, Rejected
-from veza.actors.messages.rooms import ReadEvents, RoomAdded
+from veza.actors.messages.rooms import (
+    JoinRoom,
+    ReadEvents,
+    RoomAdded,
+    RoomKind,
+    RoomSettings,
+)
+from veza.actors.messages.rooms_service import CreateRoom, HashRoomPassword
+from veza.actors.messages.sessions import RoomEntered, SubscribeRoom
 from veza.actors.messages.ways import (
     BlockUser,
     ConversationOpened,
@@ -23,6 +31,7 @@ from veza.actors.messages.ways import (
     RequestToJoin,
     WayDone,
 )
+from veza.actors.shared_rates import JOIN_QUOTA, JOIN_WINDOW_SECONDS
 from veza.config.ids import uuid7
 
 STRANGERS = """
@@ -168,3 +177,35 @@ async def test_nobody_blocks_themselves_or_somebody_who_is_not_there(world, alic
 
     assert refusal(itself) is RejectCode.INVALID_STATE
     assert refusal(nobody) is RejectCode.NOT_FOUND
+
+
+async def test_joining_is_limited_over_the_socket_and_coming_back_is_not(world, alice, bob):
+    made = [await world.room(alice.author, f"Room {number}") for number in range(JOIN_QUOTA + 1)]
+    for room in made[:-1]:
+        assert isinstance(await bob.join(room), RoomEntered)
+
+    refused = await bob.join(made[-1])
+    assert refused.code is RejectCode.RATE_LIMITED
+    assert 0 < refused.retry_after_seconds <= JOIN_WINDOW_SECONDS / JOIN_QUOTA
+    again = await bob.again()
+    for room in made[:-1]:
+        assert isinstance(await again.join(room), RoomEntered)
+    assert isinstance(await alice.join(made[-1]), RoomEntered)
+
+
+async def test_who_guesses_a_rooms_password_over_the_socket_is_stopped(world, alice, bob):
+    hashed = await world.node.ask(("rooms", ""), HashRoomPassword(password="sesame"))
+    settings = RoomSettings(
+        name="Cellar", kind=RoomKind.PASSWORD, password_hash=hashed.password_hash
+    )
+    create = CreateRoom(room_id=uuid7(), creator=alice.author, settings=settings)
+    room = (await world.node.ask(("rooms", ""), create)).room
+
+    codes = []
+    for number in range(JOIN_QUOTA + 1):
+        frame_id = bob.frame_id()
+        guess = JoinRoom(password=str(number))
+        bob.tell(SubscribeRoom(frame_id=frame_id, room_id=room.id, since=None, join=guess))
+        codes.append((await bob.answer(frame_id)).code)
+
+    assert codes == [RejectCode.WRONG_ROOM_PASSWORD] * JOIN_QUOTA + [RejectCode.RATE_LIMITED]

@@ -217,6 +217,7 @@ async def storm(place: Place, count: int) -> Figures:
     took = sorted(int((seat.entered.result() - began) * 1e6) for seat in returned)
     await sending
     await asyncio.sleep(0.2)
+    assert all(seat.recovered for seat in returned), "somebody has to reload"
     figures = {
         "all_back_seconds": round(took[-1] / 1e6, 2),
         "back_p50_ms": percentile(took, 0.5),

@@ -14,7 +14,7 @@ from chat_line import POSTED, Line, masked, said
 from chat_server import Server
 
 OPEN_AT_ONCE = 64
-OPEN_SECONDS = 60.0
+OPEN_SECONDS = 300.0
 BODY_CHARS = 128
 _TEXT = b'"text":"'
 
@@ -39,6 +39,7 @@ class Seat:
         self.seq = 0
         self.holes = 0
         self.position: dict[str, Any] | None = None
+        self.recovered = True
         self.ended_at: float | None = None
 
     def on_frame(self, payload: bytes) -> None:
@@ -63,8 +64,12 @@ class Seat:
         if frame["t"] == "error":
             self.entered.set_exception(RuntimeError(str(frame)))
             return
-        if "epoch" in frame["d"]:
-            self.position = {"epoch": frame["d"]["epoch"], "seq": frame["d"]["seq"]}
+        where = frame["d"]
+        if "rooms" in where:
+            (where,) = where["rooms"]
+            self.recovered = where["recovered"]
+        if "epoch" in where:
+            self.position = {"epoch": where["epoch"], "seq": where["seq"]}
         self.entered.set_result(time.perf_counter())
 
     def _on_posted(self, payload: bytes) -> None:
@@ -161,7 +166,11 @@ class Node:
     async def enter(self, seat: Seat) -> None:
         token = self.tokens[seat.person]
         auth = said("auth", {"token": token, "batch": self.batch}, "auth")
-        join = said("room.join", {"room": seat.room, "since": seat.position}, "join")
+        if seat.position is None:
+            join = said("room.join", {"room": seat.room}, "join")
+        else:
+            known = {"room": seat.room, "since": seat.position}
+            join = said("resume", {"rooms": [known]}, "join")
         await connect(self.server, seat, "/api/v1/ws?v=1", auth + join)
 
 

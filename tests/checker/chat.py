@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / ".links"))
 from soak.faults import MIXES
 from soak.findings import broken, examples
 from soak.judge import judge
-from soak.members import Habits
+from soak.people import Habits
 from soak.records import load
 from soak.runs import Outcome, Plan, perform
 from soak.world import LOG
@@ -28,6 +28,7 @@ from soak.world import LOG
 from veza.gateway.load.nodes import data_folder
 
 SETTLE_SECONDS = 15.0
+ABSENCES = 0.1
 USUAL = [name for name, mix in MIXES.items() if mix.is_usual]
 
 
@@ -37,7 +38,10 @@ def main() -> int:
         found = judge(load(given.judge))
         say("\n".join(examples(found)) or "every promise was kept")
         return int(bool(found))
-    is_broken, habits = False, Habits(acts=given.acts, leavings=given.leavings)
+    is_broken, habits = (
+        False,
+        Habits(acts=given.acts, leavings=given.leavings, absences=given.absences),
+    )
     for mix in given.faults:
         for seed in range(given.seed, given.seed + given.seeds):
             plan = Plan(
@@ -97,7 +101,10 @@ def options() -> argparse.Namespace:
         "--settle", type=float, default=SETTLE_SECONDS, help="seconds to be well in"
     )
     parser.add_argument("--faults", type=mixes, default=USUAL, help=", ".join(MIXES))
-    parser.add_argument("--acts", type=float, default=0.0, help="edits, reads… a second and member")
+    parser.add_argument("--acts", type=float, default=3.0, help="edits, reads… a second and member")
+    parser.add_argument(
+        "--absences", type=float, default=ABSENCES, help="how likely a cut off member stays away"
+    )
     parser.add_argument(
         "--leavings",
         type=float,

@@ -9,6 +9,7 @@ import io
 import shutil
 import subprocess
 import time
+from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ import av
 import pytest
 import soundfile
 
+from veza.codecs.loudness import LoudnessMeter
 from veza.config.paths import keys_file
 from veza.config.secrets import load_keys
 from veza.gateway.tokens import PlaybackUrls, SigningKeys
@@ -76,6 +78,11 @@ async def test_each_recording_is_heard_to_the_sample(name, ada, missing):
     track_id = await ada.publish(path.read_bytes(), path.name)
 
     await assert_exact(await ada.stream(track_id), info.frames, info.samplerate)
+    meter = LoudnessMeter(info.samplerate, (1.0,) * info.channels)
+    meter.add(soundfile.read(path, dtype="float32", always_2d=True)[0])
+    measured = asdict(meter.finish())
+    track = await ada.get(f"/tracks/{track_id}")
+    assert track["analysis"]["loudness"] == pytest.approx(measured, abs=0.011)
 
 
 async def test_ffmpeg_hears_the_same_without_complaint(ada, sound_file, missing, tmp_path):

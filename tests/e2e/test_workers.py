@@ -77,6 +77,9 @@ async def test_people_on_both_workers_are_in_one_room(pair, person) -> None:
     for wire in readers:
         seqs = [frame["seq"] for frame in wire.events("message.posted", room)]
         assert seqs[-len(acked) :] == sorted(acked)
+    assert (await readers[0].ask("typing.start", room=room))["t"] == "ack"
+    for wire in readers:
+        await wire.find(lambda frame: frame["t"] == "typing" and frame["room"] == room)
     node.stop()
 
 
@@ -98,6 +101,34 @@ async def test_a_worker_that_dies_is_started_again_and_the_other_serves_on(pair,
     node.signal(signal.SIGTERM)
     assert node.wait() == 0
     assert ["worker.ended" in line for line in node.complaints()] == [True]
+
+
+async def test_an_account_has_as_many_connections_as_it_may_on_all_workers_together(
+    new_node, redis, person
+) -> None:
+    node = new_node(
+        "--workers", "2", VEZA_REDIS_URL=redis.url, VEZA_CONNECTIONS_PER_USER="6"
+    ).start()
+    workers = Workers(node)
+    bob = await (await person(node)).register()
+
+    answers = []
+    for _ in range(14):
+        wire = await bob.open()
+        answers.append((wire, (await wire.ask("auth", token=bob.token))["t"]))
+
+    assert [each for _wire, each in answers] == ["ready"] * 6 + ["error"] * 8
+    assert {await wire.closed() for wire, each in answers if each == "error"} == {4504}
+    os.kill(workers.pid(1), signal.SIGKILL)
+    # Its connections are gone, and count no more after a while; the other's go on counting.
+    deadline = time.monotonic() + RESTART_SECONDS
+    while True:
+        wire = await bob.open()
+        if (await wire.ask("auth", token=bob.token))["t"] == "ready":
+            break
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
+    node.kill()
 
 
 def test_workers_end_with_the_process_that_started_them(pair) -> None:
@@ -134,7 +165,7 @@ async def test_a_limit_of_an_account_and_a_ban_hold_on_both_workers(
         "--workers",
         "2",
         VEZA_REDIS_URL=redis.url,
-        VEZA_WS_HEARTBEAT_MS="1000",
+        VEZA_WS_HEARTBEAT_MS="5000",  # clients that wait for others answer no pings
         VEZA_CONNECTIONS_PER_USER="100",
     ).start()
     workers = Workers(node)

@@ -29,6 +29,7 @@ from veza.actors.messages import (
     ops,
     presence,
     rooms,
+    rooms_service,
     sessions,
     tracks,
 )
@@ -60,7 +61,9 @@ class MemoryRoom:
 class MemorySession:
     user: accounts.Author
     outbox: Outbox
-    ended: asyncio.Future[str]
+    ended: asyncio.Future[None] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
 
 
 class MemoryNode:
@@ -195,9 +198,6 @@ class MemoryActors:
         self.told.append((key, command))
         self._answer(key, command)
 
-    async def ended(self, key: Key) -> str:
-        return await asyncio.shield(self.sessions[key[1]].ended)
-
     async def operate(self, command: object, timeout_seconds: float = 10.0) -> object:
         await asyncio.sleep(0)
         self.operated.append(command)
@@ -331,7 +331,7 @@ class MemoryActors:
 
     # --- rooms ---
 
-    def on_CreateRoom(self, _: Key, command: rooms.CreateRoom) -> object:
+    def on_CreateRoom(self, _: Key, command: rooms_service.CreateRoom) -> object:
         room = rooms.Room(
             id=command.room_id,
             kind=command.settings.kind,
@@ -343,16 +343,16 @@ class MemoryActors:
         )
         self.rooms[room.id] = MemoryRoom(room)
         self._enter(self.rooms[room.id], command.creator)
-        return rooms.RoomDescribed(room=self.rooms[room.id].room)
+        return rooms_service.RoomDescribed(room=self.rooms[room.id].room)
 
-    def on_DescribeRoom(self, _: Key, command: rooms.DescribeRoom) -> object:
-        return rooms.RoomDescribed(room=self._room(command.room_id).room)
+    def on_DescribeRoom(self, _: Key, command: rooms_service.DescribeRoom) -> object:
+        return rooms_service.RoomDescribed(room=self._room(command.room_id).room)
 
-    def on_ListRooms(self, _: Key, command: rooms.ListRooms) -> object:
+    def on_ListRooms(self, _: Key, command: rooms_service.ListRooms) -> object:
         newest = sorted(self.rooms, reverse=True)
         older = [each for each in newest if command.before is None or each < command.before]
         found = tuple(self.rooms[each].room for each in older[: command.limit])
-        return rooms.RoomsListed(rooms=found)
+        return rooms_service.RoomsListed(rooms=found)
 
     def on_ActInRoom(self, key: Key, command: rooms.ActInRoom) -> object:
         room = self._room(UUID(key[1]))
@@ -436,8 +436,7 @@ class MemoryActors:
     # --- sessions ---
 
     def on_OpenSession(self, key: Key, command: sessions.OpenSession) -> object:
-        ended = asyncio.get_running_loop().create_future()
-        self.sessions[key[1]] = MemorySession(command.user, command.outbox, ended)
+        self.sessions[key[1]] = MemorySession(command.user, command.outbox)
         memberships = tuple(
             rooms.Membership(
                 room=each.room, role=rooms.Role.MEMBER, read_seq=0, unread=each.room.seq
@@ -449,12 +448,12 @@ class MemoryActors:
 
     def on_CloseSession(self, key: Key, _: sessions.CloseSession) -> None:
         session = self.sessions.pop(key[1], None)
-        if session is not None and not session.ended.done():
-            session.ended.set_result("closed")
+        if session is not None:
+            session.ended.set_result(None)
 
-    def end_sessions(self, reason: str) -> None:
+    def end_sessions(self) -> None:
         for session in self.sessions.values():
-            session.ended.set_result(reason)
+            session.outbox.disconnect(4000, "the session ended")
 
     def on_SubscribeRoom(self, key: Key, command: sessions.SubscribeRoom) -> None:
         session = self.sessions[key[1]]
@@ -568,6 +567,7 @@ class MemoryActors:
             "state": tracks.TrackState.PUBLISHED,
             "duration_ms": 61_000,
             "has_waveform": True,
+            "analysis": None,
             "error": None,
             "created_at": now(),
         }

@@ -7,7 +7,7 @@ from aiohttp import WSMsgType, web
 
 from veza.gateway.errors import ProblemError
 from veza.gateway.inbox import Message
-from veza.gateway.sockets import Socket, accept
+from veza.gateway.sockets import Socket, TakenOver, accept
 from veza.gateway.wire.framing import PLAIN, binary_frame, pong_frame, shape, text_frame
 
 MAX_MESSAGE_BYTES = 17 * 1024 * 1024
@@ -42,14 +42,14 @@ class Echo:
 
 async def echo(request: web.Request) -> web.StreamResponse:
     try:
-        response, form = accept(request, deflate=True)
+        answer, form = accept(request, deflate=True, request_id="")
     except ProblemError as error:
         return web.Response(status=error.code.status, headers=error.headers)
-    await response.prepare(request)
     assert request.transport is not None
     socket = Socket(request.transport, lambda _code: None)
+    socket.write(answer)
     socket.start(request, Echo(socket, form), MAX_MESSAGE_BYTES, inflates=form != PLAIN)
-    return response
+    return TakenOver()
 
 
 def make_app() -> web.Application:

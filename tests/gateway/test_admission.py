@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from veza.gateway.admission import Admission, LineFullError
+from veza.gateway.admission import Admission, LineFullError, Turnstile
 
 
 class Visitors:
@@ -17,7 +17,7 @@ class Visitors:
 
     async def visit(self, number: int) -> None:
         self.doors[number] = asyncio.Event()
-        async with self.admission.turn():
+        async with self.admission:
             self.inside.append(number)
             await self.doors[number].wait()
             self.inside.remove(number)
@@ -91,5 +91,59 @@ async def test_a_sign_in_that_fails_gives_its_turn_back() -> None:
     admission = Admission(at_once=1, max_waiting=0)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
-            async with admission.turn():
+            async with admission:
                 raise ZeroDivisionError
+
+
+class Crowd:
+    """Many who come to a turnstile at once; `counts` says how many had passed after each turn."""
+
+    def __init__(self, turnstile: Turnstile) -> None:
+        self.turnstile = turnstile
+        self.passed: list[int] = []
+
+    async def passes(self, number: int) -> None:
+        await self.turnstile.passing()
+        self.passed.append(number)
+
+    async def counts(self, turns: int) -> list[int]:
+        seen = []
+        for _ in range(turns):
+            await asyncio.sleep(0)
+            seen.append(len(self.passed))
+        return seen
+
+
+async def test_so_many_pass_in_a_turn_of_the_loop_in_the_order_they_came() -> None:
+    crowd = Crowd(Turnstile(a_turn=3))
+    tasks = [asyncio.create_task(crowd.passes(number)) for number in range(12)]
+
+    counts = await crowd.counts(10)
+    await asyncio.gather(*tasks)
+
+    before = [0, *counts]
+    assert max(after - earlier for earlier, after in zip(before, counts, strict=False)) == 3
+    assert counts[-1] == 12
+    assert crowd.passed == sorted(crowd.passed)
+
+
+async def test_who_comes_alone_does_not_wait() -> None:
+    crowd = Crowd(Turnstile(a_turn=1))
+
+    for number in range(3):
+        task = asyncio.create_task(crowd.passes(number))
+        await asyncio.sleep(0)
+        assert task.done()
+        await settled()
+
+
+async def test_who_leaves_the_turnstile_takes_nobodys_place() -> None:
+    crowd = Crowd(Turnstile(a_turn=1))
+    tasks = [asyncio.create_task(crowd.passes(number)) for number in range(4)]
+    await asyncio.sleep(0)
+
+    tasks[1].cancel()
+    tasks[2].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert crowd.passed == [0, 3]

@@ -28,7 +28,8 @@ from veza.gateway.errors import (
     ProblemError,
 )
 from veza.gateway.wire import outgoing
-from veza.gateway.wire.frames import ANSWERS, SERVER_FRAMES, Envelope, FrameProblemView
+from veza.gateway.wire.frame_views import FrameProblemView
+from veza.gateway.wire.frames import ANSWERS, SERVER_FRAMES, Envelope
 from veza.gateway.wire.tree import figures_json, flat_rows
 
 # `schemas/3.0.0.json` of npm's @asyncapi/specs 6.11.1, unchanged; its licence lies beside it.
@@ -248,10 +249,21 @@ def job_changed(state: tracks.JobState) -> tracks.JobChanged:
         state=tracks.TrackState.PROCESSING,
         duration_ms=None,
         has_waveform=True,
+        analysis=json.dumps({"loudness": LOUDNESS}),
         error=None,
         created_at=NOON,
     )
     return tracks.JobChanged(job=job, track=track)
+
+
+LOUDNESS = {
+    "integrated_lufs": -13.87992,
+    "momentary_max_lufs": -11.5,
+    "short_term_max_lufs": -12.25,
+    "range_lu": 4.0,
+    "true_peak_dbtp": None,
+    "replay_gain_db": -4.12008,
+}
 
 
 def tree_told(node: Any) -> outgoing.TreeTold:
@@ -320,6 +332,9 @@ def samples(actors: Any) -> list[Any]:
         ),
         *(job_changed(state) for state in tracks.JobState),
         sessions.RoomEntered(frame_id="1", room=ROOM, recovered=True),
+        sessions.RoomsResumed(
+            frame_id="1", rooms=(sessions.ResumedRoom(room=ROOM, recovered=True),)
+        ),
         sessions.RoomExited(**named),
         sessions.ActDone(**named, event=room_event(EventKind.MESSAGE_POSTED)),
         sessions.ActDone(**named, event=None),
@@ -378,6 +393,7 @@ SAID: dict[str, list[dict[str, Any]]] = {
             "since": {"epoch": str(ID), "seq": 4},
         },
     ],
+    "resume": [{"rooms": [{"room": str(ID), "since": {"epoch": str(ID), "seq": 4}}]}],
     "room.leave": [{"room": str(ID)}],
     "message.send": [
         {

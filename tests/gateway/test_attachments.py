@@ -15,7 +15,8 @@ from aiohttp import FormData
 from veza.actors.messages import attachments, tracks
 from veza.actors.messages.attachments import AttachmentReady, AttachmentState
 from veza.actors.messages.common import RefusedError, RejectCode, Rejected, TimedOut
-from veza.actors.messages.rooms import CreateRoom, RoomKind, RoomSettings
+from veza.actors.messages.rooms import RoomKind, RoomSettings
+from veza.actors.messages.rooms_service import CreateRoom
 from veza.config.ids import uuid7
 from veza.gateway.attachments import safe_name
 from veza.gateway.forms import CHUNK_BYTES

@@ -23,10 +23,10 @@ class Seen:
         self.closed = code
 
 
-def seen(app, signed_in):
+async def seen(app, signed_in):
     peer = Seen(signed_in.user.id, signed_in.session_id)
     app[CONNECTIONS].add(peer)
-    assert app[CONNECTIONS].admit(peer, peer.user_id)
+    assert await app[CONNECTIONS].admit(peer, peer.user_id)
     return peer
 
 
@@ -39,7 +39,7 @@ async def test_connections_of_sessions_that_are_over_are_closed_and_others_stay(
     app, actors, ada, bob
 ):
     eve = actors.sign_in(actors.add_user("eve"))
-    peers = [seen(app, each) for each in (ada, bob, eve)]
+    peers = [await seen(app, each) for each in (ada, bob, eve)]
     actors.open_sessions.pop(bob.session_id)
     boss = accounts.Author(id=ada.user.id, name="ada")
     actors.on_BanAccount(
@@ -55,7 +55,7 @@ async def test_connections_of_sessions_that_are_over_are_closed_and_others_stay(
 
 
 async def test_without_an_answer_nobody_is_closed(app, actors, ada):
-    peer = seen(app, ada)
+    peer = await seen(app, ada)
     actors.open_sessions.clear()
     actors.faults["accounts"] = TimedOut(command="FindEndedSessions")
 

@@ -45,13 +45,17 @@ def test_after_the_wait_that_was_told_there_is_a_token(pauses: list[float]) -> N
             state = bucket.take(now)
 
 
-def test_a_token_given_back_does_not_count() -> None:
-    rates = Rates()
+@pytest.mark.parametrize("is_shared", [False, True])
+async def test_a_token_given_back_does_not_count(is_shared: bool) -> None:
+    common = LocalRates()
+    here, there = Rates(shared=common), Rates(shared=common)
+    policy = replace(POLICY, is_shared=is_shared)
     for _ in range(50):
-        assert rates.take(POLICY, "ada", 0.0).is_allowed
-        rates.give_back(POLICY, "ada")
+        for rates in (here, there):
+            assert (await rates.spend(policy, "ada", 0.0)).is_allowed
+            await rates.give_back(policy, "ada")
 
-    assert rates.take(POLICY, "ada", 0.0).remaining == 9
+    assert (await here.spend(policy, "ada", 0.0)).remaining == 9
 
 
 def test_the_table_forgets_the_client_seen_longest_ago() -> None:

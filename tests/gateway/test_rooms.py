@@ -196,6 +196,17 @@ async def test_history_ends_before_a_position(api: Any, actors: Any, ada: Any) -
     assert await walk(api, ada, path, "limit=9&before_seq=4") == [["m0", "m1"]]
 
 
+async def test_a_page_of_one_around_a_message_is_that_message(
+    api: Any, actors: Any, ada: Any
+) -> None:
+    path = await talk(api, actors, ada, 5)
+
+    page = (await api("GET", f"{path}?around=4&limit=1", who=ada)).body
+    assert [message["text"] for message in page["data"]] == ["m2"]
+    assert await walk(api, ada, path, f"limit=1&cursor={page['next_cursor']}") == [["m3"], ["m4"]]
+    assert await walk(api, ada, path, f"limit=1&cursor={page['prev_cursor']}") == [["m1"], ["m0"]]
+
+
 async def test_a_crowd_that_came_and_went_does_not_hide_the_messages(
     api: Any, actors: Any, ada: Any
 ) -> None:

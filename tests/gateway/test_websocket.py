@@ -19,7 +19,7 @@ from veza.actors.messages.common import Busy
 from veza.actors.messages.rooms import ActInRoom, Author, PostMessage
 from veza.actors.messages.sessions import CommandFailed
 from veza.actors.messages.tracks import JobChanged, JobState
-from veza.gateway import sockets, websocket
+from veza.gateway import connection, door, sockets
 from veza.gateway.app import drain
 from veza.gateway.keys import ACCESS_TOKENS, CONNECTIONS
 from veza.gateway.tokens import AccessClaims
@@ -183,7 +183,7 @@ async def test_accounts_that_do_not_answer_are_no_reason_to_stop_trying(
 ) -> None:
     async with dial() as line:
         await line.get("hello")
-        actors.faults["accounts"] = Busy(command="IdentifySession")
+        actors.faults["arrivals"] = Busy(command="IdentifySession")
         busy = await line.ask("auth", {"token": token_of(api, ada)})
         actors.faults.clear()
         ready = await line.ask("auth", {"token": token_of(api, ada)})
@@ -196,7 +196,7 @@ async def test_accounts_that_do_not_answer_are_no_reason_to_stop_trying(
 async def test_whoever_does_not_sign_in_is_closed_with_4501(
     dial: Dial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(websocket, "AUTH_SECONDS", 0.05)
+    monkeypatch.setattr(door, "AUTH_SECONDS", 0.05)
 
     async with dial() as line:
         assert await line.closed() == 4501
@@ -544,6 +544,7 @@ async def test_an_outcome_that_nobody_knows_may_be_tried_again(
 
     assert frame["id"] == "9"
     assert (frame["d"]["code"], frame["d"]["retryable"]) == ("outcome_unknown", True)
+    assert frame["d"]["retry_after_ms"] == 1000
 
 
 @pytest.mark.parametrize(
@@ -615,7 +616,7 @@ async def test_the_third_bad_frame_within_a_minute_closes_with_4502(
 async def test_bad_frames_far_apart_are_forgiven(
     dial: Dial, ada: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(websocket, "BAD_FRAME_WINDOW_SECONDS", 0.0)
+    monkeypatch.setattr(connection, "BAD_FRAME_WINDOW_SECONDS", 0.0)
     async with dial(ada) as line:
         for _ in range(5):
             await line.ws.send_str("{")
@@ -673,7 +674,7 @@ async def test_when_the_session_ends_the_client_is_asked_to_come_back(
     dial: Dial, actors: Any, ada: Any
 ) -> None:
     async with dial(ada) as line:
-        actors.end_sessions("crashed")
+        actors.end_sessions()
 
         assert await line.closed() == 4000
 
@@ -743,7 +744,7 @@ async def test_a_slow_reader_is_cut_off_without_harm_to_the_others(
     make_api: Any, actors: Any, ada: Any, bob: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sockets, "CLOSE_SECONDS", 0.2)
-    api = await make_api(ws_outbox_bytes=64 * 1024)
+    api = await make_api(ws_outbox_bytes=64 * 1024, ws_heartbeat_ms=25_000)
     dial = dialler(api)
     room = await room_of(api, ada)
     stuck = await raw_connection(api, token_of(api, bob), room)

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from veza.actors.messages.accounts import Author
-from veza.actors.messages.rooms import CreateRoom, RoomKind, RoomSettings
+from veza.actors.messages.rooms import RoomKind, RoomSettings
+from veza.actors.messages.rooms_service import CreateRoom
 from veza.gateway.keys import ACCESS_TOKENS
 from veza.gateway.tokens import AccessClaims
 from veza.gateway.wire import CLIENT_FRAMES

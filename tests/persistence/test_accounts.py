@@ -127,10 +127,10 @@ async def test_an_open_session_is_found_by_its_id_and_its_cookie(conn: Connectio
     user = await add_user(conn)
     session_id = await open_session(conn, user)
     expected = Identity(user=user, session_id=session_id, expires_at=LATER)
-    assert await accounts.find_session(conn, session_id) == expected
-    assert await accounts.find_cookie(conn, b"cookie 1") == expected
-    assert await accounts.find_session(conn, uuid4()) is None
-    assert await accounts.find_cookie(conn, b"another") is None
+    assert (await accounts.find_sessions(conn, [session_id])).get(session_id) == expected
+    assert (await accounts.find_cookies(conn, [b"cookie 1"])).get(b"cookie 1") == expected
+    assert await accounts.find_sessions(conn, [uuid4()]) == {}
+    assert (await accounts.find_cookies(conn, [b"another"])).get(b"another") is None
 
 
 async def issue(
@@ -196,16 +196,16 @@ async def test_a_closed_session_has_neither_cookie_nor_refresh_token(conn: Conne
     session_id = await open_session(conn, await add_user(conn))
     await accounts.close_session(conn, session_id)
     await accounts.close_session(conn, session_id)
-    assert await accounts.find_session(conn, session_id) is None
-    assert await accounts.find_cookie(conn, b"cookie 1") is None
+    assert (await accounts.find_sessions(conn, [session_id])).get(session_id) is None
+    assert (await accounts.find_cookies(conn, [b"cookie 1"])).get(b"cookie 1") is None
     with pytest.raises(TokenUnknownError):
         await rotate(conn, "1", "2")
 
 
 async def test_an_expired_session_has_neither_cookie_nor_refresh_token(conn: Connection) -> None:
     session_id = await open_session(conn, await add_user(conn), expires_at=EARLIER)
-    assert await accounts.find_session(conn, session_id) is None
-    assert await accounts.find_cookie(conn, b"cookie 1") is None
+    assert (await accounts.find_sessions(conn, [session_id])).get(session_id) is None
+    assert (await accounts.find_cookies(conn, [b"cookie 1"])).get(b"cookie 1") is None
     with pytest.raises(TokenUnknownError):
         await rotate(conn, "1", "2")
 
@@ -215,8 +215,8 @@ async def test_a_refresh_token_buys_a_new_token_and_cookie(conn: Connection) -> 
     session_id = await open_session(conn, user)
     rotated = await rotate(conn, "1", "2")
     assert (rotated.user, rotated.session_id, rotated.expires_at) == (user, session_id, LATER)
-    assert await accounts.find_cookie(conn, b"cookie 1") is None
-    assert await accounts.find_cookie(conn, b"cookie 2") is not None
+    assert (await accounts.find_cookies(conn, [b"cookie 1"])).get(b"cookie 1") is None
+    assert (await accounts.find_cookies(conn, [b"cookie 2"])).get(b"cookie 2") is not None
     assert (await rotate(conn, "2", "3")).session_id == session_id
 
 
@@ -233,10 +233,10 @@ async def test_a_spent_refresh_token_ends_its_session_and_no_other(conn: Connect
     with pytest.raises(TokenReusedError) as caught:
         await rotate(conn, "1", "3")
     assert caught.value.session_id == session_id
-    assert await accounts.find_session(conn, session_id) is None
+    assert (await accounts.find_sessions(conn, [session_id])).get(session_id) is None
     with pytest.raises(TokenUnknownError):
         await rotate(conn, "2", "4")
-    assert await accounts.find_session(conn, other_id) is not None
+    assert (await accounts.find_sessions(conn, [other_id])).get(other_id) is not None
 
 
 async def test_of_many_uses_of_a_refresh_token_at_once_one_wins_and_the_session_ends(
@@ -253,7 +253,7 @@ async def test_of_many_uses_of_a_refresh_token_at_once_one_wins_and_the_session_
     assert sum(isinstance(result, accounts.RotatedSession) for result in results) == 1
     assert sum(isinstance(result, TokenReusedError) for result in results) == 5
     async with pool.acquire() as conn:
-        assert await accounts.find_session(conn, session_id) is None
+        assert (await accounts.find_sessions(conn, [session_id])).get(session_id) is None
 
 
 async def test_a_setup_token_works_once(conn: Connection) -> None:

@@ -8,10 +8,12 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from veza.persistence import attachments, jobs
+from veza.persistence import attachments, jobs, messages
 from veza.persistence.errors import AlreadyExistsError
 from veza.persistence.pool import Connection, Pool
-from veza.persistence.room_rows import Room
+from veza.persistence.room_log import append_events, read_events
+from veza.persistence.room_rows import Attachment as SentFile
+from veza.persistence.room_rows import EventKind, NewEvent, Post, Room, StoredEvent
 from veza.persistence.rows import (
     Attachment,
     AttachmentState,
@@ -353,3 +355,41 @@ async def test_an_attachment_has_one_job_at_a_time(
         await jobs.insert_thumbnail_job(
             conn, job_id=uuid4(), owner_id=picture.owner_id, attachment_id=picture.id
         )
+
+
+async def test_a_message_that_is_older_than_its_thumbnail_has_its_size_whoever_reads_it_later(
+    conn: Connection, new_attachment: MakeAttachment
+) -> None:
+    picture, _ = await new_attachment(is_picture=True)
+    paper, _ = await new_attachment(picture.owner_id, picture.room_id)
+    author = Author(id=picture.owner_id, name="")
+    files = tuple(
+        SentFile(id=a.id, filename=a.filename, content_type=a.content_type, size_bytes=10)
+        for a in (picture, paper)
+    )
+    message_id, room_id = uuid4(), picture.room_id
+    for kind in (EventKind.MESSAGE_POSTED, EventKind.MESSAGE_EDITED):
+        event = NewEvent(
+            room_id=room_id,
+            kind=kind,
+            author=author,
+            message_id=message_id,
+            text=kind,
+            details=Post(attachments=files),
+        )
+        (result,) = await append_events(conn, [event])
+        assert isinstance(result, StoredEvent)
+    assert await thumbnail(conn, picture) is not None
+
+    viewer = author.id
+    reads = [
+        await read_events(conn, room_id, limit=9),
+        await read_events(conn, room_id, limit=9, viewer=viewer, with_state=True),
+        await messages.edit_history(conn, room_id, message_id),
+        (await messages.read_message(conn, room_id, message_id, viewer),),
+    ]
+    for events in reads:
+        for event in events:
+            assert isinstance(event.details, Post)
+            sizes = [(file.width, file.height) for file in event.details.attachments]
+            assert sizes == [(900, 600), (None, None)]

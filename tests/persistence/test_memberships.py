@@ -137,6 +137,21 @@ async def test_pointers_move_forward_only_and_not_past_the_newest_event(
     assert await rooms.move_pointers(conn, []) == []
 
 
+@pytest.mark.parametrize(("is_awaited", "flushed"), [(True, "on"), (False, "off")])
+async def test_only_pointers_that_somebody_waits_for_are_flushed(
+    conn: Connection, room_id: UUID, author: Author, is_awaited: bool, flushed: str
+) -> None:
+    await append_events(conn, [event(room_id, EventKind.MEMBER_JOINED, author)])
+    await append_events(conn, [event(room_id, EventKind.MESSAGE_POSTED, author)])
+    async with conn.transaction():
+        await conn.execute("SET LOCAL synchronous_commit = on")
+        moved = await rooms.move_pointers(
+            conn, [(room_id, author.id, 2, None)], is_awaited=is_awaited
+        )
+        assert moved == [(room_id, author.id, 2, 2)]
+        assert await conn.fetchval("SHOW synchronous_commit") == flushed
+
+
 async def test_the_same_pointer_twice_in_a_batch_moves_to_the_furthest(
     conn: Connection, room_id: UUID, author: Author
 ) -> None:

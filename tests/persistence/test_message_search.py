@@ -169,6 +169,15 @@ async def test_passes_of_any_length_come_to_the_same(log, new_room, ada, limit):
         assert len(await log.find(room, "autre")) == 1
 
 
+async def test_no_pass_waits_for_the_disk(log, room, ada):
+    await log.write(room, ada, "tard")
+    async with log.conn.transaction():
+        await log.conn.execute("SET LOCAL synchronous_commit = on")
+        news = await search.take_news(log.conn, [room.id], 500)
+        await search.store_words(log.conn, news, ["tard"])
+        assert await log.conn.fetchval("SHOW synchronous_commit") == "off"
+
+
 async def test_a_pass_that_is_cut_off_is_made_again(log, room, ada):
     said = await log.write(room, ada, "perdu")
     transaction = log.conn.transaction()

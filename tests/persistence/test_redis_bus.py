@@ -36,6 +36,7 @@ class Ear:
     def __init__(self) -> None:
         self.events: list[RoomEvent] = []
         self.doubts: list[UUID] = []
+        self.talk: list[tuple[str, object]] = []
         self.news = asyncio.Event()
 
     def heard(self, room_id: UUID, events: tuple[RoomEvent, ...]) -> None:
@@ -44,6 +45,10 @@ class Ear:
 
     def may_have_missed(self, room_id: UUID) -> None:
         self.doubts.append(room_id)
+        self.news.set()
+
+    def heard_news(self, topic: str, news: tuple[object, ...]) -> None:
+        self.talk += [(topic, each) for each in news]
         self.news.set()
 
     async def until(self, is_it: Callable[[], bool]) -> None:
@@ -150,10 +155,12 @@ async def test_what_cannot_be_read_is_counted_and_makes_the_room_look(new_end, r
         b"",
         b"[]",
         b"\xff",
-        b'{"v":2,"node":"x","events":[]}',
-        b'{"v":1,"node":"x","events":[{"room_id":1}]}',
-        b'{"v":1,"node":"x","events":[]}',
-        b'{"v":1,"node":"x"}',
+        b'{"v":1,"node":"x","events":[],"news":[1]}',
+        b'{"v":2,"node":"x","events":[{"room_id":1}],"news":[]}',
+        b'{"v":2,"node":"x","events":[],"news":[]}',
+        b'{"v":2,"node":"x","events":[],"news":{"1":1}}',
+        b'{"v":2,"node":"x","news":[1]}',
+        b'{"v":2,"node":"x"}',
     )
 
     for message in messages:
@@ -181,7 +188,8 @@ async def test_while_redis_is_away_nothing_waits_and_afterwards_every_room_looks
             await asyncio.sleep(0.01)
     for seq in range(1, 1001):
         one.bus.announce(room_id, (event(room_id, seq),))
-    assert one.bus.counters.dropped == 1000
+        one.bus.tell(f"room:{room_id}", b"1")
+    assert one.bus.counters.dropped == one.bus.counters.news_dropped == 1000
     redis.start()
     await two.ear.until(lambda: len(two.ear.doubts) == 4)
     async with asyncio.timeout(10):
@@ -193,6 +201,58 @@ async def test_while_redis_is_away_nothing_waits_and_afterwards_every_room_looks
     assert set(two.ear.doubts[2:]) == rooms
     assert [each.seq for each in two.ear.events] == [1001]
     assert one.bus.counters.losses == two.bus.counters.losses == 1
+
+
+async def test_news_reach_a_topic_on_other_nodes_and_never_come_back(new_end, redis_url) -> None:
+    room_id, user_id = uuid4(), uuid4()
+    one, two = await new_end(redis_url), await new_end(redis_url)
+    for end in (one, two):
+        end.bus.attend(f"user:{user_id}")
+        await end.join(room_id)  # confirmed in order: the user's topic before it, or with it
+
+    one.bus.tell(f"user:{uuid4()}", b"0")
+    one.bus.tell(f"user:{user_id}", b"1")
+    one.bus.tell(f"room:{room_id}", b"2")
+    one.bus.announce(room_id, (event(room_id, 1),))
+    await two.ear.until(lambda: len(two.ear.talk) == 2)
+    two.bus.tell(f"room:{room_id}", b"3")
+    await one.ear.until(lambda: bool(one.ear.talk))
+
+    assert sorted(two.ear.talk) == [(f"room:{room_id}", 2), (f"user:{user_id}", 1)]
+    assert one.ear.talk == [(f"room:{room_id}", 3)]
+    assert [each.seq for each in two.ear.events] == [1]
+    assert (one.bus.counters.news_told, two.bus.counters.news_heard) == (3, 2)
+
+
+async def test_a_topic_that_is_disregarded_is_heard_no_more(new_end, redis_url) -> None:
+    room_id, user_id = uuid4(), uuid4()
+    one, two = await new_end(redis_url), await new_end(redis_url)
+    two.bus.attend(f"user:{user_id}")
+    await two.join(room_id)
+    two.bus.disregard(f"user:{user_id}")
+
+    one.bus.tell(f"user:{user_id}", b"1")
+    one.bus.tell(f"room:{room_id}", b"2")
+    await two.ear.until(lambda: bool(two.ear.talk))
+
+    assert two.ear.talk == [(f"room:{room_id}", 2)]
+
+
+async def test_news_are_dropped_before_events_are(new_end, redis_url) -> None:
+    room_id = uuid4()
+    one, two = await new_end(redis_url, max_waiting_bytes=8_000), await new_end(redis_url)
+    await two.join(room_id)
+
+    for _ in range(30):  # all of one turn
+        one.bus.tell(f"room:{room_id}", b'"' + b"x" * 98 + b'"')
+    for seq in range(1, 11):
+        one.bus.announce(room_id, (event(room_id, seq),))
+    await two.ear.until(lambda: len(two.ear.talk) > 0)
+
+    assert len(two.ear.talk) == 21
+    assert one.bus.counters.news_dropped == 9
+    assert len(two.ear.events) == 10
+    assert one.bus.counters.dropped == 0
 
 
 async def test_a_server_that_hangs_is_noticed_and_what_waits_is_bounded(new_end, redis) -> None:

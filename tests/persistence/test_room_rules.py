@@ -9,11 +9,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from veza.persistence import audit, memberships, messages, rooms
+from veza.persistence import audit, bans, memberships, messages, rooms
 from veza.persistence.attachments import get_attachment, insert_attachment
 from veza.persistence.pool import Connection, Pool
-from veza.persistence.room_batch import MAX_EMOJI_EACH
 from veza.persistence.room_log import LAST_SEQ, append_events, read_events
+from veza.persistence.room_message_rules import MAX_EMOJI_EACH
 from veza.persistence.room_rows import (
     Appended,
     Attachment,
@@ -662,3 +662,24 @@ async def test_a_mute_that_is_over_is_none(log: Log, other: Author) -> None:
     soon = datetime.now(UTC) - timedelta(seconds=1)
     await log.measure(other, Measure.MUTE, until=soon)
     assert (await log.snapshot()).mutes == {}
+
+
+async def test_who_is_banned_from_the_server_while_their_event_waits_stores_nothing(
+    log: Log, pool: Pool, new_author: MakeAuthor
+) -> None:
+    author, admin = await new_author(), await new_author()
+    said = log.event(EventKind.MEMBER_JOINED, author=author)
+    async with pool.acquire() as holder, pool.acquire() as writer:
+        async with holder.transaction():
+            await holder.execute(
+                "SELECT FROM room_heads WHERE room_id = $1 FOR UPDATE", log.room_id
+            )
+            waiting = asyncio.create_task(append_events(writer, [said]))
+            while not await log.conn.fetchval(
+                "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
+            ):
+                assert not waiting.done()
+            await bans.store_ban(
+                log.conn, user_id=author.id, until=None, reason="spam", by_id=admin.id
+            )
+        assert await waiting == [Unstored.BANNED_AUTHOR]

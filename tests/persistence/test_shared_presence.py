@@ -144,21 +144,20 @@ async def test_nothing_is_left_in_redis_of_those_who_are_gone(client: Redis) -> 
 async def test_while_redis_is_away_a_node_knows_its_own_and_others_again_when_it_is_back(
     redis,
 ) -> None:
-    client = connect(redis.url)
-    one, two = RedisPresence(client, uuid4()), RedisPresence(client, uuid4())
-    phone, desk = device(ADA), device(BEN)
-    await one.put([phone])
-    await two.put([desk])
+    async with connect(redis.url) as client:
+        one, two = RedisPresence(client, uuid4()), RedisPresence(client, uuid4())
+        phone, desk = device(ADA), device(BEN)
+        await one.put([phone])
+        await two.put([desk])
 
-    redis.kill()
-    assert await one.read([ADA, BEN]) == {ADA: ("online",)}
-    await one.put([phone])
-    redis.start()
-    assert await one.read([ADA, BEN]) == {ADA: ("online",)}
-    await two.put([desk])
+        redis.kill()
+        assert await one.read([ADA, BEN]) == {ADA: ("online",)}
+        await one.put([phone])
+        redis.start()
+        assert await one.read([ADA, BEN]) == {ADA: ("online",)}
+        await two.put([desk])
 
-    assert await one.read([ADA, BEN]) == {ADA: ("online",), BEN: ("online",)}
-    await client.aclose()
+        assert await one.read([ADA, BEN]) == {ADA: ("online",), BEN: ("online",)}
 
 
 async def test_the_others_are_the_devices_of_other_nodes_only(new_node) -> None:

@@ -1,6 +1,7 @@
 """A track appears when it can be played, and its segments only in order and once complete."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -83,6 +84,7 @@ async def test_a_new_track_is_processing_and_its_job_queued(
         state=TrackState.PROCESSING,
         duration_ms=None,
         has_waveform=False,
+        analysis=None,
         error=None,
         created_at=track.created_at,
     )
@@ -265,10 +267,16 @@ async def test_a_finished_track_is_published_with_length_and_waveform_and_grows_
         await jobs.hold_lease(conn, claimed.job.id, node_id=NODE)
         job = await jobs.finish_job(conn, claimed.job.id, node_id=NODE)
         done = await tracks.finish_track(
-            conn, track.id, duration_samples=66_150, sample_rate_hz=44_100, peaks=b"\x80\x7f"
+            conn,
+            track.id,
+            duration_samples=66_150,
+            sample_rate_hz=44_100,
+            peaks=b"\x80\x7f",
+            analysis='{"loudness": {"range_lu": 0.1, "true_peak_dbtp": null}}',
         )
     assert job.state is JobState.PUBLISHED
     assert (done.state, done.duration_ms, done.has_waveform) == (TrackState.PUBLISHED, 1500, True)
+    assert json.loads(done.analysis) == {"loudness": {"range_lu": 0.1, "true_peak_dbtp": None}}
     async with pool.acquire() as conn:
         assert await tracks.read_waveform(conn, track.id) == b"\x80\x7f"
         (rendition,) = await tracks.load_segments(conn, track.id)

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import threading
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -79,3 +81,52 @@ async def test_a_database_that_is_not_there_for_a_while_is_looked_at_again(
         await operator.close()
         watching.cancel()
         await pool.close()
+
+
+class SlowServer:
+    """A server whose start takes until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.is_running = False
+        self.is_starting = threading.Event()
+        self.go_on = threading.Event()
+
+    def start(self, *, is_thread_lasting: bool = False) -> str:
+        assert is_thread_lasting
+        self.is_starting.set()
+        self.is_running = self.go_on.wait(10)
+        return ""
+
+
+async def started(server: SlowServer) -> None:
+    async with asyncio.timeout(10):
+        while not server.is_starting.is_set():
+            await asyncio.sleep(0.01)
+
+
+async def test_the_loop_goes_on_while_the_private_server_is_started_again() -> None:
+    server = SlowServer()
+    watching = asyncio.create_task(DatabaseKeeper(server).watch_server())
+    await started(server)
+    assert not server.is_running  # we are here while it is being started
+
+    server.go_on.set()
+    async with asyncio.timeout(10):
+        while not server.is_running:
+            await asyncio.sleep(0.01)
+    watching.cancel()
+
+
+async def test_who_stops_watching_waits_for_a_start_that_is_under_way() -> None:
+    server = SlowServer()
+    watching = asyncio.create_task(DatabaseKeeper(server).watch_server())
+    await started(server)
+    watching.cancel()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not watching.done()
+
+    server.go_on.set()
+    with suppress(asyncio.CancelledError):
+        await watching
+    assert server.is_running

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from veza.actors.encoding.frames import BrokenFrame, FailedFrame, FinishedFrame, ReadyFrame
+from veza.codecs.analysis import AnalysisMeter
 from veza.config.paths import postgres_folder
 from veza.config.settings import Settings
 from veza.persistence.migrate import read_migrations
@@ -15,6 +16,7 @@ from veza.persistence.postgres import EmbeddedPostgres
 from veza.supervisors.doctor import judge_frames, look_at_database, try_encoder
 
 DRIFT_SECONDS = 5
+NOTHING = AnalysisMeter(44_100, 2).finish()
 
 
 @pytest.fixture
@@ -130,7 +132,11 @@ async def test_an_encoder_with_too_little_memory_is_a_problem(data) -> None:
         ([BrokenFrame(traceback="Traceback:\n  x\nKeyError: 'a'\n")], "KeyError: 'a'"),
         ([], "it ended with -9 before it was done"),
         (
-            [FinishedFrame(duration_samples=0, sample_rate_hz=44_100, segments=0)],
+            [
+                FinishedFrame(
+                    duration_samples=0, sample_rate_hz=44_100, segments=0, analysis=NOTHING
+                )
+            ],
             "it ended with -9 before it was done",
         ),
     ],

@@ -11,6 +11,8 @@ import { connection, on, request } from "./ws.js";
 /** @typedef {{id: string, text: string, state: "sending" | "failed", slow: boolean, why: string}} Draft */
 
 const PAGE = 50;
+/** Rooms of one `resume`; the server takes no more. */
+const RESUMED_AT_ONCE = 200;
 /** A send that takes no longer than this shows no sign of work. */
 const SLOW_AFTER_MS = 300;
 
@@ -34,6 +36,7 @@ function newRoom(id) {
     readSeq: 0,
     joining: false,
     joined: false,
+    isOut: false,
     inFlight: /** @type {Set<string>} */ (new Set()),
   };
 }
@@ -56,6 +59,7 @@ export function enter(id) {
 /** The position is taken before the history, so that nothing falls between: what is in both is shown once. @param {OpenRoom} room */
 async function load(room) {
   batch(() => { room.status.value = "loading"; room.error.value = null; });
+  room.isOut = false;
   try {
     const info = await describe(room.id);
     Object.assign(room, { epoch: info.epoch, seq: info.seq });
@@ -108,18 +112,43 @@ function show(room, lines) {
 
 /** Takes up the live events after the position we have. @param {OpenRoom} room */
 async function join(room) {
-  if (connection.value.state !== "ready" || room.joining || room.status.value !== "ready") return;
+  if (connection.value.state !== "ready" || room.joining || room.isOut || room.status.value !== "ready") return;
   room.joining = true;
   try {
-    const ack = await request("room.join", { room: room.id, since: { epoch: room.epoch, seq: room.seq } });
-    Object.assign(room, { epoch: ack.epoch, joined: true });
-    for (const draft of room.pending.value) if (draft.state === "sending") post(room, draft);
-    if (ack.recovered === false) await startOver(room, ack.seq);
+    await goOn(room, await request("room.join", { room: room.id, since: { epoch: room.epoch, seq: room.seq } }));
   } catch (error) {
     refused(room, /** @type {import("./api.js").ApiError} */ (error));
   } finally {
     room.joining = false;
   }
+}
+
+/** Goes on in the rooms that the lost connection was in; unlike a join it brings nobody back who was put out. @param {OpenRoom[]} rooms */
+async function resume(rooms) {
+  for (const room of rooms) room.joining = true;
+  try {
+    const positions = rooms.map(({ id, epoch, seq }) => ({ room: id, since: { epoch, seq } }));
+    const ack = await request("resume", { rooms: positions });
+    const found = new Map(ack.rooms.map((/** @type {{room: string}} */ each) => [each.room, each]));
+    await Promise.all(rooms.map((room) => (found.has(room.id) ? goOn(room, found.get(room.id)) : putOut(room, ""))));
+  } catch (error) {
+    for (const room of rooms) refused(room, /** @type {import("./api.js").ApiError} */ (error));
+  } finally {
+    for (const room of rooms) room.joining = false;
+  }
+}
+
+/** @param {OpenRoom} room @param {{epoch: string, seq: number, recovered: boolean}} at */
+async function goOn(room, { epoch, seq, recovered }) {
+  Object.assign(room, { epoch, joined: true });
+  for (const draft of room.pending.value) if (draft.state === "sending") post(room, draft);
+  if (recovered === false) await startOver(room, seq);
+}
+
+/** @param {OpenRoom} room @param {string} reason */
+function putOut(room, reason) {
+  Object.assign(room, { joined: false, isOut: true });
+  room.notice.value = reason ? `You were put out: ${reason}` : "You are not in this room any more.";
 }
 
 /** @param {OpenRoom} room @param {import("./api.js").ApiError} error */
@@ -137,10 +166,11 @@ async function startOver(room, seq) {
 }
 
 on("ready", () => {
-  for (const room of open.values()) {
-    room.joined = false;
-    join(room);
-  }
+  const rooms = [...open.values()];
+  const again = rooms.filter((room) => room.joined);
+  for (const room of again) room.joined = false;
+  for (let first = 0; first < again.length; first += RESUMED_AT_ONCE) resume(again.slice(first, first + RESUMED_AT_ONCE));
+  for (const room of rooms) join(room);
 });
 
 /** Every event that has a place in the order of a room: one that is not shown is no hole either. */
@@ -175,8 +205,7 @@ function keepUp(room, { t, d }) {
   if (step && info) room.info.value = { ...info, member_count: Math.max(0, info.member_count + step) };
   const isOut = t === "member.moderated" && ["kick", "ban"].includes(d.measure);
   if (isOut && d.user.id === me.value?.id) {
-    room.joined = false;
-    room.notice.value = d.reason ? `You were put out: ${d.reason}` : "You were put out of this room.";
+    putOut(room, d.reason);
   } else if (isOut || t === "room.updated") {
     describe(room.id).then((fresh) => { room.info.value = fresh; }).catch(() => {});
   }

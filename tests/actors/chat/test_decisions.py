@@ -20,8 +20,8 @@ from veza.actors.messages.rooms import (
     ModerateMember,
     PinMessage,
     PostMessage,
-    RoomPasswordChecked,
 )
+from veza.actors.messages.rooms_service import RoomPasswordChecked
 from veza.persistence.room_rows import (
     Entry,
     EventKind,

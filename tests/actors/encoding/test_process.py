@@ -34,8 +34,11 @@ from veza.codecs.pipeline import InitReady, SegmentReady, encode
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
-def pipeline_output(data):
-    events = list(encode(io.BytesIO(data), ladder_kbps=(64, 128, 256), segment_seconds=2))
+def pipeline_events(data):
+    return list(encode(io.BytesIO(data), ladder_kbps=(64, 128, 256), segment_seconds=2))
+
+
+def output(events):
     return (
         [(e.rendition, e.data) for e in events if isinstance(e, InitReady)],
         [
@@ -58,13 +61,15 @@ def parts(frames):
 
 
 async def test_a_worker_sends_what_the_pipeline_makes_and_then_ends(run, song):
+    events = pipeline_events(song)
     done = await run(song).end()
-    assert parts(done.frames) == pipeline_output(song)
+    assert parts(done.frames) == output(events)
     assert isinstance(done.frames[0], ReadyFrame)
     assert isinstance(done.frames[1], ProbedFrame)
     assert [type(frame) for frame in done.frames[-2:]] == [PeaksFrame, FinishedFrame]
     assert done.of(ProgressFrame)[-1].share == 1
     assert done.frames[-1].duration_samples == 9 * 44_100
+    assert done.frames[-1].analysis == events[-1].analysis
     assert done.exits == [(0, None)]
 
 
@@ -100,7 +105,7 @@ async def test_a_killed_worker_is_resumed_to_the_same_bytes(survived, run, song)
     resumed = await run(song, stored=last).end()
     sent_twice = set(parts(kept)[1]) & set(parts(resumed.frames)[1])
     assert not sent_twice
-    inits, segments = pipeline_output(song)
+    inits, segments = output(pipeline_events(song))
     assert sorted(parts(kept)[0] + parts(resumed.frames)[0]) == sorted(inits)
     assert sorted(parts(kept)[1] + parts(resumed.frames)[1]) == sorted(segments)
 
@@ -185,7 +190,7 @@ async def test_a_worker_that_sends_more_than_it_may_is_killed(run, song):
 
 async def test_one_segment_ahead_is_enough_to_finish(run, song):
     done = await run(song, window=1).end()
-    assert parts(done.frames) == pipeline_output(song)
+    assert parts(done.frames) == output(pipeline_events(song))
 
 
 async def test_a_paused_consumer_gets_nothing_until_it_resumes(run, song):
@@ -204,7 +209,7 @@ async def test_a_paused_consumer_gets_nothing_until_it_resumes(run, song):
     assert slow.frames == so_far
     slow.process.resume()
     await slow.end()
-    assert parts(slow.frames) == pipeline_output(song)
+    assert parts(slow.frames) == output(pipeline_events(song))
     assert slow.exits == [(0, None)]
 
 

@@ -1,17 +1,13 @@
-"""What people do beside writing: edit, delete, react, read; and a moderator who bans and lets in again.
+"""What people do beside writing: edit, delete, react, read.
 
-A server that does not know a type of frame says `unknown_type`, or 404 to the moderator: that act is then
-left out for the rest of the run, and noted.
+A server that does not know a type of frame says `unknown_type`: that act is then left out for the rest of
+the run, and noted.
 """
 
-import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-import aiohttp
 from soak.records import Acted, History, MarkedRead, Unknown
 from soak.views import Frame
 
@@ -26,10 +22,6 @@ WEIGHTS: Final = {
     READ: 4,
 }
 KEPT: Final = 50
-BAN_SECONDS: Final = (0.2, 2.0)
-PAUSE_SECONDS: Final = (1.0, 4.0)
-ASK_SECONDS: Final = 10.0
-REASON: Final = "a soak test"
 
 
 @dataclass(slots=True)
@@ -94,49 +86,3 @@ class Acts:
         else:
             seq = frame["d"].get("seq") or 0
             history.add(Acted(at=at, client=client, room=room, kind=kind, seq=seq))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moderator:
-    """The rooms' owner, who bans one user after the other for a moment."""
-
-    session: aiohttp.ClientSession
-    address: Callable[[Random], str]
-    token: str
-    rooms: Sequence[str]
-    users: Sequence[str]
-    history: History
-    clock: Callable[[], float]
-    dice: Random
-
-    async def moderate(self) -> None:
-        """Go on until cancelled, or until the server turns out not to know bans."""
-        while True:
-            await asyncio.sleep(self.dice.uniform(*PAUSE_SECONDS))
-            room, user = self.dice.choice(self.rooms), self.dice.choice(self.users)
-            if not await self._insist("PUT", room, user):
-                self.history.add(Unknown(at=self.clock(), client=0, kind="ban"))
-                return
-            try:
-                await asyncio.sleep(self.dice.uniform(*BAN_SECONDS))
-            finally:
-                await self._insist("DELETE", room, user)
-
-    async def _insist(self, method: str, room: str, user: str) -> bool:
-        """Ask until it is done; False if there is no such address."""
-        while True:
-            with suppress(aiohttp.ClientError, OSError, TimeoutError):
-                status = await self._ask(method, room, user)
-                if status < 300 or status in {404, 405, 409}:
-                    return status not in {404, 405}
-            await asyncio.sleep(BAN_SECONDS[0])
-
-    async def _ask(self, method: str, room: str, user: str) -> int:
-        url = f"{self.address(self.dice)}/api/v1/rooms/{room}/bans/{user}"
-        headers = {"Authorization": f"Bearer {self.token}"}
-        body = {"reason": REASON} if method == "PUT" else None
-        async with (
-            asyncio.timeout(ASK_SECONDS),
-            self.session.request(method, url, json=body, headers=headers) as answer,
-        ):
-            return answer.status

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Final
 
@@ -26,6 +27,7 @@ LOSING_SECONDS: Final = 2.0
 FIRST_SECONDS: Final = (1.0, 2.5)
 PAUSES_SECONDS: Final = ((0.1, 0.8), (1.5, 4.5))
 """Some faults strike while the last one is still felt, most when it is over."""
+QUICK_SECONDS: Final = ((0.1, 0.8),)
 LOSE_MESSAGE: Final = """
     DELETE FROM room_events WHERE (room_id, seq) IN (
         SELECT room_id, seq FROM room_events WHERE kind = 'message.posted'
@@ -73,6 +75,10 @@ async def kill_one(world: World, dice: Random, kind: str) -> str | None:
     return path
 
 
+async def kill_presence(world: World, dice: Random) -> str | None:
+    return await kill_one(world, dice, "PresenceActor")
+
+
 async def kill_in_flight(world: World, dice: Random) -> str | None:
     """Kill an actor at the moment when PostgreSQL goes on: commits it asked for were waiting for that.
 
@@ -101,11 +107,45 @@ async def kill_database(world: World, _dice: Random) -> str | None:
     if pid is None:
         return None
     send([pid], signal.SIGKILL)
+    await back(world, lambda: world.database.postmaster() != pid)
+    return "the postmaster"
+
+
+async def restart_database(world: World, _dice: Random) -> str | None:
+    """Shut PostgreSQL down as an operator does in a hurry: transactions are rolled back, sessions ended."""
+    pid = world.database.postmaster()
+    if pid is None:
+        return None
+    send([pid], signal.SIGINT)
+    await back(world, lambda: world.database.postmaster() != pid)
+    return "PostgreSQL, orderly"
+
+
+async def kill_backend(world: World, dice: Random) -> str | None:
+    """Kill the process of one connection: PostgreSQL then ends all others and recovers as from a crash."""
+    pid = world.database.postmaster()
+    backends = [] if pid is None else [each for each in family(pid)[1:] if is_backend(each)]
+    if not backends:
+        return None
+    victim = dice.choice(backends)
+    send([victim], signal.SIGKILL)
+    await back(world, lambda: not is_backend(victim))
+    return "the process of a connection"
+
+
+def is_backend(pid: int) -> bool:
+    """Tell whether a process serves a connection: it says so in its title."""
+    with suppress(OSError):
+        return b"[local]" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
+
+
+async def back(world: World, is_gone: Callable[[], bool]) -> None:
+    """Wait until something is gone and the database takes connections, ours being started again."""
     async with asyncio.timeout(DATABASE_BACK_SECONDS):
-        while world.database.postmaster() == pid or not await world.database.answers():
+        while not is_gone() or not await world.database.answers():
             await asyncio.sleep(POLL_SECONDS)
             world.database.bring_back()
-    return "the postmaster"
 
 
 async def lose_answers(world: World, dice: Random) -> str | None:
@@ -173,9 +213,12 @@ FAULTS: Final = {
     "room": Fault(kill_room, 4),
     "session": Fault(kill_session, 4),
     "service": Fault(kill_service, 1),
+    "presence": Fault(kill_presence, 1),
     "in-flight": Fault(kill_in_flight, 4),
     "server": Fault(kill_node, 2),
     "db": Fault(kill_database, 2),
+    "backend": Fault(kill_backend, 2),
+    "restart-db": Fault(restart_database, 1),
     "lost-answer": Fault(lose_answers, 4),
     "cut-db": Fault(cut_wire, 1),
     "redis": Fault(kill_redis, 2),
@@ -191,21 +234,24 @@ class Mix:
     """Which faults strike, and on how many nodes. `is_usual`: a run without a choice has it.
 
     `is_wired`: one node has a database that is not its own, as several always have.
+    `pauses_seconds`: how long it is quiet between two faults, one of several spans.
     """
 
     faults: tuple[str, ...]
     nodes: int = 1
     is_wired: bool = False
     is_usual: bool = True
+    pauses_seconds: tuple[tuple[float, float], ...] = PAUSES_SECONDS
 
 
-ACTORS: Final = ("room", "session", "service", "in-flight")
+ACTORS: Final = ("room", "session", "service", "presence", "in-flight")
+DATABASE: Final = ("db", "backend", "restart-db")
 WIRE: Final = ("lost-answer", "cut-db")
-ONE_NODE: Final = (*ACTORS, "server", "db", "stop-node", "stop-db")
+ONE_NODE: Final = (*ACTORS, *DATABASE, "server", "stop-node", "stop-db")
 MIXES: Final = {
     "actors": Mix(ACTORS),
     "server": Mix(("server",)),
-    "db": Mix(("db",)),
+    "db": Mix(DATABASE),
     "answers": Mix(WIRE, is_wired=True),
     "stop": Mix(("stop-node", "stop-db")),
     "mixed": Mix(ONE_NODE),
@@ -214,8 +260,10 @@ MIXES: Final = {
     "redis": Mix(("redis", "stop-redis"), nodes=2),
     "cluster": Mix((*ONE_NODE, *WIRE, "redis", "stop-redis"), nodes=2),
     # The one of the test command, and the one that has to fail.
-    "short": Mix(("in-flight", "session", "db", "server"), is_usual=False),
-    "sabotage": Mix(("session", "sabotage"), is_usual=False),
+    "short": Mix(
+        ("in-flight", "session", "db", "server"), is_usual=False, pauses_seconds=QUICK_SECONDS
+    ),
+    "sabotage": Mix(("session", "sabotage"), is_usual=False, pauses_seconds=QUICK_SECONDS),
 }
 
 
@@ -226,13 +274,14 @@ class Schedule:
         self.names = MIXES[mix].faults
         self.missing = dice.sample(self.names, len(self.names))
         self._dice = dice
+        self._pauses_seconds = MIXES[mix].pauses_seconds
         self._is_first = True
 
     def pause_seconds(self) -> float:
         """Return how long to wait after the last fault was over."""
         is_first, self._is_first = self._is_first, False
         return self._dice.uniform(
-            *(FIRST_SECONDS if is_first else self._dice.choice(PAUSES_SECONDS))
+            *(FIRST_SECONDS if is_first else self._dice.choice(self._pauses_seconds))
         )
 
     def next(self) -> str:

@@ -16,8 +16,12 @@ RULES: Final = {
     "H": "an ack is stable",
     "I": "nobody displays anything twice",
     "J": "read pointers and edits go forward only",
+    "K": "who is gone is shown as gone in time, and who is there is not shown as gone",
     "L": "a counter of unread events is what counting gives",
+    "M": "each measure has its row of the audit log, of the same commit",
     "N": "who is banned gets and stores nothing past the ban",
+    "O": "of two writers of a room one waits, and none stores what an earlier event forbids",
+    "S": "what is kept beside the log is what the log adds up to",
     "Z": "a run in which nothing happened proves nothing",
 }
 EXAMPLES: Final = 5

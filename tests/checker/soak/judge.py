@@ -1,4 +1,4 @@
-"""Holds a history against the promises of the room log, A to I, and Z: that anything was proved at all.
+"""Holds a history against all promises: those of the room log, A to I, here; J to S beside; Z: any proof.
 
 Each rule is a pure function from a history to what breaks it. A client stands for what a user sees: it
 displays what it is sent, in the order it is sent, and takes everything down when it starts over.
@@ -9,7 +9,16 @@ from math import inf
 from typing import Final
 
 from soak.findings import Violation, spans
+from soak.measures import (
+    check_account_bans,
+    check_acked_measures,
+    check_audit,
+    check_commits,
+    check_proofs,
+)
+from soak.owners import check_both_accepted, check_fence, check_sums, check_writers
 from soak.pointers import check_bodies, check_pointers, check_unread
+from soak.presence import check_presence, check_shown
 from soak.records import (
     Acked,
     Connected,
@@ -291,7 +300,18 @@ CHECKS: Final[tuple[Rule, ...]] = (
     check_displayed_once,
     check_pointers,
     check_bodies,
+    check_presence,
     check_unread,
+    check_audit,
+    check_acked_measures,
+    check_commits,
     check_bans,
+    check_account_bans,
+    check_writers,
+    check_fence,
+    check_sums,
     check_idle,
+    check_proofs,
+    check_shown,
+    check_both_accepted,
 )

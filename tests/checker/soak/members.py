@@ -8,7 +8,6 @@ it is sent in the order it is sent. It repairs nothing: a hole or a double stays
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from random import Random
 from socket import SHUT_RDWR
 from typing import Final
@@ -17,20 +16,22 @@ from uuid import UUID
 import aiohttp
 import orjson
 from aiohttp import WSMsgType
+from soak import told
 from soak.acts import WEIGHTS, Acts
+from soak.people import Account, Draft, Habits
 from soak.records import (
     Acked,
     Connected,
-    Counted,
+    Departed,
     Disconnected,
     Emptied,
     Entered,
+    Failed,
     History,
-    PointerShown,
     Refused,
     Seated,
     Sent,
-    Shown,
+    Tried,
 )
 from soak.views import Frame, Place, RoomView
 
@@ -47,40 +48,13 @@ TICK_SECONDS: Final = 0.02
 PAGE: Final = 200
 BURST: Final = 6
 ACTS: Final = frozenset(WEIGHTS)
+ABSENT_SECONDS: Final = (20.0, 24.0)
+"""How long somebody is away who is away for long: every node has noticed by then."""
+PASSWORD: Final = "correct horse battery"
+SIGNED_OUT: Final = frozenset({"account_banned", "invalid_token"})
+EXPELLING: Final = frozenset({"kick", "ban"})
 OUTSIDE: Final = frozenset({"not_a_member", "banned"})
 """Refusals that tell a member it is not in the room it took itself to be in."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Habits:
-    """How a member lives: rates a second, and chances. `sends` and `acts` are of all its rooms together.
-
-    `bursts`: how likely it writes several messages at once; `in_flight`: how many may wait for their acks.
-    """
-
-    sends: float = 4.0
-    bursts: float = 0.1
-    acts: float = 0.0
-    drops: float = 0.05
-    leavings: float = 0.2
-    doubled: float = 0.05
-    forgetting: float = 0.1
-    in_flight: int = 12
-
-
-@dataclass(slots=True)
-class Draft:
-    """A message that was not acked yet."""
-
-    room: str
-    text: str
-    due_at: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    user: str
-    token: str
 
 
 class Member:
@@ -123,6 +97,7 @@ class Member:
         self._frames = 0
         self._asked: dict[str, tuple[str, str]] = {}
         self._next_send = 0.0
+        self._is_quiet = asyncio.Event()
         history.add(Seated(client=number, user=account.user, rooms=rooms))
 
     def position(self, room: str) -> int | None:
@@ -136,23 +111,43 @@ class Member:
     async def live(self) -> None:
         """Connect, and come back whenever the connection ends, until cancelled."""
         while True:
+            self.history.add(Tried(at=self._clock(), client=self.number))
+            is_in = False
             with suppress(aiohttp.ClientError, OSError, TimeoutError):
-                await self._connected()
-            await asyncio.sleep(self._dice.uniform(*BACK_SECONDS))
+                is_in = await self._connected()
+            if not is_in:
+                self.history.add(Failed(at=self._clock(), client=self.number))
+            is_absent = is_in and self._dice.random() < self._habits.absences
+            away_seconds = self._dice.uniform(*(ABSENT_SECONDS if is_absent else BACK_SECONDS))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(away_seconds):
+                    await self._is_quiet.wait()
+            if self._is_quiet.is_set():
+                await asyncio.sleep(self._dice.uniform(*BACK_SECONDS))
+
+    def be_quiet(self) -> None:
+        """Write nothing new from now on, and come back at once if away."""
+        self.is_writing = False
+        self._is_quiet.set()
 
     # --- one connection ---
 
-    async def _connected(self) -> None:
-        address = f"{self._address(self._dice).replace('http', 'ws', 1)}/api/v1/ws?v=1"
+    async def _connected(self) -> bool:
+        """Be connected until that ends; False if it did not come so far."""
+        node = self._address(self._dice)
+        address = f"{node.replace('http', 'ws', 1)}/api/v1/ws?v=1"
         async with asyncio.timeout(OPEN_SECONDS):
             socket = await self._session.ws_connect(address, max_msg_size=0)
         try:
             self._socket, self._bucket = socket, TokenBucket(FRAMES, self._clock())
             self._asked = {}
             async with asyncio.timeout(OPEN_SECONDS):
-                if not await self._sign_in(socket):
-                    return
-            self.history.add(Connected(at=self._clock(), client=self.number))
+                refusal = await self._sign_in(socket)
+                if refusal in SIGNED_OUT:
+                    await self._sign_in_anew(node)
+                if refusal is not None:
+                    return False
+            self.history.add(Connected(at=self._clock(), client=self.number, node=node))
             self._come_in()
             writing = asyncio.create_task(self._write(socket))
             try:
@@ -162,34 +157,33 @@ class Member:
                 await asyncio.gather(writing, return_exceptions=True)
                 code = socket.close_code
                 self.history.add(Disconnected(at=self._clock(), client=self.number, code=code))
+            return True
         finally:
             cut(socket)
             await socket.close()
 
-    async def _sign_in(self, socket: aiohttp.ClientWebSocketResponse) -> bool:
+    async def _sign_in_anew(self, node: str) -> None:
+        """Get another token: a ban of the account has ended its sessions, and may be over by now."""
+        body = {"login": self.account.name, "password": PASSWORD}
+        url = f"{node}/api/v1/auth/login"
+        async with self._session.post(url, json=body) as answer:
+            if answer.ok:
+                self.account.token = (await answer.json())["access_token"]
+
+    async def _sign_in(self, socket: aiohttp.ClientWebSocketResponse) -> str | None:
+        """Say who we are; return why that was refused, if it was."""
         await self._frame(socket, "auth", {"token": self.account.token}, "auth")
         async for message in socket:
             if message.type is not WSMsgType.TEXT:
                 break
             frame = orjson.loads(message.data)
             if frame["t"] == "ready":
-                self._count(frame["d"]["rooms"])
-                return True
+                for counted in told.counted_of(self.number, self._clock(), frame["d"]["rooms"]):
+                    self.history.add(counted)
+                return None
             if frame["t"] == "error":
-                return False
-        return False
-
-    def _count(self, rooms: list[Frame]) -> None:
-        for each in rooms:
-            counted = Counted(
-                at=self._clock(),
-                client=self.number,
-                room=each["room"],
-                seq=each["seq"],
-                read_seq=each["read_seq"],
-                unread=each["unread"],
-            )
-            self.history.add(counted)
+                return str(frame["d"]["code"])
+        return ""
 
     def _come_in(self) -> None:
         for view in self._views.values():
@@ -214,8 +208,12 @@ class Member:
             self._answered(kind, about, frame)
         elif frame.get("seq") is not None and frame.get("room") in self._views:
             self._views[frame["room"]].take(frame)
+            self._mind_expulsion(frame)
+        elif frame["t"] == "presence" and frame.get("room") in self._views:
+            self.history.add(told.presence_of(self.number, self._clock(), frame))
         elif frame["t"] == "receipt.read":
-            self._see_pointers(frame)
+            for pointer in told.pointers_of(self.number, self._clock(), frame):
+                self.history.add(pointer)
 
     def _answered(self, kind: str, about: str, frame: Frame) -> None:
         is_ack, d = frame["t"] == "ack", frame["d"]
@@ -283,7 +281,7 @@ class Member:
             is_recovered=d["recovered"],
         )
         self.history.add(entered)
-        view.due_at = 0.0
+        view.due_at, view.entered_seq = 0.0, d["seq"]
         if d["recovered"]:
             view.resume()
         else:
@@ -297,34 +295,18 @@ class Member:
             view.place = Place.OUT
 
     def _display(self, event: Frame) -> None:
-        d = event["d"]
-        person = d.get("author") or d.get("by") or d.get("user") or {}
-        shown = Shown(
-            at=self._clock(),
-            client=self.number,
-            room=event["room"],
-            seq=event["seq"],
-            kind=event["t"],
-            person=person.get("id", ""),
-            message_id=d.get("message_id"),
-            text=d.get("text", ""),
-            subject=(d.get("user") or {}).get("id"),
-            measure=d.get("measure"),
-        )
+        shown = told.shown_of(self.number, self._clock(), event)
         self.history.add(shown)
         if shown.kind == "message.posted":
             self._acts.note(self._acts.seen, shown.room, str(shown.message_id))
 
-    def _see_pointers(self, frame: Frame) -> None:
-        for each in frame["d"]["receipts"]:
-            shown = PointerShown(
-                at=self._clock(),
-                client=self.number,
-                room=frame["room"],
-                user=each["user"],
-                seq=each["seq"],
-            )
-            self.history.add(shown)
+    def _mind_expulsion(self, event: Frame) -> None:
+        """Whoever is put out just now has heard the last of the room: come in again, if one may."""
+        d, view = event["d"], self._views[event["room"]]
+        is_out = d.get("measure") in EXPELLING and d["user"]["id"] == self.account.user
+        if is_out and view.place is Place.INSIDE and event["seq"] > view.entered_seq:
+            view.lose()
+            view.due_at = self._clock() + AGAIN_SECONDS
 
     # --- what is said ---
 
@@ -360,6 +342,7 @@ class Member:
                 d |= {"before_seq": view.before_seq, "limit": PAGE}
             case Place.INSIDE if self.is_writing and self._wants_out():
                 view.place, kind = Place.LEAVING, "room.leave"
+                self.history.add(Departed(at=now, client=self.number, room=view.room))
             case Place.LEAVING:
                 view.place = Place.OUT
                 return

@@ -11,14 +11,29 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from soak.kept import (
+    Audited,
+    Banned,
+    Fate,
+    Head,
+    Pointer,
+    Reaction,
+    Reported,
+    Row,
+    Seat,
+    SessionEnded,
+)
+
 FILE: Final = "history.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """Which faults are to strike, each once at least."""
+    """Which faults are to strike, each once at least, on how many nodes, and what people are to do."""
 
     faults: tuple[str, ...]
+    nodes: int = 1
+    proofs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +46,26 @@ class Seated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A client began to connect."""
+
+    at: float
+    client: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """It did not get as far as `ready`."""
+
+    at: float
+    client: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Connected:
     at: float
     client: int
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +99,27 @@ class Entered:
     since: int | None
     seq: int
     is_recovered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Departed:
+    """A client said that it leaves a room."""
+
+    at: float
+    client: int
+    room: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresenceShown:
+    """A client was told who is there: with `is_full` nobody else is."""
+
+    at: float
+    client: int
+    room: str
+    is_full: bool
+    there: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +181,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acted:
-    """An edit, deletion, reaction or ban that a client asked for was acked."""
+    """An edit, deletion or reaction that a client asked for was acked."""
 
     at: float
     client: int
@@ -159,6 +212,25 @@ class PointerShown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ruled:
+    """Somebody who may took a measure against `user`, and it was acked; without a room, against the account.
+
+    `asked_at` is when it was asked for the first time; the others are the same two moments by the wall's
+    clock, which the database has too. `node` is where it was asked, if it was asked once.
+    """
+
+    asked_at: float
+    at: float
+    asked_time: float
+    time: float
+    room: str
+    user: str
+    measure: str
+    by: str
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
     """The server does not know this type of frame: what it would do is not judged."""
 
@@ -185,43 +257,17 @@ class Ended:
     at: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One event of a room's log, as the database has it; `subject` had it done to them."""
-
-    room: str
-    seq: int
-    kind: str
-    author: str
-    message_id: str | None
-    text: str
-    subject: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """How far the database says a room has come."""
-
-    room: str
-    seq: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pointer:
-    """How far somebody has read, as the database has it."""
-
-    room: str
-    user: str
-    seq: int
-
-
 Record = (
     Planned
     | Seated
+    | Tried
+    | Failed
     | Connected
     | Disconnected
     | Counted
     | Entered
+    | Departed
+    | PresenceShown
     | Emptied
     | Sent
     | Acked
@@ -230,12 +276,20 @@ Record = (
     | Acted
     | MarkedRead
     | PointerShown
+    | Ruled
     | Unknown
     | Struck
     | Ended
     | Row
     | Head
     | Pointer
+    | Audited
+    | SessionEnded
+    | Reported
+    | Seat
+    | Banned
+    | Fate
+    | Reaction
 )
 KINDS: Final = {kind.__name__: kind for kind in Record.__args__}
 R = TypeVar("R", bound=Record)

