@@ -54,6 +54,11 @@ async def spend_join(rates: SharedRates, user_id: UUID) -> None:
     await rates.spend(f"joins:{user_id}", JOINS)
 
 
+async def give_back_join(rates: SharedRates, user_id: UUID) -> None:
+    """Count somebody's last join no longer."""
+    await rates.give_back(f"joins:{user_id}", JOINS)
+
+
 class RedisRates:
     """The buckets of all nodes; while Redis is away those of this node, which then start full."""
 

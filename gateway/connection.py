@@ -216,6 +216,3 @@ class Connection:
         self._bad_frames = (*(at for at in self._bad_frames if at > since), now)
         if len(self._bad_frames) > BAD_FRAMES_ALLOWED:
             self.close(CloseCode.BAD_FRAME, "too many bad frames")
-
-    def _refuse(self, frame_id: str | None, error: ProblemError) -> None:
-        self._outbox.push(wire.FrameRefused(frame_id=frame_id, problem=error))

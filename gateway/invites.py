@@ -8,11 +8,7 @@ from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
 from veza.actors.messages.accounts import Identified
-from veza.actors.messages.rooms import (
-    AddMember,
-    MayAskToJoin,
-    RightGranted,
-)
+from veza.actors.messages.rooms import AddMember, MayAskToJoin, RightGranted
 from veza.actors.messages.ways import (
     WAYS,
     CreateInvite,

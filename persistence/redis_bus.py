@@ -18,7 +18,7 @@ import orjson
 from redis.exceptions import ConnectionError as LostError
 
 from veza.persistence.bus import BusCounters, BusListener
-from veza.persistence.redis_link import LOST, connect
+from veza.persistence.redis_link import LOST, connect, end_task
 from veza.persistence.room_rows import RoomEvent
 from veza.persistence.value_codec import UnreadableError, decoder, encode
 
@@ -146,9 +146,7 @@ class RedisBus:
         """See `Bus`."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end_task(task)
 
     # --- the connection ---
 

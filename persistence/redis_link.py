@@ -3,6 +3,7 @@
 Redis holds nothing that would be missed: presence and rate limits, which come back by themselves.
 """
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -22,6 +23,17 @@ LOST: Final = (RedisError, OSError, TimeoutError)
 
 class SharedStateUnavailableError(PersistenceError):
     """Redis is away or refuses. Whether a change under way took effect is unknown."""
+
+
+async def end_task(task: "asyncio.Task[None]") -> None:
+    """Cancel a task that uses Redis, and wait for its end.
+
+    More than once if need be: a cancellation that meets a connection just failing can be lost in the
+    driver's time limits or a group of tasks (Python 3.11), and the task goes on.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=ANSWER_SECONDS)
 
 
 def connect(url: str) -> Redis:

@@ -13,13 +13,7 @@ from typing import Final
 from uuid import uuid5
 
 from veza.actors.messages.accounts import ACCOUNTS, Author, RegisterAccount, SignedIn
-from veza.actors.messages.rooms import (
-    ActInRoom,
-    JoinRoom,
-    PostMessage,
-    RoomKind,
-    RoomSettings,
-)
+from veza.actors.messages.rooms import ActInRoom, JoinRoom, PostMessage, RoomKind, RoomSettings
 from veza.actors.messages.rooms_service import ROOMS, CreateRoom
 from veza.actors.messages.tracks import CATALOGUE, MEDIA, PublishUpload, WriteChunk
 from veza.codecs.synthesis import PIECES, Piece, render

@@ -17,17 +17,16 @@ from veza.actors.messages.common import (
     Rejected,
     TimedOut,
 )
+from veza.actors.messages.room_log import FindMessage, PreparePost
 from veza.actors.messages.rooms import (
     ActInRoom,
     AddMember,
     AddReaction,
     DeleteMessage,
     EditMessage,
-    FindMessage,
     JoinRoom,
     ModerateMember,
     PostMessage,
-    PreparePost,
     RemoveReaction,
     RoomAct,
     RoomKind,
@@ -153,6 +152,13 @@ def unstored(act: RoomAct, why: Unstored) -> Rejected:
 def is_failure(found: object) -> bool:
     """Tell whether a question was not answered: refused, crashed, busy, too late, or nobody there."""
     return isinstance(found, Rejected | Crashed | Busy | TimedOut | Gone)
+
+
+def is_cut_short(found: object) -> bool:
+    """Tell whether it was the server that could not, rather than somebody who may not."""
+    if isinstance(found, Rejected):
+        return found.code is RejectCode.UNAVAILABLE
+    return is_failure(found)
 
 
 def times(rate: Rate, factor: int) -> Rate:

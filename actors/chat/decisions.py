@@ -13,6 +13,7 @@ from veza.actors.chat.rights import Action, may_give, outranks
 from veza.actors.chat.room_state import NO_SUCH_ROOM, PRIVATE_TALK, RoomState
 from veza.actors.chat.text import MessageContent
 from veza.actors.messages.common import RefusedError, RejectCode
+from veza.actors.messages.room_log import MessageLookedUp, PostPrepared
 from veza.actors.messages.rooms import (
     ActInRoom,
     AddMember,
@@ -22,11 +23,9 @@ from veza.actors.messages.rooms import (
     EditMessage,
     JoinRoom,
     LeaveRoom,
-    MessageLookedUp,
     ModerateMember,
     PinMessage,
     PostMessage,
-    PostPrepared,
     RemoveReaction,
     UnpinMessage,
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 from uuid import UUID
 
-from veza.actors.base import SupervisedActor
+from veza.actors.base import DEFAULT_TIMEOUT_SECONDS, SupervisedActor
 from veza.actors.chat.acts import ROOM_LOG
 from veza.actors.chat.rights import OPEN_KINDS
 from veza.actors.chat.room_state import NO_SUCH_ROOM, RoomState
@@ -15,15 +15,14 @@ from veza.actors.messages.bus import EventsAnnounced, HeadMoved, NewsAnnounced
 from veza.actors.messages.common import Answer, Key, RefusedError, RejectCode
 from veza.actors.messages.directory import Deliver, Retire
 from veza.actors.messages.presence import PRESENCE, MemberIdsRead, MemberMoved, ReadMemberIds
+from veza.actors.messages.room_log import OpenRoom, RoomOpened
 from veza.actors.messages.rooms import (
     EventKind,
     EventsRead,
     Measure,
     Moderation,
-    OpenRoom,
     ReadEvents,
     RoomEvent,
-    RoomOpened,
 )
 from veza.actors.runtime.address import Address
 from veza.actors.topics import room_topic
@@ -94,6 +93,10 @@ class LogFollower(SupervisedActor):
 
     def on_told(self, event: RoomEvent) -> None:
         """Take note of an event that is told now."""
+
+    def on_news(self, event: object) -> None:
+        """Tell what another node told, now that its turn has come."""
+        self.fan_out.publish(self.topic, event)
 
     def on_level(self) -> None:
         """Go on with what waited for the whole log to be told."""
@@ -193,9 +196,20 @@ class LogFollower(SupervisedActor):
             read = ReadEvents(room_id=self.room_id, after_seq=self.told_seq, limit=CATCH_UP_EVENTS)
             self.ask_service(ROOM_LOG, read, _CatchingUp())
 
-    def ask_service(self, key: Key, message: object, tag: object) -> None:
+    def ask_service(
+        self,
+        key: Key,
+        message: object,
+        tag: object,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    ) -> None:
         """Ask somebody by key; the answer comes with the tag."""
-        self.ask_later(self.directory, Deliver(key=key, message=message), tag)
+        deliver = Deliver(key=key, message=message)
+        self.ask_later(self.directory, deliver, tag, timeout_seconds)
+
+    def tell_service(self, key: Key, message: object) -> None:
+        """Tell somebody by key; nothing is answered."""
+        self.send(self.directory, Deliver(key=key, message=message))
 
     # --- how it is done ---
 
@@ -217,7 +231,7 @@ class LogFollower(SupervisedActor):
 
     def _tell_early(self) -> None:
         while self.early and self.early[0].after_seq <= self.told_seq:
-            self.fan_out.publish(self.topic, self.early.popleft().event)
+            self.on_news(self.early.popleft().event)
 
     def _expel(self, event: RoomEvent) -> None:
         """Whoever may not read any more gets this event as the last one.
@@ -242,4 +256,4 @@ class LogFollower(SupervisedActor):
                 is_member=not is_gone,
                 seq=event.seq,
             )
-            self.send(self.directory, Deliver(key=PRESENCE, message=moved))
+            self.tell_service(PRESENCE, moved)

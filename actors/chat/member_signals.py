@@ -1,5 +1,6 @@
 """What members of a room signal and its log does not keep: how far they have come, and that they write."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
@@ -8,19 +9,18 @@ from uuid import UUID
 
 from veza.actors.chat.acts import WAYS
 from veza.actors.chat.log_follower import LogFollower
-from veza.actors.chat.pointers import Noted, PointerBook, TypingBook, receipts_of
+from veza.actors.chat.pointers import Noted, PointerBook, ToldReceipts, TypingBook, receipts_of
 from veza.actors.chat.rights import Action
 from veza.actors.fanout import FanOut
 from veza.actors.messages.common import Answer, RefusedError, RejectCode
+from veza.actors.messages.room_log import PointersStored, StorePointers
 from veza.actors.messages.rooms import (
     EventKind,
     MarkRead,
     PointerMoved,
-    PointersStored,
     ReceiptsMoved,
     RoomEvent,
     RoomKind,
-    StorePointers,
     TellTyping,
     TypingChanged,
 )
@@ -31,6 +31,10 @@ from veza.persistence.bus import Bus
 
 POINTERS: Final = ("pointers", "")
 POINTERS_EVERY_SECONDS: Final = 0.25
+ENDING_KINDS: Final = frozenset({EventKind.MEMBER_LEFT, EventKind.MEMBER_MODERATED})
+"""What may end a membership."""
+MAX_HELD: Final = 64
+"""Signals of a conversation that wait to be told; further ones are left out, as the next make up for them."""
 RECEIPTS_MEMBERS: Final = 100
 """In bigger rooms only oneself hears how far one has come: receipts would be most of the traffic."""
 
@@ -46,7 +50,7 @@ class _KeepingPointers:
 class _AskingBlocks:
     """Tag: whether the two of a conversation may be told of each other was asked for."""
 
-    told: tuple[TypingChanged | ReceiptsMoved, ...]
+    told: list[TypingChanged | ReceiptsMoved]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,9 @@ class MemberSignals(LogFollower):
         super().__init__(room_id=room_id, directory=directory, fan_out=fan_out, bus=bus)
         self.pointers = PointerBook()
         self.typing = TypingBook()
+        self.receipts = ToldReceipts()
+        self.held: list[TypingChanged | ReceiptsMoved] = []
+        self.is_asking_blocks = False
 
     def receiveMsg_MarkRead(self, command: MarkRead, sender: Address) -> None:
         state = self.existing_room()
@@ -96,9 +103,11 @@ class MemberSignals(LogFollower):
 
     def receiveMsg_Answer(self, answer: Answer, sender: Address) -> None:
         match answer:
-            case Answer(tag=_AskingBlocks(told=told), message=BlocksRead(pairs=pairs)):
-                if not pairs:
+            case Answer(tag=_AskingBlocks(told=told)):
+                self.is_asking_blocks = False
+                if isinstance(answer.message, BlocksRead) and not answer.message.pairs:
                     self._publish(told)
+                self._ask_blocks()
             case Answer(tag=_KeepingPointers(noted=noted)):
                 self._on_pointers_kept(noted, answer.message)
             case _:
@@ -107,6 +116,15 @@ class MemberSignals(LogFollower):
     def on_told(self, event: RoomEvent) -> None:
         if event.kind is EventKind.MESSAGE_POSTED:
             self.typing.stop(event.author.id)
+        elif event.kind in ENDING_KINDS:
+            who = (event.subject or event.author).id
+            if who not in self.existing_room().members:
+                self.receipts.forget(who)
+
+    def on_news(self, event: object) -> None:
+        news = self._unpassed(event)
+        if news is not None:
+            super().on_news(news)
 
     def is_busy(self) -> bool:
         return bool(self.pointers) or super().is_busy()
@@ -143,22 +161,33 @@ class MemberSignals(LogFollower):
     # --- what is told and not kept ---
 
     def _tell_unblocked(self, told: tuple[TypingChanged | ReceiptsMoved, ...]) -> None:
-        """Tell what one does; between two of whom one has blocked the other, nothing.
-
-        Asked each time: a block may have been set at another node.
-        """
-        state = self.existing_room()
-        if not told:
-            return
-        if state.room.kind is RoomKind.DIRECT:
-            read = ReadBlocks(user_ids=tuple(state.members))
-            self.ask_service(WAYS, read, _AskingBlocks(told))
+        """Tell what one does; between two of whom one has blocked the other, nothing."""
+        if self.existing_room().room.kind is RoomKind.DIRECT:
+            self.held += told[: MAX_HELD - len(self.held)]
+            self._ask_blocks()
         else:
             self._publish(told)
 
-    def _publish(self, told: tuple[TypingChanged | ReceiptsMoved, ...]) -> None:
+    def _ask_blocks(self) -> None:
+        """Ask for what is held, each time anew: a block may have been set at another node.
+
+        One question at a time: answered in another order, "writes" would be told after "stopped".
+        """
+        if self.held and not self.is_asking_blocks:
+            told, self.held = self.held, []
+            self.is_asking_blocks = True
+            read = ReadBlocks(user_ids=tuple(self.existing_room().members))
+            self.ask_service(WAYS, read, _AskingBlocks(told))
+
+    def _publish(self, told: Iterable[TypingChanged | ReceiptsMoved]) -> None:
         for each in told:
-            self.fan_out.publish_everywhere(self.topic, each, after_seq=self.told_seq)
+            news = self._unpassed(each)
+            if news is not None:
+                self.fan_out.publish_everywhere(self.topic, news, after_seq=self.told_seq)
+
+    def _unpassed(self, event: object) -> object | None:
+        """Return what is still news: another node may have told of somebody who has come further."""
+        return self.receipts.news_in(event) if isinstance(event, ReceiptsMoved) else event
 
 
 def now() -> datetime:

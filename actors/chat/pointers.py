@@ -1,13 +1,14 @@
 """How far members of a room have come, and who is writing: collected, told once, kept if it must be."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final
 from uuid import UUID
 
 from veza.actors.base import ServiceActor
 from veza.actors.messages.common import Crashed
-from veza.actors.messages.rooms import Pointer, PointersStored, ReceiptsMoved, StorePointers
+from veza.actors.messages.room_log import PointersStored, StorePointers
+from veza.actors.messages.rooms import Pointer, ReceiptsMoved
 from veza.actors.runtime.address import Address
 from veza.persistence import rooms
 from veza.persistence.errors import DatabaseUnavailableError
@@ -88,6 +89,31 @@ def receipts_of(room_id: UUID, pointers: Sequence[Pointer]) -> Iterator[Receipts
         yield ReceiptsMoved(room_id=room_id, is_read=True, seqs=read)
     if delivered:
         yield ReceiptsMoved(room_id=room_id, is_read=False, seqs=delivered)
+
+
+class ToldReceipts:
+    """How far members were shown to have come: nobody is shown going back, whichever node told first.
+
+    Holds two numbers a member, of rooms small enough that all are shown.
+    """
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[UUID, bool], int] = {}
+
+    def news_in(self, receipts: ReceiptsMoved) -> ReceiptsMoved | None:
+        """Note what is told now; return what of it was not told yet, or passed already."""
+        seqs = tuple(
+            (user_id, seq)
+            for user_id, seq in receipts.seqs
+            if seq > self._told.get((user_id, receipts.is_read), 0)
+        )
+        self._told.update({(user_id, receipts.is_read): seq for user_id, seq in seqs})
+        return replace(receipts, seqs=seqs) if seqs else None
+
+    def forget(self, user_id: UUID) -> None:
+        """Know nothing of somebody who left."""
+        for is_read in (True, False):
+            self._told.pop((user_id, is_read), None)
 
 
 class TypingBook:

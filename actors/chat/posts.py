@@ -6,7 +6,7 @@ from veza.actors.database import DatabaseActor
 from veza.actors.messages.attachments import AttachmentsDescribed, DescribeAttachments
 from veza.actors.messages.common import RefusedError, RejectCode, Rejected
 from veza.actors.messages.directory import Deliver
-from veza.actors.messages.rooms import PostPrepared, PreparePost
+from veza.actors.messages.room_log import PostPrepared, PreparePost
 from veza.actors.runtime.address import Address
 from veza.persistence import messages, rows
 from veza.persistence.pool import Pool

@@ -1,7 +1,7 @@
 """The room actor: takes acts one by one, has them stored, and tells everybody in one order."""
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Final
 from uuid import UUID
@@ -10,8 +10,10 @@ import structlog
 
 from veza.actors.chat.acts import (
     ROOM_LOG,
+    WAYS,
     Pace,
     content_of,
+    is_cut_short,
     is_failure,
     keep_hidden,
     lookup,
@@ -31,13 +33,12 @@ from veza.actors.messages.bus import EventsAnnounced, HeadMoved
 from veza.actors.messages.common import Answer, Busy, RefusedError, RejectCode
 from veza.actors.messages.directory import Deliver
 from veza.actors.messages.reports import FileRefused, RefusedFiled
+from veza.actors.messages.room_log import AppendEvent, EventAppended
 from veza.actors.messages.rooms import (
     ActInRoom,
     ActUnchanged,
-    AppendEvent,
     Author,
     EditMessage,
-    EventAppended,
     EventStored,
     JoinRoom,
     LeaveRoom,
@@ -53,6 +54,7 @@ from veza.actors.messages.rooms import (
     RoomJoined,
     RoomLeft,
 )
+from veza.actors.messages.ways import UncountJoin
 from veza.actors.rate_limit import Rate
 from veza.actors.runtime.address import Address
 from veza.actors.topics import user_topic
@@ -235,7 +237,7 @@ class RoomActor(MemberSignals):
         if self.outdated:
             acts, self.outdated = self.outdated, []
             for act in acts:
-                self._take(act)
+                self._take_in_turn(act)
 
     # --- an act, from the command to the answer ---
 
@@ -253,15 +255,19 @@ class RoomActor(MemberSignals):
             self.lines[act.command.by.id] = deque()
             self.ask_service(*question, _LookingUp(act))
 
+    def _take_in_turn(self, act: _Act) -> None:
+        """Take an act unless one of its author's before it is being looked up."""
+        line = self.lines.get(act.command.by.id)
+        if line is None:
+            self._take(act)
+        else:
+            line.append(act)
+
     def _on_looked_up(self, act: _Act, found: object) -> None:
         line = self.lines.pop(act.command.by.id, deque())
-        self._decide(act, found)
+        self._decide(_counted(act), found)
         for waiting in line:
-            held_back = self.lines.get(act.command.by.id)
-            if held_back is None:
-                self._take(waiting)
-            else:
-                held_back.append(waiting)
+            self._take_in_turn(waiting)
 
     def _decide(self, act: _Act, found: object) -> None:
         if is_failure(found):
@@ -322,13 +328,14 @@ class RoomActor(MemberSignals):
         self._append(event, _Act(ActInRoom(by=who, act=mute), None))
 
     def _answer(self, act: _Act, reply: object) -> None:
+        if isinstance(act.command.act, JoinRoom) and is_cut_short(reply):
+            self.tell_service(WAYS, UncountJoin(joiner_id=act.command.by.id))
         if act.reply_to is not None:
             self.send(act.reply_to, reply)
 
     def _append(self, event: NewEvent, act: _Act) -> None:
         self.pending += 1
-        append = Deliver(key=ROOM_WRITER, message=AppendEvent(event=event))
-        self.ask_later(self.directory, append, _Storing(act), STORE_SECONDS)
+        self.ask_service(ROOM_WRITER, AppendEvent(event=event), _Storing(act), STORE_SECONDS)
 
     def _on_appended(self, act: _Act, result: object) -> None:
         match result:
@@ -379,6 +386,14 @@ class RoomActor(MemberSignals):
                 return RoomLeft(room_id=self.room_id)
             case _:
                 return ActUnchanged(room_id=self.room_id)
+
+
+def _counted(act: _Act) -> _Act:
+    """Return an act that is not counted again if it has to be decided again."""
+    join = act.command.act
+    if not isinstance(join, JoinRoom):
+        return act
+    return replace(act, command=replace(act.command, act=replace(join, is_counted=True)))
 
 
 def _too_much(detail: str) -> RefusedError:

@@ -12,17 +12,15 @@ from veza.actors.database import DatabaseActor
 from veza.actors.messages.common import Crashed, RefusedError, RejectCode
 from veza.actors.messages.directory import Deliver
 from veza.actors.messages.reading import IndexRooms
-from veza.actors.messages.rooms import (
+from veza.actors.messages.room_log import (
     AppendEvent,
     EventAppended,
-    EventsRead,
     FindMessage,
     MessageLookedUp,
     OpenRoom,
-    ReadEvents,
-    Room,
     RoomOpened,
 )
+from veza.actors.messages.rooms import EventsRead, ReadEvents, Room
 from veza.actors.messages.rooms_service import (
     CheckRoomPassword,
     CheckRoomRules,

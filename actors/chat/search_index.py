@@ -13,7 +13,7 @@ from uuid import UUID
 
 from veza.actors.base import ServiceActor, WhenFull
 from veza.actors.chat.search_text import searchable
-from veza.actors.messages.reading import IndexFigures, IndexRooms, LookBehind
+from veza.actors.messages.reading import IndexFigures, IndexRested, IndexRooms, LookBehind
 from veza.actors.runtime.address import Address
 from veza.persistence import message_search
 from veza.persistence.errors import DatabaseUnavailableError
@@ -39,6 +39,10 @@ class SearchIndexActor(ServiceActor):
         super().__init__()
         self.pool = pool
         self.last: IndexFigures | None = None
+        # What came while it rests. No handler waits meanwhile, so a node that ends does not either.
+        self._rests_until = 0.0
+        self._hinted: set[UUID] = set()
+        self._looks = False
         self.wakeup_after(0.0, LookBehind())
 
     def inspect(self) -> Mapping[str, object]:
@@ -52,22 +56,33 @@ class SearchIndexActor(ServiceActor):
         }
 
     async def receive_batch(self, batch: Sequence[tuple[object, Address]]) -> None:
-        looks = [message for message, _sender in batch if isinstance(message, LookBehind)]
-        if any(each.is_first for each in looks):
-            self.wakeup_after(LOOK_SECONDS, LookBehind())
-        hinted = {
-            room_id
-            for message, _sender in batch
-            if isinstance(message, IndexRooms)
-            for room_id in message.room_ids
-        }
+        messages = [message for message, _sender in batch]
+        self._take_in(messages)
+        if any(isinstance(message, IndexRested) for message in messages):
+            self._rests_until = 0.0
+        if monotonic() < self._rests_until or not (self._looks or self._hinted):
+            return
+        hinted, looks = self._hinted, self._looks
+        self._hinted, self._looks = set(), False
         started = monotonic()
         try:
-            await self._pass(hinted, looks=bool(looks))
+            await self._pass(hinted, looks=looks)
         except DatabaseUnavailableError:
             # The database keeper has logged it; the next look finds these rooms again.
             return
-        await asyncio.sleep(max(MIN_REST_SECONDS, REST * (monotonic() - started)))
+        rest_seconds = max(MIN_REST_SECONDS, REST * (monotonic() - started))
+        # A full mailbox may drop the wakeup as well: then whatever comes afterwards ends the rest.
+        self._rests_until = monotonic() + rest_seconds
+        self.wakeup_after(rest_seconds, IndexRested())
+
+    def _take_in(self, messages: Sequence[object]) -> None:
+        for message in messages:
+            if isinstance(message, IndexRooms):
+                self._hinted |= message.room_ids
+            elif isinstance(message, LookBehind):
+                self._looks = True
+                if message.is_first:
+                    self.wakeup_after(LOOK_SECONDS, LookBehind())
 
     async def _pass(self, rooms: set[UUID], *, looks: bool) -> None:
         async with self.pool.acquire() as conn:

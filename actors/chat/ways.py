@@ -48,10 +48,11 @@ from veza.actors.messages.ways import (
     RequestToJoin,
     RevokeInvite,
     UnblockUser,
+    UncountJoin,
     WayDone,
 )
 from veza.actors.runtime.address import Address
-from veza.actors.shared_rates import SharedRates, spend_join
+from veza.actors.shared_rates import SharedRates, give_back_join, spend_join
 from veza.actors.topics import user_topic
 from veza.config.ids import uuid7
 from veza.persistence import memberships, room_log, rooms
@@ -165,6 +166,9 @@ class WaysActor(DatabaseActor):
     async def receiveMsg_CountJoin(self, command: CountJoin, _sender: Address) -> WayDone:
         await spend_join(self.rates, command.joiner_id)
         return WayDone()
+
+    async def receiveMsg_UncountJoin(self, command: UncountJoin, _sender: Address) -> None:
+        await give_back_join(self.rates, command.joiner_id)
 
     async def receiveMsg_CheckInvite(self, command: CheckInvite, _sender: Address) -> InviteChecked:
         if command.joiner_id is not None:

@@ -154,6 +154,11 @@ class IndexRooms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IndexRested:
+    """The index's own timer: it may make another pass."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LookBehind:
     """Find the rooms whose log is ahead of the index, whoever wrote it. No reply.
 

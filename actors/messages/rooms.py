@@ -1,9 +1,8 @@
 """The protocol of chat rooms.
 
 The room itself, key `("room", <room id>)`, decides who may do what and in which order all hear of it:
-whatever is done there is an act, told as `ActInRoom`. The services around it: `("room_log", "")` reads
-rooms' events, and `("room_writer", "")` commits new ones, all rooms' together. What makes and lists rooms
-is in `rooms_service`.
+whatever is done there is an act, told as `ActInRoom`. What a room asks of the services around it, of
+`("room_log", "")` and `("room_writer", "")`, is in `room_log`; what makes and lists rooms in `rooms_service`.
 """
 
 from dataclasses import dataclass, field
@@ -316,90 +315,3 @@ class RoomAdded:
 
     room: Room
     by: Author
-
-
-# --- the room writer and the room log ---
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StorePointers:
-    """Keep how far members of a room have come. Reply: `PointersStored`.
-
-    Not `is_awaited`, no client hears of it, and a crash of the database may lose it.
-    """
-
-    room_id: UUID
-    pointers: tuple[Pointer, ...]
-    is_awaited: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PointersStored:
-    """All of them are stored; those that were further already stay there.
-
-    `moved` are those that came further by it, where they stand now; 0 for the one of the two that did not.
-    """
-
-    moved: tuple[Pointer, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppendEvent:
-    """Give the event the next `seq` of its room and commit it. Reply: `EventAppended`."""
-
-    event: NewEvent
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventAppended:
-    """What became of the event."""
-
-    result: Appended
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenRoom:
-    """What a room must know to start. Reply: `RoomOpened` or `Rejected` (`not_found`)."""
-
-    room_id: UUID
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoomOpened:
-    snapshot: RoomSnapshot
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FindMessage:
-    """What deciding about a message needs to know of it. Reply: `MessageLookedUp`."""
-
-    room_id: UUID
-    message_id: UUID
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageLookedUp:
-    """`found` is None if the room has no such message."""
-
-    found: MessageFound | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreparePost:
-    """Turn what a message names into what it means: members, files, tracks. Reply: `PostPrepared`.
-
-    Names of nobody in the room are no mentions; a file that is not the author's to send is refused with
-    `attachment_unusable`.
-    """
-
-    room_id: UUID
-    message_id: UUID
-    author_id: UUID
-    names: frozenset[str] = frozenset()
-    attachments: tuple[UUID, ...] = ()
-    tracks: tuple[TrackCard, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostPrepared:
-    post: Post

@@ -11,14 +11,7 @@ from uuid import UUID
 from veza.actors.fanout import Outbox
 from veza.actors.messages.accounts import Author
 from veza.actors.messages.common import RejectCode
-from veza.actors.messages.rooms import (
-    EventsRead,
-    JoinRoom,
-    Membership,
-    Room,
-    RoomAct,
-    RoomEvent,
-)
+from veza.actors.messages.rooms import EventsRead, JoinRoom, Membership, Room, RoomAct, RoomEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

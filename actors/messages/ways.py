@@ -140,6 +140,13 @@ class CountJoin:
     joiner_id: UUID
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UncountJoin:
+    """What was counted came to nothing, by no fault of theirs. No reply."""
+
+    joiner_id: UUID
+
+
 # --- requests ---
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from veza.actors.runtime.crash_text import stack_text
 from veza.actors.runtime.letters import logger
 from veza.actors.runtime.longest import RecentLongest
+from veza.actors.runtime.thread_use import ThreadUse
 
 if TYPE_CHECKING:
     from veza.actors.runtime.system import AsyncioSystemBase
@@ -33,7 +34,8 @@ class Watchdog:
     """Beats through the loop; a beat that is late for `limit_seconds` is logged once, with the stack.
 
     Costs one callback every `BEAT_SECONDS`, and nothing for each message. `blockages` keeps the last
-    ones, with how long they lasted in the end.
+    ones, with how long they lasted in the end. A loop that the machine keeps waiting is warned of: no
+    code of this process is to blame.
     """
 
     def __init__(
@@ -67,22 +69,33 @@ class Watchdog:
         while not self._stopping.wait(BEAT_SECONDS) and not loop.is_closed():
             self._answered.clear()
             self._sent_at = time.monotonic()
+            before = ThreadUse.now(self._system.thread_id)
             loop.call_soon_threadsafe(self._beat)
-            if not self._answered.wait(self._limit_seconds):
-                at_work, stack = self._report()
-                self._answered.wait()
-                seconds = time.monotonic() - self._sent_at
-                self.blockages.append(
-                    Blockage(
-                        at=time.time() - seconds, seconds=seconds, at_work=at_work, stack=stack
-                    )
+            while not self._answered.wait(self._limit_seconds):
+                after = ThreadUse.now(self._system.thread_id)
+                if before is None or after is None or not after.was_starved(before):
+                    self._watch_blockage()
+                    break
+                logger.warning(
+                    "the machine gave the event loop %.2f s of CPU in %.1f s: others use it",
+                    after.cpu_seconds - before.cpu_seconds,
+                    after.at_seconds - before.at_seconds,
                 )
+                before = after
 
     def _beat(self) -> None:
         now = time.monotonic()
         self.lag_seconds = now - self._sent_at
         self._recent.add(now, self.lag_seconds)
         self._answered.set()
+
+    def _watch_blockage(self) -> None:
+        at_work, stack = self._report()
+        self._answered.wait()
+        seconds = time.monotonic() - self._sent_at
+        self.blockages.append(
+            Blockage(at=time.time() - seconds, seconds=seconds, at_work=at_work, stack=stack)
+        )
 
     def _report(self) -> tuple[str, str]:
         """Log who blocks the loop; return that and the stack."""

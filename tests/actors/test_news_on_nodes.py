@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from veza.actors.chat.room import RoomActor
 from veza.actors.messages.attachments import (
     AttachmentReady,
     AttachmentState,
     AttachmentStored,
     StoreAttachment,
 )
+from veza.actors.messages.presence import ReadMemberIds
 from veza.actors.messages.reports import FileReport, ReportFiled, ReportTold
 from veza.actors.messages.rooms import (
     ActInRoom,
@@ -77,6 +79,19 @@ async def reads(client: Any, room_id: Any, seq: int) -> object:
     return await client.answer(frame_id)
 
 
+async def passed_on(node: Any, room_id: Any) -> None:
+    """Wait until a room has told, or kept to itself, what it was given to pass on."""
+    await node.node.ask(("room", str(room_id)), ReadMemberIds())
+    room = next(
+        cell.instance
+        for cell in node.node.runtime.tree()
+        if isinstance(cell.instance, RoomActor) and cell.instance.room_id == room_id
+    )
+    async with asyncio.timeout(30):
+        while room.is_asking_blocks:
+            await asyncio.sleep(0.01)
+
+
 def typing(client: Any) -> list[tuple[str, bool]]:
     return [(each.user.name, each.is_typing) for each in client.of_kind(TypingChanged)]
 
@@ -113,6 +128,26 @@ async def test_what_somebody_has_read_is_told_on_both_nodes(pair) -> None:
         read = await reader.wait_for(lambda e: isinstance(e, ReceiptsMoved) and e.is_read)
         assert read.seqs == ((ada.author.id, seq),)
         assert len([e for e in reader.of_kind(ReceiptsMoved) if e.is_read]) == 1
+
+
+async def test_nobody_is_shown_going_back_whichever_node_is_late(pair) -> None:
+    ada, ben = pair.readers
+    seqs = [await pair.post(1) for _ in range(3)]
+    await pair.heard(seqs[-1])
+
+    await reads(ada, pair.room.id, seqs[2])
+    await ben.wait_for(lambda e: isinstance(e, ReceiptsMoved) and e.is_read)
+    late = ReceiptsMoved(room_id=pair.room.id, is_read=True, seqs=((ada.author.id, seqs[1]),))
+    # What ada's other device had read, told late by ben's node.
+    pair.nodes[1].resources.fan_out.publish_elsewhere(f"room:{pair.room.id}", late)
+    await types(ben, pair.room.id)
+    await ada.wait_for(of(TypingChanged))
+
+    for reader in (ada, ben):
+        shown = [
+            dict(e.seqs).get(ada.author.id) for e in reader.of_kind(ReceiptsMoved) if e.is_read
+        ]
+        assert shown == [seqs[2]]
 
 
 @pytest.mark.parametrize("is_room_there", [False, True])
@@ -251,11 +286,33 @@ async def test_a_block_set_on_one_node_holds_on_the_other(pair, linked) -> None:
     await far.node.ask(("ways", ""), BlockUser(**pair_of))
     await types(ada, opened.room.id)
     await types(ada, opened.room.id, on=False)
+    await passed_on(near, opened.room.id)
     await far.node.ask(("ways", ""), UnblockUser(**pair_of))
     await types(ada, opened.room.id)
     await ben.wait_for(of(TypingChanged))
 
     assert typing(ben) == [("ada", True)]
+
+
+async def test_who_writes_and_stops_is_told_in_that_order_however_late_the_blocks_are_read(
+    pair, linked, pool
+) -> None:
+    near = pair.nodes[0]
+    ada, ben = pair.readers
+    command = OpenDirect(room_id=uuid7(), creator=ada.author, other_id=ben.author.id)
+    opened = await near.node.ask(("ways", ""), command)
+    for each in (ada, ben):
+        await each.join(opened.room)
+    await linked(f"room:{opened.room.id}", 2)
+    async with pool.acquire() as conn, conn.transaction():
+        await conn.execute("LOCK TABLE user_blocks IN ACCESS EXCLUSIVE MODE")
+        for is_on in (True, False) * 4:
+            await types(ada, opened.room.id, on=is_on)
+
+    async with asyncio.timeout(30):
+        while len(typing(ben)) < 8:
+            await asyncio.sleep(0.01)
+    assert typing(ben) == [("ada", True), ("ada", False)] * 4
 
 
 async def test_while_redis_is_dead_acts_go_on_and_afterwards_all_is_as_it_was(
@@ -268,7 +325,7 @@ async def test_while_redis_is_dead_acts_go_on_and_afterwards_all_is_as_it_was(
     await carl.join(pair.room)
 
     redis.kill()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while any(node.resources.shared.bus.is_up for node in pair.nodes):
             await asyncio.sleep(0.01)
     await types(ada, room_id)

@@ -28,13 +28,7 @@ from veza.actors.messages.presence import (
     SetPresence,
     Status,
 )
-from veza.actors.messages.rooms import (
-    ActInRoom,
-    Measure,
-    ModerateMember,
-    RoomKind,
-    RoomSettings,
-)
+from veza.actors.messages.rooms import ActInRoom, Measure, ModerateMember, RoomKind, RoomSettings
 from veza.actors.messages.rooms_service import CreateRoom
 from veza.actors.messages.sessions import CloseSession, UnsubscribeRoom
 from veza.actors.runtime.thespian_api import ActorExitRequest
@@ -49,7 +43,7 @@ from veza.supervisors.tree import build_tree
 GRACE = 0.4
 TIMES = PresenceTimes(grace_seconds=GRACE, idle_seconds=0.3, look_seconds=0.2)
 UNHURRIED = PresenceTimes(grace_seconds=GRACE, look_seconds=0.2)
-TTL = 1.0
+TTL = 2.0  # a busy machine lets no living node miss it
 SHARING = PresenceTimes(
     grace_seconds=GRACE, look_seconds=0.2, share_seconds=TTL / 6, refresh_seconds=TTL / 3
 )
@@ -81,7 +75,7 @@ class House:
             now = found[0].status if found[0] else Status.OFFLINE
             return now is status
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not holds(None):
                 viewer.news.clear()
                 await viewer.news.wait()
@@ -544,7 +538,7 @@ async def several(world, pool, tmp_path: Path) -> AsyncIterator[Several]:
 
 
 async def test_nodes_see_each_other_and_a_killed_one_is_gone_within_the_time_to_live(
-    several,
+    several, lateness
 ) -> None:
     one, two = await several.add(), await several.add()
     house = House(one, await one.room(await one.person("owner")))
@@ -567,10 +561,11 @@ async def test_nodes_see_each_other_and_a_killed_one_is_gone_within_the_time_to_
         while presence.share.is_asking:
             await asyncio.sleep(0)
     presence.share.is_asking = True  # nothing is put any more, as by a node that is dead
-    ends = several.ends(ben.author)
+    ends, late = several.ends(ben.author), lateness()
     gone = await house.sees(ada, ben.author, Status.OFFLINE)
     # Told a quarter of a second later at most, beyond a look; the rest is for a machine under load.
-    assert monotonic() - ends < SHARING.share_seconds + 0.25 + 1.0
+    took = monotonic() - ends - (lateness() - late)
+    assert took < SHARING.share_seconds + 0.25 + 1.0
     assert gone.last_seen_at is not None
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from veza.actors.messages.bus import HeadMoved
 from veza.actors.messages.common import Busy, RejectCode, Rejected
+from veza.actors.messages.room_log import AppendEvent
 from veza.actors.messages.rooms import (
     ActInRoom,
-    AppendEvent,
     EventStored,
     Measure,
     ModerateMember,

@@ -16,20 +16,17 @@ from veza.actors.messages.accounts import Author
 from veza.actors.messages.bus import NewsAnnounced
 from veza.actors.messages.common import Crashed, RejectCode, Rejected
 from veza.actors.messages.directory import Deliver
+from veza.actors.messages.room_log import AppendEvent, EventAppended, OpenRoom, RoomOpened
 from veza.actors.messages.rooms import (
     ActInRoom,
-    AppendEvent,
-    EventAppended,
     EventsRead,
     NewEvent,
-    OpenRoom,
     PostMessage,
     ReadEvents,
     Role,
     Room,
     RoomEvent,
     RoomKind,
-    RoomOpened,
     RoomSettings,
     RoomSnapshot,
 )
@@ -134,7 +131,7 @@ class Listener:
         raise AssertionError(f"closed with {code}: {reason}")
 
     async def has(self, *seqs: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while self.seqs != list(seqs):
                 self.news.clear()
                 await self.news.wait()

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from veza.actors.chat import search_index
 from veza.actors.messages.common import RejectCode, Rejected
 from veza.actors.messages.reading import LookBehind, SearchDone, SearchRoom, SearchRooms
 from veza.actors.messages.rooms import (
@@ -143,7 +144,7 @@ async def test_a_node_that_starts_catches_up_with_many_rooms(world, ada, pool, t
 
     await other.node.start()
     texts = await found(other, in_all(ada, "partout"), 60)
-    assert await other.node.stop(10) == []
+    assert await other.node.stop(60) == []
 
     assert texts == ["partout"] * 60
 
@@ -157,6 +158,19 @@ async def test_an_index_that_crashes_goes_on_where_it_was(world, ada, room):
     world.node.tell(INDEX, LookBehind(is_first=False))
 
     assert len(await found(world, in_room(room, ada, "pendant"), 20)) == 20
+
+
+async def test_a_node_that_ends_does_not_wait_for_an_index_that_rests(
+    world, ada, pool, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(search_index, "MIN_REST_SECONDS", 8.0)  # longer than an actor has to end
+    room = await world.room(ada)
+    other = type(world)(pool, tmp_path / "media", world.settings)
+    await write_past_the_node(world, room, ada, "partout")
+    await other.node.start()
+    await found(other, in_room(room, ada, "partout"), 1)
+
+    assert await other.node.stop(60) == []
 
 
 async def test_the_index_tells_how_far_behind_it_is(world, ada, room):

@@ -21,7 +21,7 @@ async def other(world, pool, tmp_path: Path) -> AsyncIterator[object]:
     other = type(world)(pool, tmp_path / "media", world.settings)
     await other.node.start()
     yield other
-    assert await other.node.stop(10) == []
+    assert await other.node.stop(60) == []
 
 
 def silence(seconds: float) -> bytes:

@@ -7,13 +7,7 @@ import pytest
 
 from veza.actors.chat import ways as service
 from veza.actors.messages.common import RejectCode, Rejected
-from veza.actors.messages.rooms import (
-    JoinRoom,
-    ReadEvents,
-    RoomAdded,
-    RoomKind,
-    RoomSettings,
-)
+from veza.actors.messages.rooms import JoinRoom, ReadEvents, RoomAdded, RoomKind, RoomSettings
 from veza.actors.messages.rooms_service import CreateRoom, HashRoomPassword
 from veza.actors.messages.sessions import RoomEntered, SubscribeRoom
 from veza.actors.messages.ways import (
@@ -33,6 +27,8 @@ from veza.actors.messages.ways import (
 )
 from veza.actors.shared_rates import JOIN_QUOTA, JOIN_WINDOW_SECONDS
 from veza.config.ids import uuid7
+from veza.persistence.room_log import append_events
+from veza.persistence.room_rows import EventKind, Measure, Moderation, NewEvent, StoredEvent
 
 STRANGERS = """
     INSERT INTO users (id, username, email, password_hash)
@@ -191,6 +187,29 @@ async def test_joining_is_limited_over_the_socket_and_coming_back_is_not(world, 
     for room in made[:-1]:
         assert isinstance(await again.join(room), RoomEntered)
     assert isinstance(await alice.join(made[-1]), RoomEntered)
+
+
+async def test_a_join_that_is_decided_again_counts_once(world, alice, bob):
+    carl = await world.person("carl")
+    made = [await world.room(alice.author, f"Room {number}") for number in range(JOIN_QUOTA)]
+    ban = Moderation(measure=Measure.BAN)
+    async with world.pool.acquire() as conn:
+        for room in made:
+            assert isinstance(await alice.join(room), RoomEntered)
+            # As another node would: this one's room does not know that rights were taken.
+            behind = NewEvent(
+                room_id=room.id,
+                kind=EventKind.MEMBER_MODERATED,
+                author=alice.author,
+                subject=carl,
+                details=ban,
+                fence=room.seq,
+            )
+            (stored,) = await append_events(conn, [behind])
+            assert isinstance(stored, StoredEvent)
+
+    for room in made:
+        assert isinstance(await bob.join(room), RoomEntered)
 
 
 async def test_who_guesses_a_rooms_password_over_the_socket_is_stopped(world, alice, bob):

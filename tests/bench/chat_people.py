@@ -131,6 +131,7 @@ class Peer:
 
 
 PEOPLE = 50
+ROOM_PEOPLE = 5
 
 
 @dataclass
@@ -175,13 +176,18 @@ class Node:
 
 
 async def fill(place: Place, rooms: list[str], per_room: int) -> list[Seat]:
-    """Open so many connections in each room, of five people: nobody is in more than a few rooms."""
+    """Open so many connections in each room, of five people: nobody is in more than a few rooms.
+
+    One of each first: only who is no member yet is counted as joining.
+    """
     seats = [
-        Seat(room, index * per_room + number, (5 * index + number % 5) % PEOPLE)
+        Seat(room, index * per_room + number, (ROOM_PEOPLE * index + number % ROOM_PEOPLE) % PEOPLE)
         for index, room in enumerate(rooms)
         for number in range(per_room)
     ]
-    await enter_all(place, seats)
+    first = [seat for seat in seats if seat.number % per_room < ROOM_PEOPLE]
+    await enter_all(place, first)
+    await enter_all(place, [seat for seat in seats if seat.number % per_room >= ROOM_PEOPLE])
     return seats
 
 

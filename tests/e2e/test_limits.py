@@ -1,6 +1,8 @@
 """Every limit refuses with its code and says when to come back, and only those it is for."""
 
 import asyncio
+import time
+from itertools import cycle
 from uuid import uuid4
 
 import aiohttp
@@ -104,10 +106,16 @@ async def test_a_member_reacts_60_times_a_minute_and_may_still_do_other_things(s
     said = (await ada.post(f"/rooms/{room}/messages", {"text": "hello"}))["message_id"]
     path = f"/messages/{said}/reactions/%F0%9F%91%8D"
 
-    for _ in range(30):
-        assert await spend(ada, 1, "PUT", path) == [204]
-        assert await spend(ada, 1, "DELETE", path) == [204]
-    await refused(ada, "PUT", path)
+    began, done = time.monotonic(), 0
+    for method in cycle(("PUT", "DELETE")):
+        status, _, problem = await call(ada, method, path)
+        if status != 204:
+            break
+        done += 1
+
+    assert (status, problem["code"], problem["retryable"]) == (429, "rate_limited", True)
+    # One comes back each second.
+    assert 60 <= done <= 61 + time.monotonic() - began
     assert await spend(ada, 1, "PUT", f"/messages/{said}/pin") == [204]
 
 
@@ -144,7 +152,7 @@ async def test_an_address_has_so_many_connections_and_places_come_back(narrow, s
         assert (await wire.ask("ping"))["t"] == "pong"
         await wire.socket.close()
         await open_ones.pop().close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(open_ones) < 3:
                 try:
                     open_ones.append(await session.ws_connect(address(narrow)))

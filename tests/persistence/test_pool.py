@@ -59,7 +59,7 @@ async def until_back(work: Callable[[], Awaitable[object]]) -> object:
 
 
 async def gone(server: EmbeddedPostgres) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while server.is_running:  # a process has no event to wait for
             await asyncio.sleep(0.001)
 

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -11,7 +11,7 @@ import pytest
 
 from veza.persistence.bus import LocalBus
 from veza.persistence.redis_bus import CHANNEL, RedisBus
-from veza.persistence.redis_link import connect
+from veza.persistence.redis_link import connect, end_task
 from veza.persistence.room_rows import EventKind, RoomEvent
 from veza.persistence.rows import Author
 
@@ -116,7 +116,7 @@ async def test_what_is_announced_in_one_turn_goes_out_together(new_end, redis_ur
     for seq in range(1, 6):
         for room_id in rooms:
             one.bus.announce(room_id, (event(room_id, seq),))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while one.bus.counters.told < 100:
             await asyncio.sleep(0.001)
 
@@ -183,7 +183,7 @@ async def test_while_redis_is_away_nothing_waits_and_afterwards_every_room_looks
     room_id = min(rooms)
 
     redis.kill()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while one.bus.is_up or two.bus.is_up:
             await asyncio.sleep(0.01)
     for seq in range(1, 1001):
@@ -192,7 +192,7 @@ async def test_while_redis_is_away_nothing_waits_and_afterwards_every_room_looks
     assert one.bus.counters.dropped == one.bus.counters.news_dropped == 1000
     redis.start()
     await two.ear.until(lambda: len(two.ear.doubts) == 4)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not one.bus.is_up:
             await asyncio.sleep(0.01)
     one.bus.announce(room_id, (event(room_id, 1001),))
@@ -284,7 +284,7 @@ async def test_a_node_starts_without_redis_and_connects_when_it_comes(redis) -> 
     try:
         assert not await end.bus.start(0.05)
         redis.start()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not end.bus.is_up:
                 await asyncio.sleep(0.01)
     finally:
@@ -305,3 +305,19 @@ async def test_the_bus_of_the_only_node_tells_nobody() -> None:
     assert bus.is_up
     assert not bus.is_shared
     assert list(bus.rooms) == []
+
+
+async def test_a_task_ends_though_its_first_cancellation_is_lost():
+    started = asyncio.Event()
+
+    async def loses_one() -> None:
+        with suppress(asyncio.CancelledError):
+            started.set()
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(loses_one())
+    await started.wait()
+    async with asyncio.timeout(30):
+        await end_task(task)
+    assert task.cancelled()

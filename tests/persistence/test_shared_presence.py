@@ -38,7 +38,7 @@ def device(user_id: UUID, status: str = "online", device_id: UUID | None = None)
 
 
 async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await is_so():
             await asyncio.sleep(0.01)
 

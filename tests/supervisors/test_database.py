@@ -70,11 +70,11 @@ async def test_a_database_that_is_not_there_for_a_while_is_looked_at_again(
     try:
         await pool.forget_connections()
         await operator.execute(f"ALTER DATABASE {name} RENAME TO {name}_away")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while keeper.is_up:
                 await asyncio.sleep(0.05)
         await operator.execute(f"ALTER DATABASE {name}_away RENAME TO {name}")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not keeper.is_up:
                 await asyncio.sleep(0.05)
     finally:
@@ -99,7 +99,7 @@ class SlowServer:
 
 
 async def started(server: SlowServer) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not server.is_starting.is_set():
             await asyncio.sleep(0.01)
 
@@ -111,7 +111,7 @@ async def test_the_loop_goes_on_while_the_private_server_is_started_again() -> N
     assert not server.is_running  # we are here while it is being started
 
     server.go_on.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not server.is_running:
             await asyncio.sleep(0.01)
     watching.cancel()

@@ -117,7 +117,7 @@ async def test_a_node_that_ends_takes_suspensions_back_first() -> None:
     waiting = asyncio.ensure_future(node.ask(("clerk", ""), Fail()))
     await asyncio.sleep(0)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await node.stop(60)
 
     assert await waiting == Crashed(command="Fail")
@@ -130,7 +130,7 @@ async def test_a_root_that_gives_up_is_told_to_whoever_runs_the_node() -> None:
     for _ in range(3):
         await node.ask(("clerk", ""), Fail())
 
-    reason = await asyncio.wait_for(node.failed, 5)
+    reason = await asyncio.wait_for(node.failed, 30)
     assert reason.kind == "crashed"
     assert not all(node.health().values())
     assert await node.ask(("clerk", ""), Fail()) == Gone(command="Fail")

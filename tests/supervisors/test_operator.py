@@ -532,7 +532,7 @@ async def test_whoever_is_restarted_the_node_serves_again(served: Served, name: 
     done = await served.do(f"/veza/root/{name}", ActorAction.RESTART)
     assert isinstance(done, ActedOn)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while await served.node.ask(("visitor", "9"), Count()) != "9":
             await asyncio.sleep(0)
         while not isinstance(await served.count(), int):

@@ -23,7 +23,7 @@ async def test_the_figures_of_a_bus_say_whether_others_can_be_told(redis) -> Non
     await mine.start()
     before = bus_figures(mine.bus)
     redis.kill()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while mine.bus.is_up:
             await asyncio.sleep(0.01)
     after = bus_figures(mine.bus)

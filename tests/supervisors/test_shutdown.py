@@ -50,7 +50,7 @@ async def test_the_time_of_the_whole_is_kept_whatever_the_children_may_take(tree
     await tree.quiet()
 
     began = monotonic()
-    killed = await tree.runtime.shutdown_async(0.1)
+    killed = await tree.runtime.shutdown_async(0.5)
 
     assert monotonic() - began < 5
     assert f"{PATH}/b" in killed
@@ -84,7 +84,7 @@ async def test_a_child_without_time_to_stop_is_killed_at_once_with_its_group(tre
 
 async def test_children_of_a_family_stop_together(tree: Any) -> None:
 
-    members = tree.family("members", Restart.TRANSIENT, shutdown_seconds=0.05)
+    members = tree.family("members", Restart.TRANSIENT, shutdown_seconds=1.0)
     await tree.start(tree.supervisor("top", [tree.directory(), members, tree.child("z")]))
     for number in range(20):
         deliver = Deliver(key=("members", str(number)), message=object())
@@ -100,4 +100,4 @@ async def test_children_of_a_family_stop_together(tree: Any) -> None:
 
     assert tree.stage.diary[0] == "-z"
     assert sorted(killed) == [f"{PATH}/members/{number}" for number in range(10)]
-    assert monotonic() - began < 0.05 * 10
+    assert monotonic() - began < 1.0 * 10

@@ -2,7 +2,7 @@
 /** What a room's log shows, in the order of `seq`: pure functions from events to lines. */
 
 /** @typedef {import("../types/wire").Frame} Frame */
-/** @typedef {{seq: number, at: string, id: string, author: import("../types/wire").Person, text: string, kind: "message" | "joined" | "left", edited?: boolean, deleted?: boolean}} Line */
+/** @typedef {{seq: number, at: string, id: string, author: import("../types/wire").Person, text: string, kind: "message" | "joined" | "left", files?: import("../types/wire").SentFile[], edited?: boolean, deleted?: boolean}} Line */
 
 /** A run of messages by one author within this time has one heading. */
 const RUN_MS = 5 * 60_000;
@@ -18,7 +18,7 @@ export function lineOf(event) {
   const author = d.author ?? d.user ?? d.member;
   if (!author) return null;
   const id = d.message_id ?? `seq-${event.seq}`;
-  return { seq: event.seq, at: event.at, id, author, text: d.text ?? "", kind, edited: !!d.edited_at, deleted: !!d.deleted_at };
+  return { seq: event.seq, at: event.at, id, author, text: d.text ?? "", files: d.attachments ?? [], kind, edited: !!d.edited_at, deleted: !!d.deleted_at };
 }
 
 /** @type {Record<string, Line["kind"]>} */
@@ -34,7 +34,7 @@ export function merge(known, fresh) {
 
 /** What a message has become; the same list if nobody sees a difference. @param {Line[]} lines @param {Frame} event @returns {Line[]} */
 export function changed(lines, { t, d }) {
-  const news = { "message.edited": { text: d?.text, edited: true }, "message.deleted": { text: "", deleted: true } }[t];
+  const news = { "message.edited": { text: d?.text, edited: true }, "message.deleted": { text: "", files: [], deleted: true } }[t];
   if (!news || !lines.some((line) => line.id === d.message_id)) return lines;
   return lines.map((line) => (line.id === d.message_id ? { ...line, ...news } : line));
 }

@@ -29,6 +29,8 @@ export interface Room { id: string; kind: string; name: string; seq: number; epo
 
 export interface Person { id: string; name: string }
 
+export interface SentFile { id: string; filename: string }
+
 export interface Message { message_id: string; seq: number; at: string; author: Person; text: string }
 
 export interface Frame { t: string; id?: string; room?: string; seq?: number; at?: string; d?: any }

@@ -7,6 +7,7 @@ import pytest
 
 from veza.actors.chat.decisions import EDIT_WINDOW, MAX_MEMBERS, Known, decide
 from veza.actors.messages.common import RefusedError, RejectCode
+from veza.actors.messages.room_log import MessageLookedUp
 from veza.actors.messages.rooms import (
     ActInRoom,
     AddMember,
@@ -16,7 +17,6 @@ from veza.actors.messages.rooms import (
     EditMessage,
     JoinRoom,
     LeaveRoom,
-    MessageLookedUp,
     ModerateMember,
     PinMessage,
     PostMessage,

@@ -130,7 +130,7 @@ def until():
     """Wait for something that takes real time: a timer, a thread."""
 
     async def wait(condition):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not condition():  # any condition, not one event
                 await asyncio.sleep(0.001)
 

@@ -99,7 +99,7 @@ async def test_a_forwarded_question_is_answered_straight_and_by_the_new_actors_e
     silent = base.spawn(kit.Recorder, {"seen": []})
     to_machine = base.spawn(Directory, {"target": machine})
     to_silent = base.spawn(Directory, {"target": silent})
-    assert await base.request(to_machine, kit.Echo(value=1), 1) == kit.Echo(value=1)
+    assert await base.request(to_machine, kit.Echo(value=1), 5) == kit.Echo(value=1)
     waiting = asyncio.ensure_future(base.request(to_silent, "hello?", 5))
     await settle()
     base.kill(to_silent)

@@ -20,24 +20,24 @@ async def test_messages_of_one_sender_arrive_in_the_order_sent(base, kit, record
 
 async def test_what_a_handler_returns_is_the_reply(base, kit):
     machine = base.spawn(kit.Machine)
-    assert await base.request(machine, kit.Echo(value=7), 1) == kit.Echo(value=7)
+    assert await base.request(machine, kit.Echo(value=7), 5) == kit.Echo(value=7)
 
 
 async def test_a_refusal_is_an_answer_and_the_actor_lives(base, kit):
     machine = base.spawn(kit.Machine)
-    answer = await base.request(machine, kit.Refuse(), 1)
+    answer = await base.request(machine, kit.Refuse(), 5)
     assert answer == Rejected(
         command="Refuse", code=RejectCode.FORBIDDEN, detail="no", retry_after_seconds=2.0
     )
     assert machine.stats().errors == 0
-    assert await base.request(machine, kit.Echo(), 1) == kit.Echo()
+    assert await base.request(machine, kit.Echo(), 5) == kit.Echo()
 
 
 async def test_an_unexpected_exception_ends_a_state_machine_and_is_logged_once(base, kit, caplog):
     machine = base.spawn(kit.Machine, name="fragile")
-    answer = await base.request(machine, kit.Fail(error=ValueError("bug")), 1)
+    answer = await base.request(machine, kit.Fail(error=ValueError("bug")), 5)
     assert answer == Crashed(command="Fail")
-    assert await base.request(machine, kit.Echo(), 1) == Gone(command="Echo")
+    assert await base.request(machine, kit.Echo(), 5) == Gone(command="Echo")
     [line] = caplog.records
     assert (line.name, line.exc_info[1].args) == ("veza.actors", ("bug",))
     assert "/fragile" in line.getMessage()
@@ -50,7 +50,7 @@ async def test_an_unexpected_exception_ends_a_state_machine_and_is_logged_once(b
 async def test_exit_exceptions_end_only_the_actor_that_raised_them(base, kit, error):
     machine, service = base.spawn(kit.Machine), base.spawn(kit.Waiter)
     for actor in (machine, service):
-        assert await base.request(actor, kit.Fail(error=error), 1) == Crashed(command="Fail")
+        assert await base.request(actor, kit.Fail(error=error), 5) == Crashed(command="Fail")
         assert not actor.alive
 
 
@@ -84,7 +84,7 @@ async def test_a_handler_is_found_by_a_base_class_of_the_message(base, settle):
         def receiveMsg_Parent(self, message, sender):
             return "by base"
 
-    assert await base.request(base.spawn(ByBase), Child(), 1) == "by base"
+    assert await base.request(base.spawn(ByBase), Child(), 5) == "by base"
 
 
 async def fill(base, kit, actor, count):
@@ -121,7 +121,7 @@ async def test_a_dropping_mailbox_keeps_dead_letters_and_tells_nobody_but_askers
     small = base.spawn(Small, {"seen": []})
     for number in range(5):
         small.post(number, probe)
-    assert await base.request(small, kit.Echo(), 1) == Busy(command="Echo")
+    assert await base.request(small, kit.Echo(), 5) == Busy(command="Echo")
     await settle()
     assert answers == []
     assert [letter.message for letter in base.dead_letters] == [3, 4, kit.Echo()]

@@ -112,12 +112,18 @@ async def test_time_in_the_mailbox_and_in_the_handler_are_told_apart(base, kit, 
 
     cell = base.spawn(kit.Machine)
     seen = base.look(cell)
-    base.post(cell, kit.Do(call=work), base.address)
-    base.post(cell, kit.Refuse(), base.address)
-    await settle()
-    second, first = seen.messages()
-    assert first.run_seconds >= 0.004 > second.run_seconds
-    assert second.wait_seconds >= 0.004 > first.wait_seconds
+    quickest = waited_least = 1.0
+    for _ in range(10):  # others use this machine too: once of ten times nobody comes between
+        base.post(cell, kit.Do(call=work), base.address)
+        base.post(cell, kit.Refuse(), base.address)
+        await settle()
+        second, first = seen.messages()[:2]
+        assert first.run_seconds >= 0.004
+        assert second.wait_seconds >= 0.004
+        quickest = min(quickest, second.run_seconds)
+        waited_least = min(waited_least, first.wait_seconds)
+    assert quickest < 0.004
+    assert waited_least < 0.004
 
 
 async def test_only_the_first_actors_are_kept_without_being_looked_at(kit):

@@ -221,7 +221,7 @@ async def test_status_and_ends_of_children_reach_a_suspended_actor(base, kit, re
     base.kill(child)
     await settle()
     assert [type(message) for message, _ in news] == [ChildExit]
-    assert isinstance(await base.request(probe, Thespian_StatusReq(), 1), Thespian_ActorStatus)
+    assert isinstance(await base.request(probe, Thespian_StatusReq(), 5), Thespian_ActorStatus)
 
 
 @pytest.mark.parametrize("kind", ["sync", "async", "batch", "classic"])

@@ -107,7 +107,7 @@ class World:
         self.gate.set()
         for child in self.everybody:
             self.base.stop(child)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while any(child.alive for child in self.everybody):
                 await asyncio.sleep(0)
                 for child in self.everybody:

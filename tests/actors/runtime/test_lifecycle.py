@@ -55,7 +55,7 @@ async def test_a_parent_hears_of_each_death_once_with_its_reason(
 async def test_a_constructor_that_fails_is_told_to_the_parent(base, kit, recorder, settle):
     probe, seen = recorder
     child = base.spawn(kit.Recorder, {"wrong": 1}, parent=probe)
-    assert await base.request(child, kit.Echo(), 1) == Gone(command="Echo")
+    assert await base.request(child, kit.Echo(), 5) == Gone(command="Echo")
     assert reasons(seen) == ["not_started"]
     assert "TypeError" in exits(seen)[0].reason.traceback
 
@@ -104,7 +104,7 @@ async def test_a_running_actor_is_torn_down_before_it_is_restarted(base, kit, su
     await settle()
     assert (stopped, grandchild.alive) == ([old], False)
     assert reasons(news) == []
-    assert await base.request(child, kit.Echo(), 1) == kit.Echo()
+    assert await base.request(child, kit.Echo(), 5) == kit.Echo()
 
 
 async def test_a_restart_that_fails_is_another_death(base, kit, supervisor, settle):
@@ -130,7 +130,7 @@ async def test_a_buried_actor_answers_gone_and_is_not_told_twice(base, kit, supe
     child = base.spawn(kit.Machine, parent=root)
     base.post(child, kit.Fail(error=ValueError("x")), base.address)
     await settle()
-    waiting = asyncio.ensure_future(base.request(child, kit.Echo(), 1))
+    waiting = asyncio.ensure_future(base.request(child, kit.Echo(), 5))
     await settle()
     assert not waiting.done()
     base.bury(child)
@@ -144,10 +144,10 @@ async def test_questions_the_crashed_actor_had_taken_are_answered_crashed(
 ):
     root, _ = supervisor
     child = base.spawn(kit.Supervisor, {"seen": []}, parent=root)
-    taken = asyncio.ensure_future(base.request(child, "never answered", 1))
+    taken = asyncio.ensure_future(base.request(child, "never answered", 5))
     await settle()
     base.post(child, kit.Fail(error=ValueError("x")), base.address)
-    untaken = asyncio.ensure_future(base.request(child, kit.Echo(), 1))
+    untaken = asyncio.ensure_future(base.request(child, kit.Echo(), 5))
     await settle()
     assert await taken == Crashed(command="str")
     assert not untaken.done()
@@ -243,7 +243,7 @@ async def test_a_kill_does_not_wait_behind_a_full_mailbox(base, kit, settle):
     cell = base.spawn(kit.Recorder, {"seen": seen})
     for number in range(1000):
         base.post(cell, number, base.address)
-    asked = asyncio.ensure_future(base.request(cell, "last", 1))
+    asked = asyncio.ensure_future(base.request(cell, "last", 5))
     await asyncio.sleep(0)
     handled = len(seen)
     base.kill(cell)

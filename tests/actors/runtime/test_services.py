@@ -47,7 +47,7 @@ async def test_a_waiting_handler_does_not_hold_up_others(base, kit):
     gate = asyncio.Event()
     service = base.spawn(kit.Waiter)
     slow = asyncio.ensure_future(base.request(service, kit.Echo(value=gate), 5))
-    quick = [await base.request(service, kit.Echo(value=number), 1) for number in range(50)]
+    quick = [await base.request(service, kit.Echo(value=number), 5) for number in range(50)]
     assert quick == [kit.Echo(value=number) for number in range(50)]
     assert not slow.done()
     gate.set()
@@ -59,7 +59,7 @@ async def test_a_failed_request_dies_without_its_neighbours(base, kit, caplog):
     service = base.spawn(kit.Waiter)
     neighbour = asyncio.ensure_future(base.request(service, kit.Echo(value=gate), 5))
     failing = kit.Fail(error=ValueError("bug"))
-    assert await base.request(service, failing, 1) == Crashed(command="Fail")
+    assert await base.request(service, failing, 5) == Crashed(command="Fail")
     gate.set()
     assert await neighbour == kit.Echo(value="waited")
     assert (service.alive, service.stats().errors, len(caplog.records)) == (True, 1, 1)
@@ -83,7 +83,7 @@ async def test_killing_a_stuck_service_cancels_its_handlers_and_answers_gone(bas
     await settle()
     assert len(cancelled) == 4
     other = base.spawn(kit.Waiter)
-    assert await base.request(other, kit.Echo(value=1), 1) == kit.Echo(value=1)
+    assert await base.request(other, kit.Echo(value=1), 5) == kit.Echo(value=1)
 
 
 async def test_a_handler_has_a_task_of_its_own_to_time_out_in(base, kit):
@@ -96,14 +96,14 @@ async def test_a_handler_has_a_task_of_its_own_to_time_out_in(base, kit):
 
     service = base.spawn(kit.Waiter)
     for _ in range(3):
-        assert await base.request(service, kit.Do(call=impatient), 1) == "timed out"
+        assert await base.request(service, kit.Do(call=impatient), 5) == "timed out"
 
 
 async def test_a_service_asks_another_and_waits(base, kit):
     other = base.spawn(kit.Waiter)
     service = base.spawn(kit.Waiter)
     question = kit.Do(call=lambda actor: actor.ask(other, kit.Echo(value=5)))
-    assert await base.request(service, question, 1) == kit.Echo(value=5)
+    assert await base.request(service, question, 5) == kit.Echo(value=5)
 
 
 async def test_an_exit_waits_for_the_handlers_at_work(base, kit, settle):
@@ -145,8 +145,8 @@ async def test_a_handler_whose_wait_was_cancelled_from_elsewhere_only_fails(base
         await future
 
     service = base.spawn(kit.Waiter)
-    assert await base.request(service, kit.Do(call=await_cancelled), 1) == Crashed(command="Do")
-    assert await base.request(service, kit.Echo(), 1) == kit.Echo()
+    assert await base.request(service, kit.Do(call=await_cancelled), 5) == Crashed(command="Do")
+    assert await base.request(service, kit.Echo(), 5) == kit.Echo()
 
 
 async def test_what_waits_is_stored_as_one_batch(base, settle):
@@ -226,14 +226,14 @@ async def test_a_handler_that_fails_after_the_kill_is_logged_and_harms_nobody(
     await settle()
     assert "while cleaning up" in caplog.text
     other = base.spawn(kit.Waiter)
-    assert await base.request(other, kit.Echo(value=1), 1) == kit.Echo(value=1)
+    assert await base.request(other, kit.Echo(value=1), 5) == kit.Echo(value=1)
 
 
 def test_a_loop_that_ends_without_a_shutdown_does_not_hang(kit):
     async def leave_it_running():
         base = AsyncioSystemBase()
         service = base.spawn(kit.Waiter)
-        assert await base.request(service, kit.Echo(value=1), 1) == kit.Echo(value=1)
+        assert await base.request(service, kit.Echo(value=1), 5) == kit.Echo(value=1)
         base.post(service, kit.Echo(value=asyncio.Event()), base.address)
         await asyncio.sleep(0)
         await asyncio.sleep(0)

@@ -19,7 +19,7 @@ async def play(kit):
     gate = asyncio.Event()
     slow = [asyncio.ensure_future(base.request(service, kit.Echo(value=gate), 5)) for _ in range(9)]
     for number in range(100):
-        assert await base.request(machine, kit.Echo(value=number), 1) == kit.Echo(value=number)
+        assert await base.request(machine, kit.Echo(value=number), 5) == kit.Echo(value=number)
     lost = await base.request(service, kit.Echo(value=asyncio.Event()), 0.003)
     assert lost == TimedOut(command="Echo")
     gate.set()

@@ -6,7 +6,7 @@ from veza.actors.runtime.watchdog import Watchdog
 
 
 def block_until(watchdog, blocked_count):
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while watchdog.blocked_count < blocked_count and time.monotonic() < deadline:
         time.sleep(0.002)
 

@@ -133,12 +133,12 @@ class Moderator(Keeper):
         await self.rule("DELETE", f"/rooms/{room}/members/{user}", (room, user, "kick"))
 
     async def mute(self, room: str) -> None:
-        user, until = (
-            self.dice.choice(self.users),
-            datetime.now(UTC) + timedelta(seconds=MUTED_SECONDS),
-        )
-        path = f"/rooms/{room}/mutes/{user}"
-        await self.rule("PUT", path, (room, user, "mute"), until=until.isoformat())
+        """Mute the first who is a member just now: others cannot be muted."""
+        for user in self.dice.sample(self.users, len(self.users)):
+            until = datetime.now(UTC) + timedelta(seconds=MUTED_SECONDS)
+            path = f"/rooms/{room}/mutes/{user}"
+            if await self.rule("PUT", path, (room, user, "mute"), until=until.isoformat()):
+                return
 
     async def change(self, room: str) -> None:
         await self.insist("PATCH", f"/rooms/{room}", {"topic": f"{self.dice.random()}"})

@@ -1,6 +1,9 @@
 """Two people in a room: both write, both read, and nothing is lost or doubled on the way."""
 
+import io
+
 import pytest
+from aiohttp import FormData
 from playwright.async_api import expect
 
 pytestmark = pytest.mark.browser
@@ -124,6 +127,17 @@ async def test_a_conversation_of_two_is_kept_up_to_date_while_it_is_open(visitor
     await expect(ada.page.locator(".message-edited")).to_have_count(1)
     await expect(ada.page.locator(".message-gone")).to_have_count(1)
     await expect(ada.page.get_by_text("loaded again")).to_have_count(0)
+
+    form = FormData()
+    form.add_field("file", io.BytesIO(b"four bars"), filename="bars.txt")
+    async with bob.request("POST", f"/rooms/{room}/attachments", data=form) as answer:
+        uploaded = await answer.json()
+    await bob.post(f"/rooms/{room}/messages", {"attachments": [uploaded["id"]]})
+    link = ada.page.get_by_role("link", name="bars.txt")
+    await ada.sees(link)
+    opened = await ada.page.request.get(f"{server.url}{await link.get_attribute('href')}")
+    assert await opened.body() == b"four bars"
+
     await bob.post(f"/rooms/{room}/messages", {"text": "Still here"})
     await expect(texts(ada)).to_have_text(["one and a half", "Fin", "Still here"])
     await expect(ada.page.get_by_text("loaded again")).to_have_count(0)

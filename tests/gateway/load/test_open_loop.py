@@ -17,9 +17,9 @@ async def test_a_stall_shows_in_the_latency_and_not_in_the_service_time(drive, t
 
     sent = result["operations"]["room.send"]
     assert sent["count"] == 600
-    assert 0.9 < sent["intended"]["p99"] < 1.2
+    assert 0.9 < sent["intended"]["p99"] < 3
     assert sent["service"]["p99"] < 0.1
-    assert 0.95 < sent["service"]["max"] < 1.2
+    assert 0.95 < sent["service"]["max"] < 3
     assert result["series"][1]["operations"]["room.send"]["p99"] > 0.9
 
 
@@ -53,7 +53,7 @@ async def test_what_timed_out_is_in_the_percentiles_with_the_time_it_was_waited_
 
 
 async def test_what_is_more_than_may_be_outstanding_is_counted_as_dropped(drive, targets) -> None:
-    result = await drive(targets.silent, timeout="2s", max_in_flight=50)
+    result = await drive(targets.silent, timeout="4s", max_in_flight=50)
 
     assert result["arrivals"]["started"] == 50
     assert result["arrivals"]["dropped"] == 150

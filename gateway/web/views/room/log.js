@@ -52,12 +52,14 @@ function Entry({ line, day, first, heading }) {
 
 /** @param {{line: import("../../app/timeline.js").Line, heading: boolean}} props */
 function Message({ line, heading }) {
-  const { author, at, text, id, edited, deleted } = line;
+  const { author, at, text, files = [], id, edited, deleted } = line;
   return html`<article class=${heading ? "message has-heading" : "message"} data-message=${id}>
     ${heading ? html`<${Avatar} id=${author.id} name=${author.name} />` : html`<time class="message-aside" datetime=${at}>${shortTimeOfDay(at)}</time>`}
     <div class="message-body">
       ${heading && html`<p class="message-head"><strong>${author.name}</strong> <time datetime=${at}>${timeOfDay(at)}</time></p>`}
-      ${deleted ? html`<p class="message-gone">This message was deleted.</p>` : html`<${MessageText} text=${text} />`}
+      ${deleted && html`<p class="message-gone">This message was deleted.</p>`}
+      ${text && html`<${MessageText} text=${text} />`}
+      ${files.map((file) => html`<a key=${file.id} class="message-file" href=${`/api/v1/attachments/${file.id}/${encodeURIComponent(file.filename)}`} target="_blank" rel="noopener">${file.filename}</a>`)}
       ${edited && !deleted && html`<span class="message-edited">edited</span>`}
     </div>
   </article>`;

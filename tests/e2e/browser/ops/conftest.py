@@ -335,6 +335,8 @@ class Peer:
             "me": {**user, "roles": self.roles},
             "instance": {"name": "Veza", "version": "0.4.0", "registration": "open", "limits": {}},
             "rooms": listed([]),
+            "me/rooms": listed([]),
+            "dms": listed([]),
             "tracks": listed([]),
             "ops/nodes": listed([{**self.node(), "blocks": self.blocks}]),
             "ops/dead-letters": {**listed(self.letters), "total": len(self.letters)},
