@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from numpy import fft  # not at its first use, which is behind the sandbox
 
 from veza.codecs.beats import Beats, track_beats
 from veza.codecs.onsets import FRAMES_PER_SECOND, OnsetMeter
@@ -30,28 +31,21 @@ LEAST_SECONDS = 3.0
 # strength is under the first level nothing begins at all: the ripple of a drone may be regular.
 LEAST_REGULARITY, FULL_REGULARITY = 0.15, 0.6
 DULL_LEVEL, LIVELY_LEVEL = 0.15, 0.3
-BEAT_TYPE = np.dtype("<u4")
 
 FloatRow = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tempo:
-    """The tempo most of a track has, and its beats.
+    """The tempo most of a track has.
 
-    Where `steady`, the beats are first_beat_seconds + n * 60 / tempo_bpm. `beats_ms` holds each as
-    an unsigned little-endian 32 bit number of milliseconds. `confidence` is 0 to 1.
+    Where `steady`, the beats are first_beat_seconds + n * 60 / tempo_bpm. `confidence` is 0 to 1.
     """
 
     tempo_bpm: float
     first_beat_seconds: float
     steady: bool
     confidence: float
-    beats_ms: bytes
-
-    def beat_seconds(self) -> FloatRow:
-        """Give the times of all beats."""
-        return np.frombuffer(self.beats_ms, dtype=BEAT_TYPE) / 1_000
 
 
 class TempoMeter:
@@ -66,6 +60,11 @@ class TempoMeter:
 
     def finish(self) -> Tempo | None:
         """Give the tempo, or None where there is no beat."""
+        found = self.find()
+        return None if found is None else _result(*found)
+
+    def find(self) -> tuple[Beats, float] | None:
+        """Give every beat and how sure it is that there are any."""
         strength = self._onsets.finish()
         if len(strength) < LEAST_SECONDS * FRAMES_PER_SECOND or not strength.any():
             return None
@@ -77,7 +76,7 @@ class TempoMeter:
         if regular < LEAST_REGULARITY:
             return None
         beats = track_beats(strength, periods, WINDOW_HOP_FRAMES)
-        return None if beats is None else _result(beats, min(1.0, regular / FULL_REGULARITY))
+        return None if beats is None else (beats, min(1.0, regular / FULL_REGULARITY))
 
 
 def _result(beats: Beats, confidence: float) -> Tempo:
@@ -86,7 +85,6 @@ def _result(beats: Beats, confidence: float) -> Tempo:
         first_beat_seconds=round(float(beats.seconds[0]), 4),
         steady=beats.steady,
         confidence=round(confidence, 3),
-        beats_ms=np.rint(beats.seconds * 1_000).astype(BEAT_TYPE).tobytes(),
     )
 
 
@@ -117,8 +115,8 @@ def _liveliness(window: FloatRow) -> float:
 def _autocorrelation(window: FloatRow) -> FloatRow:
     """Give lags 0 to `LONGEST_LAG`, of 1 at lag 0, as if the window had no ends."""
     centred = window - window.mean()
-    spectrum = np.fft.rfft(centred, 2 * WINDOW_FRAMES)
-    correlation = np.fft.irfft(spectrum.real**2 + spectrum.imag**2)[:LONGEST_LAG]
+    spectrum = fft.rfft(centred, 2 * WINDOW_FRAMES)
+    correlation = fft.irfft(spectrum.real**2 + spectrum.imag**2)[:LONGEST_LAG]
     correlation *= len(window) / np.maximum(len(window) - np.arange(LONGEST_LAG), len(window) / 4)
     unbiased: FloatRow = correlation / max(float(correlation[0]), 1e-9)
     return unbiased

@@ -35,11 +35,20 @@ PATTERNS = {  # places of kick, snare and hat in a bar, in beats
 }
 
 
-def tempo_of(samples, rate=RATE):
+def metered(samples, rate=RATE):
     stream, meter = MonoStream(rate), TempoMeter()
     for part in [*stream.add(samples), stream.finish()]:
         meter.add(part)
-    return meter.finish()
+    return meter
+
+
+def tempo_of(samples, rate=RATE):
+    return metered(samples, rate).finish()
+
+
+def beats_of(samples):
+    beats, _confidence = metered(samples).find()
+    return beats
 
 
 def drums(name, bpm, seconds=24, start=0.0):
@@ -69,7 +78,8 @@ def test_drums_have_their_tempo_and_beats_where_they_are_hit(name, bpm):
     assert tempo.tempo_bpm == pytest.approx(bpm, rel=0.001)
     assert tempo.steady
     period = 60 / bpm
-    away = (tempo.beat_seconds() - 0.25 + period / 2) % period - period / 2
+    beats = tempo.first_beat_seconds + np.arange(50) * 60 / tempo.tempo_bpm
+    away = (beats - 0.25 + period / 2) % period - period / 2
     assert np.abs(away).max() < 0.01
 
 
@@ -91,16 +101,16 @@ def test_a_recorded_loop_has_its_tempo(name, missing):
 
 
 def test_beats_follow_a_change_of_tempo():
-    tempo = tempo_of(np.concatenate((drums("straight", 100, 30), drums("straight", 126, 30))))
-    times = tempo.beat_seconds()
-    assert not tempo.steady
+    beats = beats_of(np.concatenate((drums("straight", 100, 30), drums("straight", 126, 30))))
+    times = beats.seconds
+    assert not beats.steady
     assert np.median(np.diff(times[times < 24])) == pytest.approx(0.6, abs=0.005)
     assert np.median(np.diff(times[times > 36])) == pytest.approx(60 / 126, abs=0.005)
 
 
 def test_beats_begin_and_end_with_the_music():
     silence = np.zeros((8 * RATE, 1), dtype=np.float32)
-    times = tempo_of(np.concatenate((silence, drums("straight", 120), silence))).beat_seconds()
+    times = beats_of(np.concatenate((silence, drums("straight", 120), silence))).seconds
     assert times[0] == pytest.approx(8, abs=0.51)
     assert times[-1] == pytest.approx(32, abs=0.51)
 
