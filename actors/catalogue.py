@@ -70,8 +70,9 @@ class CatalogueActor(DatabaseActor):
                 source_sha256=sha256,
                 source_bytes=size_bytes,
             )
+            duplicate_of = await tracks.find_duplicate(conn, track.id)
         self.send(self.directory, Deliver(key=DISPATCHER, message=JobQueued()))
-        return TrackAccepted(track=track, job=job)
+        return TrackAccepted(track=track, job=job, duplicate_of=duplicate_of)
 
     async def receiveMsg_DescribeTrack(
         self, command: DescribeTrack, _sender: Address

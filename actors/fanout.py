@@ -122,7 +122,7 @@ class Outbox:
             self._hub.mark(self)
         self.chunks.append(chunk)
         self.backlog += len(chunk)
-        if self.waiting_bytes() > self._hub.limits.outbox_bytes:
+        if self.backlog + self.transport.buffered_bytes() > self._hub.limits.outbox_bytes:
             self.fall_behind()
 
     def waiting_bytes(self) -> int:
@@ -345,7 +345,8 @@ class FanOut:
     def mark(self, outbox: Outbox) -> None:
         """Remember that an outbox has something to write this turn."""
         self._dirty_outboxes.append(outbox)
-        self._schedule()
+        if not self._is_flush_due:
+            self._schedule()
 
     def discard(self, topic: _Topic, outbox: Outbox) -> None:
         """Take an outbox out of a topic; the last one takes the topic's memory along."""

@@ -1,6 +1,7 @@
 """The media service: bytes into and out of the media store, off the event loop."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -8,7 +9,7 @@ from veza.actors.database import DatabaseActor
 from veza.actors.messages.common import RefusedError, RejectCode
 from veza.actors.messages.tracks import ChunkWritten, DropUpload, MediaRead, ReadMedia, WriteChunk
 from veza.actors.runtime.address import Address
-from veza.persistence import tracks
+from veza.persistence import tracks, uploads
 from veza.persistence.errors import ChunkOffsetError, StorageFullError
 from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Pool
@@ -40,8 +41,12 @@ class MediaActor(DatabaseActor):
         stale = await asyncio.to_thread(
             self.store.stale_uploads, older_than_seconds=UPLOAD_LIFETIME_SECONDS
         )
-        for upload_id in stale:
-            await asyncio.to_thread(self.store.drop, upload_id)
+        with suppress(RefusedError):  # no database now: the next sweep finds the same
+            async with self.connection() as conn:
+                # Those that go on after a break have times of their own.
+                kept = await uploads.known_uploads(conn, stale)
+            for upload_id in frozenset(stale) - kept:
+                await asyncio.to_thread(self.store.drop, upload_id)
 
     async def receiveMsg_WriteChunk(self, command: WriteChunk, _sender: Address) -> ChunkWritten:
         size_bytes = command.offset + len(command.data)

@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     playback_url_seconds: Annotated[int, Field(ge=60)] = 6 * 3600
 
     max_upload_bytes: Annotated[int, Field(ge=1024)] = 1024 * MEBIBYTE
+    user_quota_bytes: Annotated[int, Field(ge=1024)] = 50 * 1024 * MEBIBYTE
+    unfinished_uploads: Annotated[int, Field(ge=1)] = 20
+    upload_lifetime_seconds: Annotated[float, Field(ge=1)] = 24 * 3600
     max_attachment_bytes: Annotated[int, Field(ge=1024)] = 25 * MEBIBYTE
     max_track_seconds: Annotated[int, Field(ge=1)] = 6 * 3600
     ladder_kbps: tuple[int, ...] = (64, 128, 256)

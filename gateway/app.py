@@ -23,6 +23,7 @@ from veza.gateway import (
     invites,
     jobs,
     keys,
+    listening,
     lookout,
     media,
     members,
@@ -34,6 +35,7 @@ from veza.gateway import (
     rooms,
     static,
     tracks,
+    tus,
     uploads,
     websocket,
 )
@@ -56,7 +58,7 @@ from veza.gateway.rates import (
     Rates,
 )
 from veza.gateway.segments import SegmentCache
-from veza.gateway.tokens import AccessTokens, Cursors, PlaybackUrls, SigningKeys
+from veza.gateway.tokens import AccessTokens, Cursors, Listeners, PlaybackUrls, SigningKeys
 
 ISSUER: Final = "veza"
 
@@ -72,7 +74,9 @@ AREAS: Final = (
     direct.routes,
     presence.routes,
     tracks.routes,
+    listening.routes,
     uploads.routes,
+    tus.routes,
     attachments.routes,
     moderation.routes,
     jobs.routes,
@@ -104,6 +108,7 @@ def make_app(
     app[keys.ACCESS_TOKENS] = AccessTokens(signing_keys, issuer, settings.access_token_seconds)
     app[keys.PLAYBACK_URLS] = PlaybackUrls(signing_keys)
     app[keys.CURSORS] = Cursors(signing_keys)
+    app[keys.LISTENERS] = Listeners(signing_keys)
     app[keys.SEGMENTS] = SegmentCache(lambda name: media.load_segment(actors, name))
     app[keys.PAGE] = Page(web_root)
     app[keys.OPENAPI] = openapi.document(
@@ -124,6 +129,7 @@ def make_app(
     collector = app[keys.ACTOR_FIGURES] = ActorCollector()
     app[keys.METRICS].watch(collector)
     app[keys.TREE_FEED] = TreeFeed(actors, fan_out, connections)
+    app.on_response_prepare.append(tus.add_headers)
     websocket.add_to(app)
     static.add_to(app)
     app.cleanup_ctx.append(_background)

@@ -28,6 +28,7 @@ from veza.actors.messages.attachments import (
     StoreAttachment,
 )
 from veza.actors.messages.common import Rejected
+from veza.actors.messages.tracks import PUBLISH_SECONDS
 from veza.config.ids import uuid7
 from veza.gateway import wire
 from veza.gateway.answers import bytes_answer, is_known, json_answer, ranged_answer
@@ -37,7 +38,6 @@ from veza.gateway.forms import check_form, drop, receive
 from veza.gateway.keys import ACTORS, SETTINGS
 from veza.gateway.rates import ATTACHMENTS as UPLOADS
 from veza.gateway.rooms import author_of, require
-from veza.gateway.uploads import PUBLISH_SECONDS
 from veza.gateway.values import printable
 
 routes = Endpoints("attachments")

@@ -54,6 +54,15 @@ class Answer:
     text: str = "OK"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderField:
+    """A header of requests that an endpoint reads."""
+
+    name: str
+    text: str
+    is_required: bool = False
+
+
 Answers = Mapping[int, Answer | type[BaseModel]]
 NO_CONTENT: Final = Answer(text="Done; there is nothing to tell")
 
@@ -77,6 +86,8 @@ class Endpoint:
     upload: type[BaseModel] | None
     has_validator: bool
     takes_version: bool
+    headers: tuple[HeaderField, ...]
+    streams: str | None
 
     @property
     def template(self) -> str:
@@ -139,10 +150,13 @@ class Endpoints:
         rate: RatePolicy | None = None,
         upload: type[BaseModel] | None = None,
         takes_version: bool = False,
+        headers: tuple[HeaderField, ...] = (),
+        streams: str | None = None,
     ) -> Callable[[HandlerType], HandlerType]:
         """Declare the decorated handler; `upload` names the form fields beside a streamed file.
 
-        `takes_version`: it changes what others change too, and wants `If-Match`.
+        `takes_version`: it changes what others change too, and wants `If-Match`. `headers` and `streams`, the
+        type of a body that is read as it comes, are what the handler reads by itself.
         """
 
         def register(handler: HandlerType) -> HandlerType:
@@ -166,6 +180,8 @@ class Endpoints:
                     upload=upload,
                     has_validator=self._has_validators and method == "GET",
                     takes_version=takes_version,
+                    headers=headers,
+                    streams=streams,
                 )
             )
             return handler

@@ -100,6 +100,7 @@ class ProblemCode(Enum):
     BAD_REQUEST = "bad_request", 400, "The request could not be read"
     BANNED = "banned", 403, "Banned"
     BLOCKED = "blocked", 403, "One has blocked the other"
+    CHECKSUM_MISMATCH = "checksum_mismatch", 460, "The bytes are not those of the checksum", True
     CSRF_FAILED = "csrf_failed", 403, "The request came from a foreign page"
     EDIT_EXPIRED = "edit_expired", 409, "Too late to change the message"
     EMAIL_TAKEN = "email_taken", 409, "That e-mail address has an account"
@@ -122,6 +123,7 @@ class ProblemCode(Enum):
     PLAYBACK_URL_EXPIRED = "playback_url_expired", 403, "The playback URL has expired"
     PLAYBACK_URL_INVALID = "playback_url_invalid", 403, "The playback URL is not valid"
     PRECONDITION_REQUIRED = "precondition_required", 428, "Say which version you change"
+    QUOTA_EXCEEDED = "quota_exceeded", 413, "The account has no room left"
     RANGE_NOT_SATISFIABLE = "range_not_satisfiable", 416, "No such bytes"
     RATE_LIMITED = "rate_limited", 429, "Too many requests", True
     REGISTRATION_CLOSED = "registration_closed", 403, "Registration is closed"
@@ -135,13 +137,18 @@ class ProblemCode(Enum):
     TOKEN_REUSED = "token_reused", 401, "The refresh token was used before"
     TOO_MANY_CONNECTIONS = "too_many_connections", 429, "Too many connections"
     TOO_MANY_REACTIONS = "too_many_reactions", 409, "Too many reactions"
+    TOO_MANY_UPLOADS = "too_many_uploads", 409, "Too many uploads are not finished"
     UNAUTHENTICATED = "unauthenticated", 401, "Sign in first"
     UNAVAILABLE = "unavailable", 503, "Not available right now", True
     UNKNOWN_FIELD = "unknown_field", 422, "The body has a field that nobody knows"
     UNKNOWN_MESSAGE = "unknown_message", 404, "No such message"
     UNKNOWN_TYPE = "unknown_type", 400, "No frame has that type"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", 415, "Wrong content type"
+    UNSUPPORTED_VERSION = "unsupported_version", 412, "Another version of the protocol"
     UPGRADE_REQUIRED = "upgrade_required", 426, "This address speaks WebSocket"
+    UPLOAD_EXPIRED = "upload_expired", 410, "The upload has expired"
+    UPLOAD_LOCKED = "upload_locked", 423, "The upload is being written", True
+    UPLOAD_OFFSET = "upload_offset", 409, "The upload goes on elsewhere"
     USERNAME_TAKEN = "username_taken", 409, "That name is taken"
     VALIDATION_FAILED = "validation_failed", 422, "Some fields are not valid"
     VERSION_CONFLICT = "version_conflict", 412, "Changed by somebody else meanwhile"

@@ -15,7 +15,7 @@ from veza.gateway.ops.feed import TreeFeed
 from veza.gateway.page import Page
 from veza.gateway.rates import Rates, RateState
 from veza.gateway.segments import SegmentCache
-from veza.gateway.tokens import AccessTokens, Cursors, PlaybackUrls
+from veza.gateway.tokens import AccessTokens, Cursors, Listeners, PlaybackUrls
 
 ASK_SECONDS = 10.0
 
@@ -42,6 +42,7 @@ FAN_OUT = web.AppKey("FAN_OUT", FanOut)
 ACCESS_TOKENS = web.AppKey("ACCESS_TOKENS", AccessTokens)
 PLAYBACK_URLS = web.AppKey("PLAYBACK_URLS", PlaybackUrls)
 CURSORS = web.AppKey("CURSORS", Cursors)
+LISTENERS = web.AppKey("LISTENERS", Listeners)
 RATES = web.AppKey("RATES", Rates)
 SEGMENTS = web.AppKey("SEGMENTS", SegmentCache)
 CONNECTIONS = web.AppKey("CONNECTIONS", Connections)

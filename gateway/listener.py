@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import structlog
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from veza.gateway.errors import ProblemCode, ProblemError
@@ -43,6 +44,23 @@ server_log.addFilter(is_ours)
 
 class Protocol(web.RequestHandler):
     """One connection. What breaks before our middlewares run is answered as they would."""
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; a body that goes on as nonsense ends there for whoever reads it."""
+        super().data_received(data)
+        if self._messages and not isinstance(self._messages[-1][0], RawRequestMessage):
+            # aiohttp queues the error behind that body's request, which would wait for the rest.
+            self._break_body()
+
+    def _break_body(self) -> None:
+        if len(self._messages) > 1:
+            body = self._messages[-2][1]
+        elif self._current_request is not None:
+            body = self._current_request.content
+        else:
+            return
+        if not body.is_eof():
+            body.set_exception(web.RequestPayloadError("the body is broken"))
 
     def handle_error(
         self,

@@ -42,10 +42,15 @@ SECURITY_HEADERS: Final = {
 
 _CORS_METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _CORS_REQUEST_HEADERS: Final = (
-    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Range, X-Request-Id"
+    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Range, X-Request-Id,"
+    " Tus-Resumable, Upload-Checksum, Upload-Defer-Length, Upload-Length, Upload-Metadata,"
+    " Upload-Offset, X-HTTP-Method-Override"
 )
 _CORS_EXPOSED: Final = (
-    "Content-Range, ETag, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
+    "Content-Range, ETag, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id,"
+    " Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version,"
+    " Upload-Defer-Length, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset,"
+    " Veza-Duplicate-Of, Veza-Job, Veza-Track"
 )
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from veza.gateway import wire
-from veza.gateway.endpoints import Access, Answer, Endpoint
+from veza.gateway.endpoints import Access, Answer, Endpoint, HeaderField
 
 Json = dict[str, Any]
 _REFERENCES: Final = "#/components/schemas/{model}"
@@ -96,6 +96,7 @@ def _operation(endpoint: Endpoint, references: References) -> Json:
             *_path_parameters(endpoint),
             *_query_parameters(endpoint),
             *([_IF_MATCH] if endpoint.takes_version else ()),
+            *(_header_parameter(each) for each in endpoint.headers),
         ],
         "responses": {
             **{str(code): _response(each, references) for code, each in endpoint.answers.items()},
@@ -139,6 +140,16 @@ def _query_parameters(endpoint: Endpoint) -> list[Json]:
     ]
 
 
+def _header_parameter(field: HeaderField) -> Json:
+    return {
+        "name": field.name,
+        "in": "header",
+        "required": field.is_required,
+        "description": field.text,
+        "schema": {"type": "string"},
+    }
+
+
 def _without_null(schema: Json) -> Json:
     """Return the schema of a parameter that is left out where a model has None."""
     kinds = [each for each in schema.get("anyOf", []) if each.get("type") != "null"]
@@ -154,6 +165,9 @@ def _in_place(schema: Json, definitions: Mapping[str, Json]) -> Json:
 def _request_body(endpoint: Endpoint, references: References) -> Json | None:
     if endpoint.upload is not None:
         return {"required": True, "content": {"multipart/form-data": {"schema": _form(endpoint)}}}
+    if endpoint.streams is not None:
+        schema = {"type": "string", "contentMediaType": endpoint.streams}
+        return {"required": False, "content": {endpoint.streams: {"schema": schema}}}
     if endpoint.body is None:
         return None
     schema = references[endpoint.body, "validation"]

@@ -210,6 +210,12 @@ INVITES_MADE = RatePolicy(
 
 TRACKS = RatePolicy(name="tracks", quota=10, window_seconds=600, by=By.ACCOUNT, is_shared=True)
 
+PLAYS = RatePolicy(name="plays", quota=300, window_seconds=60)
+"""A player reports four times a minute; many people may share an address."""
+
+UPLOAD_PARTS = RatePolicy(name="upload-parts", quota=600, window_seconds=60, by=By.ACCOUNT)
+"""Requests that bring bytes of uploads; to begin one counts as a track."""
+
 ATTACHMENTS = RatePolicy(name="attachments", quota=60, window_seconds=60, is_shared=True)
 """Six messages a minute with all the files they may have."""
 
@@ -230,6 +236,8 @@ POLICIES = (
     ROOMS_MADE,
     INVITES_MADE,
     TRACKS,
+    PLAYS,
+    UPLOAD_PARTS,
     ATTACHMENTS,
     REPORTS_FILED,
     OPS_ACTS,

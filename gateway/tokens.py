@@ -1,4 +1,4 @@
-"""What the gateway signs: access tokens, playback URLs and list cursors. Pure; time is an argument.
+"""What the gateway signs: access tokens, playback URLs, list cursors, listeners' names. Time is an argument.
 
 Each kind has a key of its own, derived from the node's secret, so that no signature of one kind is
 ever good for another.
@@ -22,6 +22,8 @@ from veza.gateway.errors import ProblemCode, ProblemError
 LEEWAY_SECONDS: Final = 5
 MIN_SECRET_BYTES: Final = 32
 _CURSOR_MAC_BYTES: Final = 12
+_LISTENER_BYTES: Final = 16
+_DAY_SECONDS: Final = 86_400
 _ALGORITHM: Final = "HS256"
 _UNIX_SECONDS: Final = re.compile("[1-9][0-9]{0,11}")
 
@@ -169,6 +171,21 @@ class PlaybackUrls:
 
 def _playback_mac(key: bytes, key_id: str, expires_at: int, prefix: str) -> str:
     return _base64(hmac.digest(key, f"{key_id}\n{expires_at}\n{prefix}".encode(), sha256))
+
+
+class Listeners:
+    """Names for listeners without an account, each good for a day; nobody can lead one back to them."""
+
+    def __init__(self, keys: SigningKeys) -> None:
+        self._keys = keys
+
+    def name(self, client: str, agent: str, now: float) -> bytes:
+        """Return the name of who listens from a client's address with this browser."""
+        day = int(now) // _DAY_SECONDS
+        key = self._keys.signing_key("listener")
+        return hmac.digest(key, f"{day}\n{client}\n{agent}".encode(errors="replace"), sha256)[
+            :_LISTENER_BYTES
+        ]
 
 
 class Cursors:

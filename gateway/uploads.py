@@ -1,5 +1,6 @@
 """The address that takes a track: a form of title and file, the file streamed on as it comes."""
 
+import re
 from http import HTTPStatus
 from typing import Final
 
@@ -7,7 +8,13 @@ from aiohttp import web
 
 from veza.actors.messages.accounts import Identified
 from veza.actors.messages.common import Rejected
-from veza.actors.messages.tracks import CATALOGUE, PublishUpload, TrackAccepted
+from veza.actors.messages.tracks import (
+    CATALOGUE,
+    PUBLISH_SECONDS,
+    PublishUpload,
+    TrackAccepted,
+)
+from veza.actors.messages.uploads import UPLOADS, RequireSpace, SpaceGranted
 from veza.config.ids import uuid7
 from veza.gateway import wire
 from veza.gateway.answers import json_answer
@@ -22,8 +29,7 @@ from veza.gateway.values import printable
 routes = Endpoints("tracks")
 
 _MAX_FILENAME_CHARS: Final = 255
-PUBLISH_SECONDS: Final = 60.0
-"""How long an upload may take to be read once more, for its hash, and moved to its place."""
+_SEPARATORS: Final = re.compile(r"[/\\]")
 
 
 @routes.declare(
@@ -38,6 +44,10 @@ async def upload_track(request: web.Request, who: Identified) -> web.Response:
     """Take a track: form fields `title`, then `file`. 202 once it is stored and its job is queued."""
     limit_bytes = request.app[SETTINGS].max_upload_bytes
     check_form(request, limit_bytes)
+    # A form of unknown length may bring the largest file there is.
+    size_bytes = min(request.content_length or limit_bytes, limit_bytes)
+    space = RequireSpace(owner_id=who.user.id, size_bytes=size_bytes)
+    expect(await request.app[ACTORS].ask(UPLOADS, space), SpaceGranted)
     upload_id = uuid7()
     form, filename = await receive(request, upload_id, wire.TrackForm, limit_bytes)
     command = PublishUpload(
@@ -45,14 +55,21 @@ async def upload_track(request: web.Request, who: Identified) -> web.Response:
         upload_id=upload_id,
         owner=author_of(who),
         title=form.title,
-        filename=printable(filename, _MAX_FILENAME_CHARS),
+        filename=name_of(filename),
     )
     reply = await request.app[ACTORS].ask(CATALOGUE, command, PUBLISH_SECONDS)
     if isinstance(reply, Rejected):
         drop(request, upload_id)
     accepted = expect(reply, TrackAccepted)
     view = wire.TrackAcceptedView(
-        track=wire.TrackView.of(accepted.track), job=wire.JobView.of(accepted.job)
+        track=wire.TrackView.of(accepted.track),
+        job=wire.JobView.of(accepted.job),
+        duplicate_of=accepted.duplicate_of,
     )
     location = {"Location": f"{API}/jobs/{accepted.job.id}"}
     return json_answer(request, view, HTTPStatus.ACCEPTED, location)
+
+
+def name_of(told: str) -> str:
+    """Return what is kept of a file's name as a client tells it: no path, nothing unseen."""
+    return printable(_SEPARATORS.split(told)[-1], _MAX_FILENAME_CHARS)

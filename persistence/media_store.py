@@ -53,10 +53,25 @@ class MediaStore(Protocol):
         `StorageFullError`.
         """
 
+    def append(self, upload_id: UUID, offset: int, data: bytes) -> None:
+        """Put bytes into an upload as `write_chunk` does, for good: a power cut leaves them there."""
+
+    def join(self, upload_id: UUID, offset: int, part_id: UUID) -> None:
+        """Put all of another upload at `offset` of this one, as `append` does, and forget the other.
+
+        Raises `UploadUnknownError` if there is no other.
+        """
+
+    def cut(self, upload_id: UUID, size_bytes: int) -> None:
+        """Forget what an upload holds beyond a size; harmless if it is an object already.
+
+        Raises `ChunkOffsetError` if it holds less.
+        """
+
     def finish(self, upload_id: UUID, key: str) -> tuple[int, bytes]:
         """Make an upload an object; return its size and SHA-256. The second time it returns the same.
 
-        Raises `UploadUnknownError`.
+        Two may do so at once. Raises `UploadUnknownError`.
         """
 
     def drop(self, upload_id: UUID) -> None:
@@ -112,34 +127,60 @@ class LocalMediaStore:
 
     def write_chunk(self, upload_id: UUID, offset: int, data: bytes) -> int:
         """See `MediaStore`."""
-        create = os.O_CREAT if offset == 0 else 0
-        try:
-            fd = os.open(self._upload(upload_id), os.O_WRONLY | os.O_CLOEXEC | create, 0o600)
-        except FileNotFoundError as error:
-            raise ChunkOffsetError(0) from error
-        try:
+        with self._opened(upload_id, offset) as fd:
             size_bytes = os.fstat(fd).st_size
-            if not 0 <= offset <= size_bytes:
-                raise ChunkOffsetError(size_bytes)
             _write_chunk(fd, size_bytes, offset, data)
             return max(size_bytes, offset + len(data))
-        finally:
-            os.close(fd)
+
+    def append(self, upload_id: UUID, offset: int, data: bytes) -> None:
+        """See `MediaStore`."""
+        with self._opened(upload_id, offset) as fd:
+            size_bytes = os.fstat(fd).st_size
+            _write_chunk(fd, size_bytes, offset, data)
+            with _full_disk():
+                os.fsync(fd)
+        if not size_bytes:
+            _sync_folder(self._uploads)
+
+    def join(self, upload_id: UUID, offset: int, part_id: UUID) -> None:
+        """See `MediaStore`."""
+        part, upload = self._upload(part_id), self._upload(upload_id)
+        try:
+            with part.open("rb") as file, _full_disk():
+                os.fsync(file.fileno())
+                if offset == 0:
+                    _publish(part, upload)
+                    return
+                while data := file.read(_READ_BYTES):
+                    self.append(upload_id, offset, data)
+                    offset += len(data)
+        except FileNotFoundError as error:
+            raise UploadUnknownError(f"there is no upload {part_id}") from error
+        part.unlink(missing_ok=True)
+
+    def cut(self, upload_id: UUID, size_bytes: int) -> None:
+        """See `MediaStore`."""
+        with suppress(FileNotFoundError), self._upload(upload_id).open("rb+") as file:
+            there = os.fstat(file.fileno()).st_size
+            if there < size_bytes:
+                raise ChunkOffsetError(there)
+            if there > size_bytes:
+                file.truncate(size_bytes)
 
     def finish(self, upload_id: UUID, key: str) -> tuple[int, bytes]:
         """See `MediaStore`."""
         path, upload = self._path(key), self._upload(upload_id)
-        source = upload if upload.exists() else path
-        try:
-            with source.open("rb") as file:
-                found = _measure(file.fileno())
-                os.fsync(file.fileno())
-        except FileNotFoundError as error:
-            raise UploadUnknownError(f"there is no upload {upload_id}") from error
-        if source is upload:
-            with _full_disk():
-                _publish(upload, path)
-        return found
+        for source in (upload, path):
+            # Somebody else may move it at any moment: then it is where they moved it.
+            with suppress(FileNotFoundError):
+                with source.open("rb") as file:
+                    found = _measure(file.fileno())
+                    os.fsync(file.fileno())
+                if source is upload:
+                    with _full_disk():
+                        _publish(upload, path)
+                return found
+        raise UploadUnknownError(f"there is no upload {upload_id}")
 
     def drop(self, upload_id: UUID) -> None:
         """See `MediaStore`."""
@@ -165,6 +206,22 @@ class LocalMediaStore:
         if not _KEY.fullmatch(key):
             raise InvalidKeyError(f"{key!r} is no media key")
         return self._root / key
+
+    @contextmanager
+    def _opened(self, upload_id: UUID, offset: int) -> Iterator[int]:
+        """Lend a descriptor of an upload to write at `offset`; raises `ChunkOffsetError` for a hole."""
+        create = os.O_CREAT if offset == 0 else 0
+        try:
+            fd = os.open(self._upload(upload_id), os.O_WRONLY | os.O_CLOEXEC | create, 0o600)
+        except FileNotFoundError as error:
+            raise ChunkOffsetError(0) from error
+        try:
+            size_bytes = os.fstat(fd).st_size
+            if not 0 <= offset <= size_bytes:
+                raise ChunkOffsetError(size_bytes)
+            yield fd
+        finally:
+            os.close(fd)
 
     def _upload(self, upload_id: UUID) -> Path:
         return self._uploads / str(upload_id)

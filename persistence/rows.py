@@ -100,6 +100,7 @@ class Track:
     """One track as listeners see it. `duration_ms` is None until the source was decoded to its end.
 
     `analysis` is the JSON of what its sound measured, by name; None before, or if it was not measured.
+    `plays` are those that count (`veza.persistence.listening.PlayRule`).
     """
 
     id: UUID
@@ -110,8 +111,50 @@ class Track:
     duration_ms: int | None
     has_waveform: bool
     analysis: str | None
+    plays: int
     error: Failure | None
     created_at: datetime
+
+
+class UploadState(StrEnum):
+    """How far an upload is. `received`: all its bytes are there, and its track is being made."""
+
+    OPEN = "open"
+    RECEIVED = "received"
+    PUBLISHED = "published"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """An upload that goes on after a break. `offset_bytes` are on disk for good.
+
+    `length_bytes` is None until its client tells it. It becomes the track `track_id`; `duplicate_of` is an
+    older one of the same owner with the same bytes. `metadata` is as the client gave it.
+    """
+
+    id: UUID
+    owner: Author
+    track_id: UUID
+    length_bytes: int | None
+    offset_bytes: int
+    title: str
+    filename: str
+    metadata: str
+    state: UploadState
+    sha256: bytes | None
+    duplicate_of: UUID | None
+    created_at: datetime
+    expires_at: datetime
+    is_expired: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What an account has of the media store: sources of tracks, and uploads that are no track yet."""
+
+    stored_bytes: int
+    reserved_bytes: int
+    unfinished: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,11 +26,11 @@ from veza.persistence.rows import (
 INIT_NAME: Final = "init.mp4"
 _SEGMENT_NAME: Final = re.compile(r"(0|[1-9][0-9]{0,8})\.m4s")
 
-_TRACK = """
+TRACK: Final = """
     t.id, t.owner_id, u.username, t.title, t.artist, t.state, t.duration_samples, t.sample_rate_hz,
-    t.peaks IS NOT NULL AS has_waveform, t.analysis, t.created_at, j.error_code, j.error_detail
+    t.peaks IS NOT NULL AS has_waveform, t.analysis, t.plays, t.created_at, j.error_code, j.error_detail
 """
-_FROM_TRACKS = """
+FROM_TRACKS: Final = """
     FROM tracks t JOIN users u ON u.id = t.owner_id
     LEFT JOIN LATERAL (
         SELECT error_code, error_detail FROM jobs WHERE track_id = t.id ORDER BY id DESC LIMIT 1
@@ -44,13 +44,21 @@ _INSERT_TRACK = """
     RETURNING id
 """
 
-_GET_TRACK = f"SELECT {_TRACK} {_FROM_TRACKS} WHERE t.id = $1"
+_GET_TRACK = f"SELECT {TRACK} {FROM_TRACKS} WHERE t.id = $1"
 
 _LIST_TRACKS = f"""
-    SELECT {_TRACK} {_FROM_TRACKS}
+    SELECT {TRACK} {FROM_TRACKS}
     WHERE (t.state IN ('playable', 'published') OR t.owner_id = $1)
         AND ($2::uuid IS NULL OR t.id < $2)
     ORDER BY t.id DESC LIMIT $3
+"""
+
+# The eldest of them: told again, it is the same one.
+_FIND_DUPLICATE = """
+    SELECT other.id FROM tracks t JOIN tracks other
+        ON other.owner_id = t.owner_id AND other.source_sha256 = t.source_sha256
+    WHERE t.id = $1 AND (other.created_at, other.id) < (t.created_at, t.id)
+    ORDER BY other.created_at, other.id LIMIT 1
 """
 
 _SET_PROBED = """
@@ -157,7 +165,7 @@ async def insert_track(
             job = await insert_job(conn, job_id=job_id, owner_id=owner_id, track_id=track_id)
         else:
             job = await _first_job(conn, track_id)
-        track = _track(await fetch_one(conn, _GET_TRACK, track_id))
+        track = track_of(await fetch_one(conn, _GET_TRACK, track_id))
         if track.owner.id != owner_id:
             raise AlreadyExistsError(f"track {track_id} belongs to another account")
         return track, job
@@ -166,14 +174,20 @@ async def insert_track(
 async def get_track(conn: Connection, track_id: UUID) -> Track | None:
     """Return a track in whatever state, or None."""
     row = await conn.fetchrow(_GET_TRACK, track_id)
-    return None if row is None else _track(row)
+    return None if row is None else track_of(row)
+
+
+async def find_duplicate(conn: Connection, track_id: UUID) -> UUID | None:
+    """Return the owner's eldest track that was made of the same bytes before this one, or None."""
+    found: UUID | None = await conn.fetchval(_FIND_DUPLICATE, track_id)
+    return found
 
 
 async def list_tracks(
     conn: Connection, *, viewer_id: UUID | None, before: UUID | None, limit: int
 ) -> tuple[Track, ...]:
     """Return tracks that can be played, and all of the viewer's own, newest first, older than `before`."""
-    return tuple(_track(row) for row in await conn.fetch(_LIST_TRACKS, viewer_id, before, limit))
+    return tuple(track_of(row) for row in await conn.fetch(_LIST_TRACKS, viewer_id, before, limit))
 
 
 async def set_probed(
@@ -289,7 +303,7 @@ async def finish_track(
     `analysis`: the JSON of what the sound measured, by name.
     """
     await conn.execute(_FINISH_TRACK, track_id, duration_samples, sample_rate_hz, peaks, analysis)
-    return _track(await fetch_one(conn, _GET_TRACK, track_id))
+    return track_of(await fetch_one(conn, _GET_TRACK, track_id))
 
 
 async def delete_renditions(conn: Connection, track_id: UUID) -> None:
@@ -328,7 +342,8 @@ async def _first_job(conn: Connection, track_id: UUID) -> Job:
     return job
 
 
-def _track(row: asyncpg.Record) -> Track:
+def track_of(row: asyncpg.Record) -> Track:
+    """Return the track of a row with the columns `TRACK`."""
     state = TrackState(row["state"])
     failure = None
     if state is TrackState.FAILED and row["error_code"] is not None:
@@ -345,6 +360,7 @@ def _track(row: asyncpg.Record) -> Track:
         duration_ms=duration_ms,
         has_waveform=row["has_waveform"],
         analysis=row["analysis"],
+        plays=row["plays"],
         error=failure,
         created_at=row["created_at"],
     )

@@ -3,8 +3,8 @@
 root (rest_for_one)
 ├── directory        (family, id) -> address; everything below is lost with it
 ├── services         accounts, arrivals, rooms, ways into them, room log and writer, posts, pointers,
-│                    messages, search and its index, media, catalogue, jobs, segments, attachments, audit,
-│                    reports, presence and its store; the bus, if there are other nodes
+│                    messages, search and its index, media, catalogue, uploads, listening, jobs,
+│                    segments, attachments, audit, reports, presence and its store; the bus
 ├── rooms            a RoomActor for each room in use
 ├── sessions         a SessionActor for each signed-in connection
 ├── pipelines        an EncodingPipelineActor, with its process, for each encoding
@@ -42,6 +42,7 @@ from veza.actors.dispatcher import DispatcherActor
 from veza.actors.encoding.frames import StartThumbnailFrame
 from veza.actors.fanout import FanOut
 from veza.actors.jobs import JobsActor
+from veza.actors.listening import ListeningActor
 from veza.actors.media import MediaActor
 from veza.actors.messages.jobs import DISPATCHER, JobType, StartEncoding, StartJob
 from veza.actors.messages.presence import PRESENCE
@@ -52,6 +53,7 @@ from veza.actors.segments import SegmentsActor
 from veza.actors.session import SessionActor
 from veza.actors.stream_job import StreamJobActor
 from veza.actors.thumbnail_job import ThumbnailJobActor
+from veza.actors.uploads import UploadLimits, UploadsActor
 from veza.config.settings import Settings
 from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Pool
@@ -160,12 +162,15 @@ def media_services(given: Resources) -> tuple[ChildSpec, ...]:
     node: dict[str, object] = {"node_id": given.node_id}
     directory: dict[str, object] = {"directory": DIRECTORY}
     upload = {"max_upload_bytes": settings.max_upload_bytes}
+    limits = {"limits": upload_limits(settings)}
     segment = {"segment_seconds": settings.segment_seconds}
     attachment = {"max_attachment_bytes": settings.max_attachment_bytes}
     lease = {"lease_seconds": settings.job_lease_seconds}
     return (
         service("media", MediaActor, pool | store | upload),
         service("catalogue", CatalogueActor, pool | store | directory | segment),
+        service("uploads", UploadsActor, pool | store | directory | limits),
+        service("listening", ListeningActor, pool),
         service("attachments", AttachmentsActor, pool | store | directory | node | attachment),
         service("jobs", JobsActor, pool | directory | node | lease),
         service("segments", SegmentsActor, pool | store | node),
@@ -309,6 +314,16 @@ def own_host(settings: Settings) -> str:
         return ""
     is_usual = url.port in {None, 80, 443}
     return url.host if is_usual else f"{url.host}:{url.port}"
+
+
+def upload_limits(settings: Settings) -> UploadLimits:
+    """Say what uploads may take of the media store."""
+    return UploadLimits(
+        upload_bytes=settings.max_upload_bytes,
+        account_bytes=settings.user_quota_bytes,
+        unfinished=settings.unfinished_uploads,
+        lifetime_seconds=settings.upload_lifetime_seconds,
+    )
 
 
 def slots(settings: Settings) -> Mapping[JobType, int]:

@@ -47,6 +47,9 @@ class PresenceTimes:
     refresh_seconds: float = shared_presence.REFRESH_SECONDS
 
 
+_USED, _UNUSED = DeviceState(is_idle=False), DeviceState(is_idle=True)
+
+
 @dataclass(slots=True, eq=False)
 class Device:
     """One connection of this node, until its grace is over (`ends_at`, by the clock of `active_at`)."""
@@ -63,7 +66,7 @@ class Device:
     def state(self) -> DeviceState:
         """Return what it adds to its user's presence."""
         if self.said is None:
-            return DeviceState(is_idle=self.is_unused)
+            return _UNUSED if self.is_unused else _USED
         return DeviceState(
             is_idle=self.is_unused or self.said.status is Status.IDLE,
             activity=self.said.activity,

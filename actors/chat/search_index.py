@@ -25,7 +25,8 @@ ROOMS_A_PASS: Final = 50
 EVENTS_A_PASS: Final = 500
 REST: Final = 4.0
 """After a pass it rests so many times as long: chat comes first on the same processors and disk."""
-MIN_REST_SECONDS: Final = 0.02
+CAUGHT_UP_REST_SECONDS: Final = 0.25
+"""Nor does it begin again sooner with nothing left: a pass costs something however few messages wait."""
 
 
 class SearchIndexActor(ServiceActor):
@@ -66,11 +67,12 @@ class SearchIndexActor(ServiceActor):
         self._hinted, self._looks = set(), False
         started = monotonic()
         try:
-            await self._pass(hinted, looks=looks)
+            rooms_left = await self._pass(hinted, looks=looks)
         except DatabaseUnavailableError:
             # The database keeper has logged it; the next look finds these rooms again.
             return
-        rest_seconds = max(MIN_REST_SECONDS, REST * (monotonic() - started))
+        least = 0.0 if rooms_left else CAUGHT_UP_REST_SECONDS
+        rest_seconds = max(least, REST * (monotonic() - started))
         # A full mailbox may drop the wakeup as well: then whatever comes afterwards ends the rest.
         self._rests_until = monotonic() + rest_seconds
         self.wakeup_after(rest_seconds, IndexRested())
@@ -84,13 +86,14 @@ class SearchIndexActor(ServiceActor):
                 if message.is_first:
                     self.wakeup_after(LOOK_SECONDS, LookBehind())
 
-    async def _pass(self, rooms: set[UUID], *, looks: bool) -> None:
+    async def _pass(self, rooms: set[UUID], *, looks: bool) -> int:
+        """Index what is new in some of these rooms; return how many are left."""
         async with self.pool.acquire() as conn:
             if looks:
                 rooms |= await message_search.rooms_behind(conn, ROOMS_A_PASS)
             now = sorted(rooms)[:ROOMS_A_PASS]
             if not now:
-                return
+                return 0
             async with conn.transaction():
                 news = await message_search.take_news(conn, now, EVENTS_A_PASS)
                 texts = await asyncio.to_thread(_searchable, news)
@@ -101,6 +104,7 @@ class SearchIndexActor(ServiceActor):
             self.wakeup_after(0.0, IndexRooms(room_ids=frozenset(left)))
         if looks and len(rooms) >= ROOMS_A_PASS:
             self.wakeup_after(0.0, LookBehind(is_first=False))
+        return len(left)
 
     def _note(self, news: LogNews, rooms_left: int) -> None:
         now = datetime.now(UTC)

@@ -62,6 +62,9 @@ class MediaRead:
 
 # --- the catalogue ---
 
+PUBLISH_SECONDS: Final = 60.0
+"""How long to wait for it: what was uploaded is read once more, for its hash, and moved to its place."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishUpload:
@@ -80,8 +83,11 @@ class PublishUpload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackAccepted:
+    """`duplicate_of` is the owner's eldest other track that was made of the same bytes."""
+
     track: Track
     job: Job
+    duplicate_of: UUID | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,6 +68,7 @@ from veza.gateway.wire.outgoing import (
     encode_frame,
 )
 from veza.gateway.wire.presence import RoomPresenceView, SeenView
+from veza.gateway.wire.uploads import UploadMetadata, UploadView
 from veza.gateway.wire.views import (
     AuthorView,
     EditPage,
@@ -169,6 +170,8 @@ __all__ = [
     "TrackPage",
     "TrackView",
     "UnbanQuery",
+    "UploadMetadata",
+    "UploadView",
     "UserView",
     "VersionView",
     "WaveformView",

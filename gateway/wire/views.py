@@ -84,6 +84,9 @@ class LimitsView(View):
     reactions_per_min: int
     rooms_per_hour: int
     max_upload_bytes: int
+    user_quota_bytes: int
+    unfinished_uploads: int
+    upload_lifetime_ms: int
     max_track_ms: int
     max_attachment_bytes: int
     message_attachments: int = MAX_MESSAGE_ATTACHMENTS
@@ -225,6 +228,7 @@ class TrackView(View):
     duration_ms: int | None
     peaks_url: str | None = None
     analysis: Measured | None = None
+    plays: int
     error: FailureView | None
     created_at: Time
 
@@ -250,8 +254,11 @@ class JobView(View):
 
 
 class TrackAcceptedView(View):
+    """`duplicate_of` is one's eldest other track that was made of the same bytes."""
+
     track: TrackView
     job: JobView
+    duplicate_of: UUID | None
 
 
 # Said without `prefixItems`, which not every generator of clients knows.
@@ -328,6 +335,9 @@ def limits(settings: Settings) -> LimitsView:
         reactions_per_min=settings.reactions_per_min,
         rooms_per_hour=settings.rooms_per_hour,
         max_upload_bytes=settings.max_upload_bytes,
+        user_quota_bytes=settings.user_quota_bytes,
+        unfinished_uploads=settings.unfinished_uploads,
+        upload_lifetime_ms=round(settings.upload_lifetime_seconds * 1000),
         max_track_ms=settings.max_track_seconds * 1000,
         max_attachment_bytes=settings.max_attachment_bytes,
     )

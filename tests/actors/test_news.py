@@ -41,6 +41,7 @@ TRACK = Track(
     duration_ms=None,
     has_waveform=False,
     analysis=None,
+    plays=0,
     error=None,
     created_at=NOW,
 )

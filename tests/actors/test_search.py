@@ -163,7 +163,9 @@ async def test_an_index_that_crashes_goes_on_where_it_was(world, ada, room):
 async def test_a_node_that_ends_does_not_wait_for_an_index_that_rests(
     world, ada, pool, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(search_index, "MIN_REST_SECONDS", 8.0)  # longer than an actor has to end
+    monkeypatch.setattr(
+        search_index, "CAUGHT_UP_REST_SECONDS", 8.0
+    )  # longer than an actor has to end
     room = await world.room(ada)
     other = type(world)(pool, tmp_path / "media", world.settings)
     await write_past_the_node(world, room, ada, "partout")

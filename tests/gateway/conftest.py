@@ -25,6 +25,7 @@ from veza.actors.messages import (
     accounts,
     audit,
     jobs,
+    listening,
     operator,
     ops,
     presence,
@@ -32,6 +33,7 @@ from veza.actors.messages import (
     rooms_service,
     sessions,
     tracks,
+    uploads,
 )
 from veza.actors.messages.common import Key, RefusedError, RejectCode, Rejected
 from veza.config.ids import uuid7
@@ -168,9 +170,11 @@ class MemoryActors:
         self.tracks: dict[UUID, tracks.Track] = {}
         self.jobs: dict[UUID, tracks.Job] = {}
         self.uploads: dict[UUID, list[bytes]] = {}
+        self.free_bytes = 2**40
         self.dropped: list[UUID] = []
         self.media: dict[tuple[UUID, str, str], bytes] = {}
         self.media_reads = 0
+        self.heard: dict[UUID, list[listening.Heard]] = {}
         self.playlists: dict[UUID, tracks.PlaylistRead] = {}
         self.faults: dict[str, object] = {}
         self.checks = {"database": True}
@@ -568,6 +572,7 @@ class MemoryActors:
             "duration_ms": 61_000,
             "has_waveform": True,
             "analysis": None,
+            "plays": 0,
             "error": None,
             "created_at": now(),
         }
@@ -601,6 +606,11 @@ class MemoryActors:
         self.uploads.pop(command.upload_id, None)
         self.dropped.append(command.upload_id)
 
+    def on_RequireSpace(self, _: Key, command: uploads.RequireSpace) -> object:
+        if command.size_bytes > self.free_bytes:
+            raise RefusedError(RejectCode.QUOTA_EXCEEDED, "No room left.")
+        return uploads.SpaceGranted()
+
     def on_PublishUpload(self, _: Key, command: tracks.PublishUpload) -> object:
         user, _password = self.users[command.owner.id]
         track = self.add_track(
@@ -611,7 +621,8 @@ class MemoryActors:
             duration_ms=None,
             has_waveform=False,
         )
-        return tracks.TrackAccepted(track=track, job=self.add_job(track, tracks.JobState.QUEUED))
+        job = self.add_job(track, tracks.JobState.QUEUED)
+        return tracks.TrackAccepted(track=track, job=job, duplicate_of=None)
 
     def on_DescribeTrack(self, _: Key, command: tracks.DescribeTrack) -> object:
         return tracks.TrackDescribed(track=self._track(command.track_id))
@@ -630,6 +641,29 @@ class MemoryActors:
         if not self._track(command.track_id).has_waveform:
             raise RefusedError(RejectCode.NOT_READY, "Not measured yet.")
         return tracks.WaveformRead(buckets=((-128, 127), (0, 5)))
+
+    def on_ReportListening(self, _: Key, command: listening.ReportListening) -> object:
+        known = self.heard.setdefault(command.heard.play_id, [])
+        if any(each.listener != command.heard.listener for each in known):
+            raise RefusedError(RejectCode.ALREADY_EXISTS, "Another listening's.")
+        known.append(command.heard)
+        return listening.ListeningReported(is_play=command.heard.heard_ms >= 30_000)
+
+    def on_ListUnfinished(self, _: Key, command: listening.ListUnfinished) -> object:
+        found = [
+            listening.Unfinished(
+                track=self._track(reports[-1].track_id),
+                position_ms=reports[-1].position_ms,
+                at=now(),
+            )
+            for reports in self.heard.values()
+            if reports[-1].user_id == command.user_id
+        ]
+        return listening.UnfinishedListed(unfinished=tuple(found))
+
+    def on_ReadTrackFigures(self, _: Key, command: listening.ReadTrackFigures) -> object:
+        day = listening.TrackDay(day=now().date(), plays=1, listeners=command.days, heard_ms=9)
+        return listening.TrackFiguresRead(days=(day,), stops=(0,) * 100)
 
     def on_ReadMaster(self, _: Key, command: tracks.ReadMaster) -> object:
         text = f"#EXTM3U\nlow/index.m3u8?{command.query}\n"

@@ -250,6 +250,7 @@ def job_changed(state: tracks.JobState) -> tracks.JobChanged:
         duration_ms=None,
         has_waveform=True,
         analysis=json.dumps({"loudness": LOUDNESS, "music": MUSIC}),
+        plays=3,
         error=None,
         created_at=NOON,
     )

@@ -68,3 +68,64 @@ async def test_what_is_no_http_is_answered_as_any_other_problem(sent: bytes, det
     assert problem["code"] == "bad_request"
     assert problem["request_id"] == headers["X-Request-Id"] != ""
     assert detail in (problem["detail"] or "")
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n"
+
+
+async def test_a_body_that_breaks_ends_for_whoever_reads_it() -> None:
+    read: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def handle(request: web.Request) -> web.Response:
+        while True:
+            try:
+                read.put_nowait(await request.content.readany())
+            except web.RequestPayloadError:
+                return web.Response(status=400)
+
+    app = web.Application()
+    app.router.add_post("/", handle)
+    async with running(app) as runner, asyncio.timeout(20):
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        reader, writer = await asyncio.open_connection(*runner.addresses[0])
+        writer.write(CHUNKED)
+        assert await read.get() == b"good"
+        writer.write(b"nonsense\r\n")
+        answer = await reader.read()
+        writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+async def test_a_body_that_breaks_before_its_turn_ends_too() -> None:
+    turns: asyncio.Queue[str] = asyncio.Queue()
+    go_on = asyncio.Event()
+
+    async def handle(request: web.Request) -> web.Response:
+        turns.put_nowait(request.method)
+        if request.method == "GET":
+            await go_on.wait()
+            return web.Response()
+        with pytest.raises(web.RequestPayloadError):
+            await request.read()
+        return web.Response(status=400)
+
+    app = web.Application()
+    app.router.add_route("*", "/", handle)
+    async with running(app) as runner, asyncio.timeout(20):
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        reader, writer = await asyncio.open_connection(*runner.addresses[0])
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert await turns.get() == "GET"
+        (protocol,) = runner.server.connections
+        for part in (CHUNKED, b"nonsense\r\n"):
+            protocol.data_received(part)
+        go_on.set()
+        answer = await reader.read()
+        writer.close()
+
+    assert [line for line in answer.splitlines() if b"HTTP/" in line] == [
+        b"HTTP/1.1 200 OK",
+        b"HTTP/1.1 400 Bad Request",
+    ]

@@ -4,6 +4,7 @@ import hashlib
 import os
 import resource
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -197,3 +198,66 @@ def test_all_objects_below_a_key_are_deleted_and_no_other(store: MediaStore) -> 
     assert store.read("attachments/01901/x") == b"bytes"
     with pytest.raises(InvalidKeyError):
         store.delete_below("attachments")
+
+
+def test_bytes_are_appended_where_they_belong_and_nowhere_else(store: MediaStore) -> None:
+    upload_id = UUID(int=1)
+    store.append(upload_id, 0, b"012")
+    store.append(upload_id, 3, b"345, to be written over")
+    store.append(upload_id, 6, b"678")
+
+    with pytest.raises(ChunkOffsetError) as raised:
+        store.append(upload_id, 10_000, b"x")
+    assert raised.value.size_bytes == 26
+    store.cut(upload_id, 9)
+    with pytest.raises(ChunkOffsetError) as raised:
+        store.cut(upload_id, 10)
+    assert raised.value.size_bytes == 9
+
+    assert store.finish(upload_id, "sources/a") == (9, hashlib.sha256(b"012345678").digest())
+    store.cut(upload_id, 9)
+    with pytest.raises(ChunkOffsetError):
+        store.append(upload_id, 9, b"x")
+
+
+@pytest.mark.parametrize("offset", [0, 3])
+def test_an_upload_joined_to_another_is_its_end_and_gone(
+    store: MediaStore, tmp_path: Path, offset: int
+) -> None:
+    upload_id, part_id, part = UUID(int=1), UUID(int=2), os.urandom(3 * 1024 * 1024 + 5)
+    store.append(upload_id, 0, b"012, and what is written over")
+    store.write_chunk(part_id, 0, part)
+
+    store.join(upload_id, offset, part_id)
+
+    whole = b"012"[:offset] + part
+    assert store.finish(upload_id, "sources/a") == (len(whole), hashlib.sha256(whole).digest())
+    assert files(tmp_path) == ["sources/a"]
+    with pytest.raises(UploadUnknownError):
+        store.join(upload_id, 0, part_id)
+
+
+def test_a_disk_that_fills_up_leaves_an_upload_as_it_was(store: MediaStore) -> None:
+    upload_id, part_id = UUID(int=1), UUID(int=2)
+    store.append(upload_id, 0, b"012")
+    store.write_chunk(part_id, 0, bytes(4000))
+
+    with full_disk(2048):
+        with pytest.raises(StorageFullError):
+            store.append(upload_id, 3, bytes(4000))
+        with pytest.raises(StorageFullError):
+            store.join(upload_id, 3, part_id)
+
+    store.cut(upload_id, 3)
+    assert store.finish(upload_id, "sources/a") == (3, hashlib.sha256(b"012").digest())
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_those_that_finish_an_upload_at_once_find_the_same(store: MediaStore, number: int) -> None:
+    upload_id, data = UUID(int=number), os.urandom(5 * 1024 * 1024)
+    store.append(upload_id, 0, data)
+
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda key: store.finish(upload_id, key), ["sources/a"] * 4))
+
+    assert set(found) == {(len(data), hashlib.sha256(data).digest())}

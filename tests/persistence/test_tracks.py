@@ -85,6 +85,7 @@ async def test_a_new_track_is_processing_and_its_job_queued(
         duration_ms=None,
         has_waveform=False,
         analysis=None,
+        plays=0,
         error=None,
         created_at=track.created_at,
     )
