@@ -3,8 +3,8 @@
 root (rest_for_one)
 ├── directory        (family, id) -> address; everything below is lost with it
 ├── services         accounts, arrivals, rooms, ways into them, room log and writer, posts, pointers,
-│                    messages, search and its index, media, catalogue, uploads, jobs, segments,
-│                    attachments, audit, reports, presence and its store; the bus, if there are other nodes
+│                    messages, search and its index, media, catalogue, uploads, listening, jobs,
+│                    segments, attachments, audit, reports, presence and its store; the bus
 ├── rooms            a RoomActor for each room in use
 ├── sessions         a SessionActor for each signed-in connection
 ├── pipelines        an EncodingPipelineActor, with its process, for each encoding

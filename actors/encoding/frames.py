@@ -15,7 +15,12 @@ from typing import Any, get_args, get_origin, get_type_hints
 import orjson
 
 from veza.codecs.analysis import Analysis
+from veza.codecs.key import Key
 from veza.codecs.loudness import Loudness
+from veza.codecs.music import Music
+from veza.codecs.silence import Silence
+from veza.codecs.spectrum import Spectrum
+from veza.codecs.tempo import Tempo
 
 PREFIX = struct.Struct(">II")
 MAX_HEADER_BYTES = 64 * 1024
@@ -185,8 +190,9 @@ KINDS: dict[str, type[Frame]] = {
     kind.__name__.removesuffix("Frame").lower(): kind for kind in get_args(Frame)
 }
 NAMES = {kind: name for name, kind in KINDS.items()}
+PARTS = (RenditionField, Analysis, Loudness, Music, Tempo, Key, Spectrum, Silence)
 HINTS: dict[type, dict[str, Any]] = {
-    kind: get_type_hints(kind) for kind in (*KINDS.values(), RenditionField, Analysis, Loudness)
+    kind: get_type_hints(kind) for kind in (*KINDS.values(), *PARTS)
 }
 
 

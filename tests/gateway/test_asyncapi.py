@@ -249,7 +249,7 @@ def job_changed(state: tracks.JobState) -> tracks.JobChanged:
         state=tracks.TrackState.PROCESSING,
         duration_ms=None,
         has_waveform=True,
-        analysis=json.dumps({"loudness": LOUDNESS}),
+        analysis=json.dumps({"loudness": LOUDNESS, "music": MUSIC}),
         plays=3,
         error=None,
         created_at=NOON,
@@ -264,6 +264,19 @@ LOUDNESS = {
     "range_lu": 4.0,
     "true_peak_dbtp": None,
     "replay_gain_db": -4.12008,
+}
+
+MUSIC = {
+    "tempo": {"tempo_bpm": 120.0, "first_beat_seconds": 0.5, "steady": True, "confidence": 0.9},
+    "key": {
+        "tonic": "A",
+        "mode": "minor",
+        "camelot": "8A",
+        "tuning_cents": -3.0,
+        "confidence": 0.7,
+    },
+    "spectrum": None,
+    "silence": {"leading_seconds": 0.1, "trailing_seconds": 0.0, "all_silent": False},
 }
 
 

@@ -56,22 +56,23 @@ export function problem(status, text, requestId) {
  * @param {"GET" | "POST" | "DELETE"} method
  * @param {string} path below /api/v1, or an absolute path that the server gave us
  * @param {unknown} [body]
+ * @param {{keepalive?: boolean}} [options] keepalive: it is sent though the page goes
  * @returns {Promise<any>}
  */
-export async function api(method, path, body) {
-  const response = await answer(method, path.startsWith("/api/") ? path : BASE + path, body);
+export async function api(method, path, body, options) {
+  const response = await answer(method, path.startsWith("/api/") ? path : BASE + path, body, options);
   const text = await response.text();
   if (!response.ok) throw problem(response.status, text, response.headers.get("X-Request-Id"));
   return text ? JSON.parse(text) : null;
 }
 
-/** @param {string} method @param {string} url @param {unknown} body */
-async function answer(method, url, body) {
+/** @param {string} method @param {string} url @param {unknown} body @param {{keepalive?: boolean}} [options] */
+async function answer(method, url, body, options) {
   /** @type {Record<string, string>} */
   const headers = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   try {
-    return await fetch(url, { method, headers, credentials: "same-origin", body: JSON.stringify(body) });
+    return await fetch(url, { ...options, method, headers, credentials: "same-origin", body: JSON.stringify(body) });
   } catch {
     throw unreachable();
   }

@@ -19,6 +19,11 @@ export function bytes(count) {
   }).format(count / 1000 ** step);
 }
 
+const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
+
+/** @param {number} count */
+export const playCount = (count) => `${compact.format(count)} ${count === 1 ? "play" : "plays"}`;
+
 /** @param {number} share 0 to 1 */
 export const percent = (share) => `${Math.floor(Math.min(1, Math.max(0, share)) * 100)} %`;
 

@@ -2,6 +2,7 @@
 /** The one `<audio>` element and its loader (hls.js, else the browser's own HLS): renews expired addresses, recovers what can be recovered, reports into `player.js`. */
 import { api } from "./api.js";
 import { batch, effect } from "./dom.js";
+import * as listening from "./listening.js";
 import { announce } from "./mediasession.js";
 import * as player from "./player.js";
 
@@ -36,6 +37,7 @@ export function createEngine() {
     renewedAt = -Infinity;
     repaired = false;
     loading = true;
+    listening.begin(id);
     detach();
     audio.pause();
     await open();
@@ -143,6 +145,7 @@ export function createEngine() {
     timeupdate() {
       if (loading || !audio.currentTime) return;
       player.position.value = audio.currentTime;
+      listening.hear(audio.currentTime);
       player.rememberSometimes();
     },
     durationchange: tellDuration,
@@ -151,7 +154,7 @@ export function createEngine() {
     seeked: () => waiting(false),
     waiting: () => waiting(true),
     // The element stops by itself when headphones are pulled out or another tab takes the sound.
-    pause: () => { if (!loading && !audio.ended) player.playing.value = false; },
+    pause: () => { listening.tell(); if (!loading && !audio.ended) player.playing.value = false; },
     play: () => { if (!loading) player.playing.value = true; },
     ended: player.ended,
     error: () => { if (!hls && audio.getAttribute("src")) renew(); },

@@ -1,5 +1,10 @@
-"""A real Chromium, and people who use the page in it."""
+"""A real Chromium, and people who use the page in it.
 
+To start one takes a second of processor time: a test process has one, and its tests share the loop
+that it talks on. Whoever opens a window has a profile of their own.
+"""
+
+import asyncio
 import base64
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -8,6 +13,7 @@ from itertools import count
 from typing import Any, Self
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 PASSWORD = "correct horse battery"
@@ -127,6 +133,12 @@ class Visitor:
 
 
 @pytest.fixture
+def _function_scoped_runner(_session_scoped_runner: asyncio.Runner) -> asyncio.Runner:
+    """Give every test and fixture here the loop of the session; pytest-asyncio asks by this name."""
+    return _session_scoped_runner
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chromium(missing: Callable[[str], None]) -> AsyncIterator[Browser]:
     path = shutil.which("chromium")
     if path is None:

@@ -1,10 +1,12 @@
 // @ts-check
 /** The newest tracks of this place. */
-import { html, useEffect } from "../../app/dom.js";
+import { html, lazy, useEffect } from "../../app/dom.js";
 import { catalogue, loadCatalogue } from "../../app/store.js";
 import { icon } from "../../ui/icon.js";
 import { Empty, Failure, Skeleton, useTitle } from "../../ui/state.js";
 import { TrackRow } from "../../ui/trackrow.js";
+
+const Continue = lazy(async () => (await import("../../ui/continue.js")).Continue);
 
 export function Home() {
   useTitle("Tracks");
@@ -13,6 +15,7 @@ export function Home() {
   return html`<div class="page">
     <header class="page-head"><h1>Tracks</h1>
       <a class="button" href="/upload">${icon("upload")} Upload</a></header>
+    <${Continue} />
     ${status === "error" && html`<${Failure} what="The tracks could not be loaded." error=${error} onRetry=${() => loadCatalogue()} />`}
     ${!ids.length && (status === "idle" || status === "loading") && html`<${Skeleton} />`}
     ${!ids.length && status === "ready" && html`<${Nothing} />`}

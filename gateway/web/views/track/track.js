@@ -1,15 +1,17 @@
 // @ts-check
 /** One track: its shape to seek on, and its processing until it is published. `?t=83` starts at that second. */
-import { html, useEffect, useState } from "../../app/dom.js";
-import { ago, clock, hue } from "../../app/format.js";
+import { html, lazy, useEffect, useState } from "../../app/dom.js";
+import { ago, clock, hue, playCount } from "../../app/format.js";
 import * as player from "../../app/player.js";
 import { route } from "../../app/router.js";
-import { fetchTrack, isPlayable, trackCell } from "../../app/store.js";
+import { fetchTrack, isPlayable, me, trackCell } from "../../app/store.js";
 import { Cover, icon } from "../../ui/icon.js";
 import { usePeaks } from "../../ui/peaks.js";
 import { Processing } from "../../ui/progress.js";
 import { Failure, Skeleton, useTitle } from "../../ui/state.js";
 import { SeekBar } from "../../ui/waveform.js";
+
+const Figures = lazy(async () => (await import("./figures.js")).Figures);
 
 export function TrackPage() {
   const { id } = route.value;
@@ -28,6 +30,7 @@ export function TrackPage() {
         <p class="track-hero-artist">${track.artist || track.owner.name}</p>
         <p class="track-facts">
           <span>${clock(track.duration_ms === null ? null : track.duration_ms / 1000)}</span>
+          ${track.plays > 0 && html`<span>${playCount(track.plays)}</span>`}
           <span>Uploaded by ${track.owner.name}, <time datetime=${track.created_at}>${ago(track.created_at)}</time></span>
         </p>
         ${isPlayable(track) && html`<${PlayControl} track=${track} />`}
@@ -35,6 +38,7 @@ export function TrackPage() {
     </header>
     ${isPlayable(track) && html`<${Shape} track=${track} />`}
     ${track.state !== "published" && html`<${Processing} trackId=${id} />`}
+    ${track.state === "published" && me.value?.id === track.owner.id && html`<${Figures} track=${track} />`}
   </article>`;
 }
 

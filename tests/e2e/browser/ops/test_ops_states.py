@@ -239,6 +239,8 @@ async def test_the_details_show_what_hangs_and_why_it_ended_before(olga, peer):
     await expect(olga.page).to_have_url(f"{peer.url}/ops/actors{ROOT}/streams")
     await olga.page.get_by_role("region", name="Children").get_by_text("job-71").click()
     await expect(olga.page).to_have_url(f"{peer.url}/ops/actors{ROOT}/streams/job-71")
+    detail = olga.page.get_by_role("region", name="Actor job-71")
+    await expect(detail).to_contain_text("Mailbox")  # else it ends before it was seen at all
     del peer.rows[f"{ROOT}/streams/job-71"]
     await expect(olga.page.get_by_text("This actor has ended.")).to_be_visible()
     olga.forgive("404")
