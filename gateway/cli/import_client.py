@@ -59,11 +59,17 @@ class Account:
     """Speaks as somebody to one server. `waits` is told why nothing moves at the moment."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, url: str, waits: Callable[[str], None]
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        waits: Callable[[str], None],
+        *,
+        give_up_seconds: float = GIVE_UP_SECONDS,
     ) -> None:
         self._session = session
         self._url = url.rstrip("/")
         self._waits = waits
+        self._give_up_seconds = give_up_seconds
         self._tokens: Json = {}
         self._heard_at = time.monotonic()
 
@@ -90,8 +96,9 @@ class Account:
             try:
                 return await attempt()
             except PassingError as error:
-                if error.is_silence and time.monotonic() - self._heard_at > GIVE_UP_SECONDS:
-                    raise UnreachableError(f"{self._url} does not answer: {error}") from error
+                silence_seconds = time.monotonic() - self._heard_at
+                if error.is_silence and silence_seconds > self._give_up_seconds:
+                    raise UnreachableError(f"{self._url}: {error}") from error
                 wait = error.wait_seconds
                 if wait is None:
                     wait = WAITS_SECONDS[min(failures, len(WAITS_SECONDS) - 1)]
@@ -117,15 +124,15 @@ class Account:
         self._heard_at = time.monotonic()
         if answer.status == HTTPStatus.UNAUTHORIZED and token and path != f"{API}/auth/refresh":
             await self._refresh()
+            raise PassingError("the session goes on", 0.0, is_silence=False)
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise _failure(answer.status, body)
         return Answer(headers=answer.headers, body=body)
 
     async def _refresh(self) -> None:
-        """Trade the refresh token for new ones; then the same request does well."""
+        """Trade the refresh token for new ones."""
         body = {"refresh_token": self._tokens["refresh_token"]}
         self._tokens = (await self._once("POST", f"{API}/auth/refresh", json=body)).body
-        raise PassingError("the session goes on", 0.0, is_silence=False)
 
     # --- uploads ---
 

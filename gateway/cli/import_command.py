@@ -68,12 +68,13 @@ async def import_(
         raise UsageError("say whose account with --login")
     counted: Counter[str] = Counter()
     async with AsyncExitStack() as stack:
-        progress = stack.enter_context(bars(is_shown=not as_json and sys.stderr.isatty()))
         account, max_bytes = None, None
         if login is not None:
             account = await entered(stack, url, login)
             limits = (await account.call("GET", "/instance")).body["limits"]
             max_bytes = limits["max_upload_bytes"]
+        # After the password was asked for, or it would be drawn over the question.
+        progress = stack.enter_context(bars(is_shown=not as_json and sys.stderr.isatty()))
         importing = Import(
             account=account,
             examiner=await stack.enter_async_context(Examiner()),
@@ -162,6 +163,7 @@ def bars(*, is_shown: bool) -> Iterator[Progress]:
         TransferSpeedColumn(),
         console=Console(stderr=True),
         transient=True,
+        redirect_stdout=sys.stdout.isatty(),  # into a file the lines go there, the bar does not
         disable=not is_shown,
     ) as progress:
         yield progress
@@ -169,7 +171,7 @@ def bars(*, is_shown: bool) -> Iterator[Progress]:
 
 def sending(progress: Progress) -> Callable[[str, int], Callable[[int], None]]:
     """Return what shows a file on its way, in the place of the one before."""
-    task = progress.add_task("", total=None)
+    task = progress.add_task("Looking", total=None)
 
     def begin(name: str, size_bytes: int) -> Callable[[int], None]:
         progress.reset(task, total=size_bytes, description=clean(name))
