@@ -13,6 +13,11 @@ export type TrackState = "processing" | "playable" | "published" | "failed" | "c
 export interface Track {
   id: string; title: string; artist: string; owner: { id: string; name: string }; state: TrackState;
   duration_ms: number | null; created_at: string; error: Refusal | null; peaks_url: string | null; plays: number;
+  analysis: { music: Music | null } | null;
+}
+
+export interface Music {
+  tempo: { tempo_bpm: number } | null; key: { tonic: string; mode: "major" | "minor" } | null;
 }
 
 export type JobState =

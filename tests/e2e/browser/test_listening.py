@@ -35,6 +35,8 @@ async def test_one_goes_on_where_one_stopped_and_its_maker_sees_the_listening(
     maker = await (await visitor(demo.url, "tide")).sign_in(password)
     await maker.open(f"/tracks/{track['id']}")
     await maker.sees(maker.page.get_by_role("heading", name="How it is heard"))
+    await maker.sees(maker.page.get_by_text(re.compile(r"^\d{2,3} BPM$")))
+    await maker.sees(maker.page.get_by_text(re.compile(r"^[A-G][♯♭#b]? (major|minor)$")))
     await ada.open(f"/tracks/{track['id']}")
     await ada.sees(ada.page.get_by_role("heading", name=track["title"]))
     assert await ada.page.get_by_test_id("figures").count() == 0

@@ -30,6 +30,7 @@ export function TrackPage() {
         <p class="track-hero-artist">${track.artist || track.owner.name}</p>
         <p class="track-facts">
           <span>${clock(track.duration_ms === null ? null : track.duration_ms / 1000)}</span>
+          <${MusicFacts} music=${track.analysis?.music} />
           ${track.plays > 0 && html`<span>${playCount(track.plays)}</span>`}
           <span>Uploaded by ${track.owner.name}, <time datetime=${track.created_at}>${ago(track.created_at)}</time></span>
         </p>
@@ -40,6 +41,13 @@ export function TrackPage() {
     ${track.state !== "published" && html`<${Processing} trackId=${id} />`}
     ${track.state === "published" && me.value?.id === track.owner.id && html`<${Figures} track=${track} />`}
   </article>`;
+}
+
+/** Tempo and key, as far as they were found. @param {{music?: import("../../types/wire").Music | null}} props */
+function MusicFacts({ music }) {
+  return html`
+    ${music?.tempo && html`<span>${Math.round(music.tempo.tempo_bpm)} BPM</span>`}
+    ${music?.key && html`<span>${music.key.tonic} ${music.key.mode}</span>`}`;
 }
 
 /** Where Play begins: the second in the address, as long as the track is not under way. */
