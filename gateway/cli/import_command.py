@@ -81,7 +81,7 @@ async def import_(
             memory=Memory(default_place()),
             owner=f"{url} {login}",
             max_bytes=max_bytes,
-            tell=teller(counted, as_json=as_json),
+            tell=teller(counted, printer(progress, as_json=as_json)),
             sending=sending(progress),
             is_dry=dry_run,
         )
@@ -133,17 +133,23 @@ def password_of(login: str) -> str:
     return sys.stdin.readline().rstrip("\n")
 
 
-def teller(counted: Counter[str], *, as_json: bool) -> Callable[[Json], None]:
-    """Return what tells and counts each file."""
+def teller(counted: Counter[str], tell: Callable[[Json], None]) -> Callable[[Json], None]:
+    """Return what counts each file and tells it."""
 
-    def tell(told: Json) -> None:
+    def count(told: Json) -> None:
         counted[told["outcome"]] += 1
-        if as_json:
-            show_json_line(told)
-        else:
-            show(Text(line(told)))
+        tell(told)
 
-    return tell
+    return count
+
+
+def printer(progress: Progress, *, as_json: bool) -> Callable[[Json], None]:
+    """Return what prints a file: on the terminal above the bar, and in a file as it comes."""
+    if as_json:
+        return show_json_line
+    if progress.disable or not sys.stdout.isatty():
+        return lambda told: show(Text(line(told)))
+    return lambda told: progress.console.print(Text(line(told)), soft_wrap=True)
 
 
 def line(told: Json) -> str:
@@ -163,7 +169,7 @@ def bars(*, is_shown: bool) -> Iterator[Progress]:
         TransferSpeedColumn(),
         console=Console(stderr=True),
         transient=True,
-        redirect_stdout=sys.stdout.isatty(),  # into a file the lines go there, the bar does not
+        redirect_stdout=False,
         disable=not is_shown,
     ) as progress:
         yield progress
