@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Final, Protocol
 
-from veza.persistence.redis_link import SharedStateUnavailableError, end_task
+from veza.persistence.redis_link import SharedStateUnavailableError, end_tasks
 from veza.persistence.shared_places import TTL_SECONDS, RedisPlaces
 
 BEAT_SECONDS: Final = TTL_SECONDS / 3
@@ -115,7 +115,7 @@ class NodePlaces:
         """See `SharedPlaces`."""
         task, self._task = self._task, None
         if task is not None:
-            await end_task(task)
+            await end_tasks([task])
         self._settle(self._waiting, [True] * len(self._waiting))
         self._waiting = []
         with suppress(SharedStateUnavailableError):

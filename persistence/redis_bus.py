@@ -18,7 +18,7 @@ import orjson
 from redis.exceptions import ConnectionError as LostError
 
 from veza.persistence.bus import BusCounters, BusListener
-from veza.persistence.redis_link import LOST, connect, end_task
+from veza.persistence.redis_link import LOST, connect, end_tasks, together
 from veza.persistence.room_rows import RoomEvent
 from veza.persistence.value_codec import UnreadableError, decoder, encode
 
@@ -146,7 +146,7 @@ class RedisBus:
         """See `Bus`."""
         task, self._task = self._task, None
         if task is not None:
-            await end_task(task)
+            await end_tasks([task])
 
     # --- the connection ---
 
@@ -156,14 +156,14 @@ class RedisBus:
             was_up = False
             try:
                 await self._connected()
-            except* LOST as errors:
+            except LOST as error:
                 was_up = self._up.is_set()
-                self._lose(errors.exceptions[0])
-            except* Exception as errors:
+                self._lose(error)
+            except Exception as error:
                 # A bug, ours or the driver's, must not end the bus for good.
                 was_up = self._up.is_set()
                 logger.exception("the bus failed; connecting anew")
-                self._lose(errors.exceptions[0])
+                self._lose(error)
             wait_seconds = FIRST_WAIT_SECONDS if was_up else wait_seconds
             # Apart from each other, or all nodes come back in the same instant.
             await asyncio.sleep(wait_seconds * random.uniform(0.5, 1.0))  # noqa: S311  # no secret
@@ -179,10 +179,7 @@ class RedisBus:
             self._subscribed.clear()
             self._changed |= self._joined
             self._work.set()
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._read(pubsub))
-                group.create_task(self._write(client, pubsub))
-                group.create_task(self._watch(pubsub))
+            await together(self._read(pubsub), self._write(client, pubsub), self._watch(pubsub))
         finally:
             for end in (pubsub, client):
                 with suppress(*LOST):

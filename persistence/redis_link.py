@@ -4,9 +4,9 @@ Redis holds nothing that would be missed: presence and rate limits, which come b
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -17,6 +17,8 @@ from veza.persistence.errors import PersistenceError
 
 ANSWER_SECONDS: Final = 1.0
 """A server beside us answers in a millisecond; who waits for it has somebody waiting in turn."""
+AGAIN_SECONDS: Final = 0.2
+"""How long a cancelled task has before it is cancelled again."""
 LOST: Final = (RedisError, OSError, TimeoutError)
 """What the driver raises when the server is away, hangs, or refuses."""
 
@@ -25,15 +27,39 @@ class SharedStateUnavailableError(PersistenceError):
     """Redis is away or refuses. Whether a change under way took effect is unknown."""
 
 
-async def end_task(task: "asyncio.Task[None]") -> None:
-    """Cancel a task that uses Redis, and wait for its end.
+async def end_tasks(tasks: Collection["asyncio.Task[None]"]) -> None:
+    """Cancel tasks that use Redis, and wait for their end, also if cancelled oneself meanwhile.
 
-    More than once if need be: a cancellation that meets a connection just failing can be lost in the
-    driver's time limits or a group of tasks (Python 3.11), and the task goes on.
+    More than once if need be: a cancellation that meets an answer or a failing connection can be lost in
+    the driver's time limits, and the task goes on.
     """
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=ANSWER_SECONDS)
+    is_cancelled = False
+    while waiting := [task for task in tasks if not task.done()]:
+        for task in waiting:
+            task.cancel()
+        try:
+            await asyncio.wait(waiting, timeout=AGAIN_SECONDS)
+        except asyncio.CancelledError:
+            is_cancelled = True
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # or it would be told as one that nobody heard of
+    if is_cancelled:
+        raise asyncio.CancelledError
+
+
+async def together(*parts: Coroutine[Any, Any, None]) -> None:
+    """Run what works on one connection until the first of it fails, and raise that.
+
+    As a group of tasks would; but a group cancels its tasks once, and waits for ever for one that lost that.
+    """
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        await end_tasks(tasks)
 
 
 def connect(url: str) -> Redis:

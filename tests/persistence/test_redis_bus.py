@@ -11,7 +11,7 @@ import pytest
 
 from veza.persistence.bus import LocalBus
 from veza.persistence.redis_bus import CHANNEL, RedisBus
-from veza.persistence.redis_link import connect, end_task
+from veza.persistence.redis_link import connect, end_tasks, together
 from veza.persistence.room_rows import EventKind, RoomEvent
 from veza.persistence.rows import Author
 
@@ -319,5 +319,38 @@ async def test_a_task_ends_though_its_first_cancellation_is_lost():
     task = asyncio.create_task(loses_one())
     await started.wait()
     async with asyncio.timeout(30):
-        await end_task(task)
+        await end_tasks([task])
     assert task.cancelled()
+
+
+async def test_what_works_together_ends_though_a_part_loses_its_cancellation() -> None:
+    lost = []
+
+    async def deaf() -> None:
+        """Lose the first cancellation, as the driver may, and go on."""
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                lost.append(1)
+                if len(lost) > 1:
+                    raise
+
+    async def fails(when: asyncio.Event) -> None:
+        await when.wait()
+        raise ConnectionError("gone")
+
+    whole = asyncio.create_task(together(deaf(), fails(asyncio.Event())))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        await end_tasks([whole])
+    assert whole.cancelled()
+    assert len(lost) == 2
+
+    lost.clear()
+    now = asyncio.Event()
+    now.set()
+    async with asyncio.timeout(60):
+        with pytest.raises(ConnectionError):
+            await together(deaf(), fails(now))
+    assert len(lost) == 2

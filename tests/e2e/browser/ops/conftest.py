@@ -338,6 +338,7 @@ class Peer:
             "me/rooms": listed([]),
             "dms": listed([]),
             "tracks": listed([]),
+            "me/listening": listed([]),
             "ops/nodes": listed([{**self.node(), "blocks": self.blocks}]),
             "ops/dead-letters": {**listed(self.letters), "total": len(self.letters)},
             "ops/crashes": {**listed([group]), "total": 7},
