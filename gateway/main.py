@@ -20,7 +20,7 @@ from veza.config.paths import keys_file, lock_file, ops_socket
 from veza.config.secrets import load_keys
 from veza.config.settings import Settings
 from veza.gateway import workers
-from veza.gateway.app import drain, make_app, make_ops_app
+from veza.gateway.app import documents, drain, make_app, make_ops_app
 from veza.gateway.listener import running
 from veza.gateway.pasted import top_command
 from veza.gateway.tokens import SigningKeys
@@ -109,6 +109,7 @@ async def serve(
     async with AsyncExitStack() as stack:
         node = await stack.enter_async_context(running_node(settings, dsn, keeper, fan_out))
         keys = await asyncio.to_thread(load_keys, keys_file(settings.data))
+        await asyncio.to_thread(documents, settings)
         app = make_app(
             settings,
             node,

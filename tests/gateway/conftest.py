@@ -669,6 +669,10 @@ class MemoryActors:
         text = f"#EXTM3U\nlow/index.m3u8?{command.query}\n"
         return replace(self._playlist(command.track_id), text=text)
 
+    def on_ReadManifest(self, _: Key, command: tracks.ReadManifest) -> object:
+        text = f"<MPD>{command.query}</MPD>"
+        return tracks.PlaylistRead(text=text, is_complete=True)
+
     def on_ReadPlaylist(self, _: Key, command: tracks.ReadPlaylist) -> object:
         if command.rendition != "low":
             raise RefusedError(RejectCode.NOT_FOUND, "No such rendition.")
@@ -781,7 +785,7 @@ class Catalogue:
     """The frames of the server as the AsyncAPI document declares them, and not a field more."""
 
     def __init__(self) -> None:
-        components = closed(json.loads(asyncapi.document(Settings(), "0"))["components"])
+        components = closed(json.loads(asyncapi.document("http://localhost", "0"))["components"])
         self.validators: dict[str, list[Draft7Validator]] = {}
         for name, message in components["messages"].items():
             if name.startswith("fromServer."):
