@@ -14,6 +14,7 @@ from veza.actors.messages.tracks import (
     ListTracks,
     PlaylistRead,
     PublishUpload,
+    ReadManifest,
     ReadMaster,
     ReadPlaylist,
     ReadWaveform,
@@ -24,7 +25,7 @@ from veza.actors.messages.tracks import (
     WaveformRead,
 )
 from veza.actors.runtime.address import Address
-from veza.codecs import playlist
+from veza.codecs import dash, playlist
 from veza.config.ids import uuid7
 from veza.persistence import tracks
 from veza.persistence.errors import StorageFullError, UploadUnknownError
@@ -109,6 +110,20 @@ class CatalogueActor(DatabaseActor):
         )
         return PlaylistRead(text=text, is_complete=all(r.is_complete for r in renditions))
 
+    async def receiveMsg_ReadManifest(
+        self, command: ReadManifest, _sender: Address
+    ) -> PlaylistRead:
+        renditions = await self._renditions(command.track_id)
+        refuse_unless_playable(renditions)
+        if not all(rendition.is_complete for rendition in renditions):
+            raise RefusedError(RejectCode.NOT_READY, "The track is still being encoded.")
+        text = dash.manifest(
+            [representation_of(rendition) for rendition in renditions],
+            segment_seconds=self.segment_seconds,
+            query=command.query,
+        )
+        return PlaylistRead(text=text, is_complete=True)
+
     async def receiveMsg_ReadPlaylist(
         self, command: ReadPlaylist, _sender: Address
     ) -> PlaylistRead:
@@ -149,6 +164,17 @@ def variant_of(rendition: Rendition) -> playlist.Variant:
         segments=[segment_of(segment) for segment in rendition.segments],
         ended=rendition.is_complete,
         codecs=rendition.codecs,
+    )
+
+
+def representation_of(rendition: Rendition) -> dash.Representation:
+    """Say what the DASH manifest tells of a rendition."""
+    return dash.Representation(
+        name=rendition.name,
+        codecs=rendition.codecs,
+        sample_rate_hz=rendition.sample_rate_hz,
+        channels=rendition.channels,
+        segments=[segment_of(segment) for segment in rendition.segments],
     )
 
 

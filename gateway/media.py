@@ -16,6 +16,7 @@ from veza.actors.messages.tracks import (
     MEDIA,
     MediaRead,
     PlaylistRead,
+    ReadManifest,
     ReadMaster,
     ReadMedia,
     ReadPlaylist,
@@ -30,7 +31,9 @@ from veza.gateway.segments import SegmentName
 routes = Endpoints("media")
 
 MASTER: Final = "master.m3u8"
+MANIFEST: Final = "manifest.mpd"
 PLAYLIST_TYPE: Final = "application/vnd.apple.mpegurl"
+MANIFEST_TYPE: Final = "application/dash+xml"
 SEGMENT_TYPE: Final = "audio/mp4"
 """fMP4 with nothing but sound in it (RFC 4337; HLS Authoring Specification, appendix B)."""
 _ETAG_CHARS: Final = 32
@@ -58,6 +61,21 @@ async def master_playlist(
     """Serve the list of a track's renditions."""
     signature = check_signature(request, track_id, query)
     return await _playlist_answer(request, ReadMaster(track_id=track_id, query=signature))
+
+
+@routes.declare(
+    "GET",
+    "/media/{track_id}/manifest.mpd",
+    access=Access.PUBLIC,
+    answers={200: Answer(content_type=MANIFEST_TYPE, text="The DASH manifest")},
+)
+async def dash_manifest(
+    request: web.Request, track_id: UUID, query: wire.PlaybackQuery
+) -> web.Response:
+    """Serve the same for players of MPEG-DASH, once all of a track is there."""
+    signature = check_signature(request, track_id, query)
+    command = ReadManifest(track_id=track_id, query=signature)
+    return await _playlist_answer(request, command, MANIFEST_TYPE)
 
 
 @routes.declare(
@@ -116,13 +134,15 @@ def check_name(pattern: re.Pattern[str], name: str) -> None:
         raise ProblemError(ProblemCode.NOT_FOUND)
 
 
-async def _playlist_answer(request: web.Request, command: object) -> web.Response:
+async def _playlist_answer(
+    request: web.Request, command: object, content_type: str = PLAYLIST_TYPE
+) -> web.Response:
     playlist = expect(await request.app[ACTORS].ask(CATALOGUE, command), PlaylistRead)
     body = playlist.text.encode()
     return bytes_answer(
         request,
         body,
-        content_type=PLAYLIST_TYPE,
+        content_type=content_type,
         etag=sha256(body).hexdigest()[:_ETAG_CHARS],
         headers={"Cache-Control": _FOR_A_WHILE if playlist.is_complete else _ASK_AGAIN},
     )

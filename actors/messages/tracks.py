@@ -145,6 +145,14 @@ class ReadMaster:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadManifest:
+    """The DASH manifest of a published track, as `ReadMaster`; `not_ready` while segments are being added."""
+
+    track_id: UUID
+    query: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadPlaylist:
     """One rendition's media playlist, as `ReadMaster`."""
 

@@ -272,9 +272,13 @@ class WaveformView(View):
 
 
 class PlaybackView(View):
-    """`hls_url` is a reference to resolve against this server. `live`: segments are still being added."""
+    """Addresses to resolve against this server; for DASH once the track is published.
+
+    `live`: segments are still being added.
+    """
 
     hls_url: str
+    dash_url: str | None
     expires_at: Time
     duration_ms: int | None
     live: bool

@@ -5,6 +5,7 @@ in the public domain by CC0 1.0: loop_amen_full (gowers, sounds/202537), loop_ga
 sounds/213524), loop_tabla (lezaarth, sounds/242591) and guit_em9 (Sub-d, sounds/46992).
 """
 
+import asyncio
 import io
 import shutil
 import subprocess
@@ -110,6 +111,30 @@ def run(*command):
 @pytest.fixture
 async def published(ada, sound_file):
     return await ada.publish(sound_file("flac", 8 * RATE_HZ), "song.flac")
+
+
+async def test_a_player_of_dash_hears_what_one_of_hls_hears(ada, published, missing):
+    if shutil.which("ffmpeg") is None:
+        missing("ffmpeg")
+    playback = await ada.get(f"/tracks/{published}/playback")
+
+    async def heard(url):
+        """The samples of all segments; ffmpeg leaves the encoder's priming in, whichever list it reads."""
+        command = ("-v", "error", "-xerror", "-i", ada.url + url, "-map", "0:a:0")
+        played = await asyncio.to_thread(
+            subprocess.run,
+            ("ffmpeg", *command, "-f", "s16le", "-"),
+            capture_output=True,
+            check=True,
+            timeout=60,
+        )
+        assert played.stderr == b""
+        return played.stdout
+
+    by_dash, by_hls = [await heard(playback[name]) for name in ("dash_url", "hls_url")]
+    is_same = by_dash == by_hls
+    assert is_same
+    assert len(by_dash) // 4 >= 8 * RATE_HZ
 
 
 async def test_segments_are_kept_for_ever_and_playlists_for_a_while(ada, published):

@@ -49,6 +49,19 @@ async def test_the_signed_url_leads_to_every_segment(api: Any, track: Any) -> No
     assert "immutable" in segment.headers["Cache-Control"]
 
 
+async def test_players_of_dash_get_a_manifest_once_a_track_is_published(
+    api: Any, actors: Any, ada: Any, track: Any
+) -> None:
+    assert (await playback(api, track))["dash_url"] is None
+    url = (await playback(api, actors.add_track(ada.user)))["dash_url"]
+
+    answered = await api("GET", url)
+    await api("GET", url.partition("?")[0], status=403)
+
+    assert answered.headers["Content-Type"] == "application/dash+xml"
+    assert urlsplit(url).query in answered.raw.decode()
+
+
 async def test_a_playlist_that_grows_is_not_kept_and_a_finished_one_is(
     api: Any, actors: Any, track: Any
 ) -> None:
