@@ -1,6 +1,7 @@
 """A real node in a process of its own, and people who reach it over the network only."""
 
 import asyncio
+import fcntl
 import io
 import os
 import select
@@ -8,6 +9,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass
@@ -32,6 +35,7 @@ LAST_LINE = "Data:"
 PASSWORD = "correct horse battery"
 STOP_SECONDS = 30
 ANSWER_SECONDS = 30
+DEMO_SECONDS = 120
 ENDS = {"published", "failed", "cancelled"}
 RATE_HZ = 44_100
 WORKER = b"veza.actors.encoding.worker"
@@ -216,9 +220,56 @@ def server(new_node: Callable[..., Node]) -> Iterator[Node]:
 
 
 @pytest.fixture(scope="session")
-def demo(new_node: Callable[..., Node]) -> Iterator[Node]:
-    """A node with the demo's people, tracks and rooms, shared as `server` is."""
-    node = new_node("--demo").start()
+def demo_data(new_node: Callable[..., Node], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a first start with `--demo` leaves, all tracks published: made by one test process for all."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    made = shared / "demo"
+    with (shared / "demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            node = new_node("--demo").start()
+            wait_for_tracks(node)
+            node.stop()
+            copy(node.data, shared / "demo.new")
+            (shared / "demo.new").rename(made)
+    return made
+
+
+def wait_for_tracks(node: Node) -> None:
+    """Wait until every track of the demo is published."""
+    deadline = time.monotonic() + DEMO_SECONDS
+    while True:
+        with urllib.request.urlopen(f"{node.url}/api/v1/tracks", timeout=ANSWER_SECONDS) as answer:
+            states = [track["state"] for track in orjson.loads(answer.read())["data"]]
+        if states == ["published"] * len(PIECES):
+            return
+        assert time.monotonic() < deadline, states
+        time.sleep(0.1)
+
+
+def copy(data: Path, to: Path) -> None:
+    """Copy a node's data, whoever owns it."""
+    subprocess.run(["cp", "-a", f"{data}/.", str(to)], check=True)
+
+
+@pytest.fixture(scope="session")
+def new_demo(new_node: Callable[..., Node], demo_data: Path) -> Callable[[], Node]:
+    """Make nodes with the demo's people, tracks and rooms, each with a copy of its own."""
+
+    def make() -> Node:
+        node = new_node("--demo")
+        copy(demo_data, node.data)
+        return node
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def demo(new_demo: Callable[[], Node]) -> Iterator[Node]:
+    """One of them, shared as `server` is."""
+    node = new_demo().start()
     yield node
     node.stop()
 

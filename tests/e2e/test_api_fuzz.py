@@ -61,9 +61,9 @@ def effort(*short: str) -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
-def node(new_node: Any) -> Any:
+def node(new_demo: Any) -> Any:
     """A node with the demo's people, rooms and tracks, which nobody else uses."""
-    node = new_node("--demo").start()
+    node = new_demo().start()
     yield node
     node.signal(signal.SIGTERM)
     assert node.wait() == 0

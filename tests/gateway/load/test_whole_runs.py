@@ -43,9 +43,14 @@ def small(**changes):
     return parsed(document, "test")
 
 
+def own_children() -> set[psutil.Process]:
+    """Processes of this one; the workers of other tests' databases come and go below them."""
+    return set(psutil.Process().children())
+
+
 @pytest.mark.parametrize("target", ["actors", "ws", "rest"])
 def test_nothing_is_lost_in_five_seconds_of_chat(target: str, folders: Path) -> None:
-    processes = len(psutil.Process().children(recursive=True))
+    before = own_children()
     scenario = load("smoke").model_copy(update={"target": target})
     scenario = scenario.model_copy(
         update={"generator": scenario.generator.model_copy(update={"late_p99": 1.0})}
@@ -65,7 +70,7 @@ def test_nothing_is_lost_in_five_seconds_of_chat(target: str, folders: Path) -> 
     assert result["server"][0]["cpu_percent"] > 0
     assert "<svg" in report_page([result])
     assert not list(folders.glob("veza-load-*"))
-    assert len(psutil.Process().children(recursive=True)) == processes
+    assert own_children() <= before
 
 
 @pytest.mark.parametrize("target", ["actors", "ws"])
