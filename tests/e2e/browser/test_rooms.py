@@ -65,6 +65,7 @@ async def test_what_is_written_while_the_server_is_away_arrives_once(visitor, ne
     await expect(banner).to_be_hidden()
     page = await bob.get(f"/rooms/{room}/messages")
     assert [m["text"] for m in page["data"]] == ["before", "meanwhile", "and more"]
+    await ada.page.close()  # it would knock again once the node has stopped
     ada.forgive("WebSocket connection")
     node.stop()
 
