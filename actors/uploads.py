@@ -113,7 +113,7 @@ class UploadsActor(DatabaseActor):
 
     async def receiveMsg_FindTrackOf(self, command: FindTrackOf, _sender: Address) -> TrackOfFile:
         async with self.connection() as conn:
-            track = await tracks.find_track_of_file(conn, command.owner_id, command.sha256)
+            track = await uploads.find_track_of_file(conn, command.owner_id, command.sha256)
         return TrackOfFile(track=track)
 
     async def _refuse_hoarding(self, conn: Connection, command: OpenUpload) -> None:

@@ -61,11 +61,6 @@ _FIND_DUPLICATE = """
     ORDER BY other.created_at, other.id LIMIT 1
 """
 
-_FIND_OF_FILE = f"""
-    SELECT {TRACK} {FROM_TRACKS} WHERE t.owner_id = $1 AND t.source_sha256 = $2
-    ORDER BY t.created_at, t.id LIMIT 1
-"""
-
 _SET_PROBED = """
     UPDATE tracks SET sample_rate_hz = $2, channels = $3, artist = coalesce($4, artist)
     WHERE id = $1
@@ -186,12 +181,6 @@ async def find_duplicate(conn: Connection, track_id: UUID) -> UUID | None:
     """Return the owner's eldest track that was made of the same bytes before this one, or None."""
     found: UUID | None = await conn.fetchval(_FIND_DUPLICATE, track_id)
     return found
-
-
-async def find_track_of_file(conn: Connection, owner_id: UUID, sha256: bytes) -> Track | None:
-    """Return the owner's eldest track that was made of these bytes, or None."""
-    row = await conn.fetchrow(_FIND_OF_FILE, owner_id, sha256)
-    return None if row is None else track_of(row)
 
 
 async def list_tracks(

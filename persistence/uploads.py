@@ -12,7 +12,13 @@ import asyncpg
 
 from veza.persistence.errors import AlreadyExistsError
 from veza.persistence.pool import Connection, fetch_one
-from veza.persistence.rows import Author, Upload, UploadState, Usage
+from veza.persistence.rows import Author, Track, Upload, UploadState, Usage
+from veza.persistence.tracks import FROM_TRACKS, TRACK, track_of
+
+_FIND_OF_FILE = f"""
+    SELECT {TRACK} {FROM_TRACKS} WHERE t.owner_id = $1 AND t.source_sha256 = $2
+    ORDER BY t.created_at, t.id LIMIT 1
+"""
 
 _UPLOAD: Final = """
     p.id, p.owner_id, u.username, p.track_id, p.length_bytes, p.offset_bytes, p.title, p.filename,
@@ -211,3 +217,9 @@ def _upload(row: asyncpg.Record) -> Upload:
         expires_at=row["expires_at"],
         is_expired=row["is_expired"],
     )
+
+
+async def find_track_of_file(conn: Connection, owner_id: UUID, sha256: bytes) -> Track | None:
+    """Return the owner's eldest track that was made of these bytes, or None."""
+    row = await conn.fetchrow(_FIND_OF_FILE, owner_id, sha256)
+    return None if row is None else track_of(row)
