@@ -27,7 +27,7 @@ from veza.actors.messages.tracks import (
 from veza.actors.runtime.address import Address
 from veza.codecs import dash, playlist
 from veza.config.ids import uuid7
-from veza.persistence import tracks
+from veza.persistence import renditions, tracks
 from veza.persistence.errors import StorageFullError, UploadUnknownError
 from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Pool
@@ -101,24 +101,24 @@ class CatalogueActor(DatabaseActor):
         return WaveformRead(buckets=tuple(zip(values[::2], values[1::2], strict=True)))
 
     async def receiveMsg_ReadMaster(self, command: ReadMaster, _sender: Address) -> PlaylistRead:
-        renditions = await self._renditions(command.track_id)
-        refuse_unless_playable(renditions)
+        ladder = await self._load(command.track_id)
+        refuse_unless_playable(ladder)
         text = playlist.master_playlist(
-            [variant_of(rendition) for rendition in renditions],
+            [variant_of(rendition) for rendition in ladder],
             segment_seconds=self.segment_seconds,
             query=command.query,
         )
-        return PlaylistRead(text=text, is_complete=all(r.is_complete for r in renditions))
+        return PlaylistRead(text=text, is_complete=all(r.is_complete for r in ladder))
 
     async def receiveMsg_ReadManifest(
         self, command: ReadManifest, _sender: Address
     ) -> PlaylistRead:
-        renditions = await self._renditions(command.track_id)
-        refuse_unless_playable(renditions)
-        if not all(rendition.is_complete for rendition in renditions):
+        ladder = await self._load(command.track_id)
+        refuse_unless_playable(ladder)
+        if not all(rendition.is_complete for rendition in ladder):
             raise RefusedError(RejectCode.NOT_READY, "The track is still being encoded.")
         text = dash.manifest(
-            [representation_of(rendition) for rendition in renditions],
+            [representation_of(rendition) for rendition in ladder],
             segment_seconds=self.segment_seconds,
             query=command.query,
         )
@@ -127,26 +127,24 @@ class CatalogueActor(DatabaseActor):
     async def receiveMsg_ReadPlaylist(
         self, command: ReadPlaylist, _sender: Address
     ) -> PlaylistRead:
-        renditions = await self._renditions(command.track_id, command.rendition)
-        if not renditions:
+        ladder = await self._load(command.track_id, command.rendition)
+        if not ladder:
             raise RefusedError(RejectCode.NOT_FOUND, "There is no such rendition.")
-        refuse_unless_playable(renditions)
+        refuse_unless_playable(ladder)
         text = playlist.media_playlist(
-            [segment_of(segment) for segment in renditions[0].segments],
-            sample_rate_hz=renditions[0].sample_rate_hz,
+            [segment_of(segment) for segment in ladder[0].segments],
+            sample_rate_hz=ladder[0].sample_rate_hz,
             init_address="init.mp4",
             segment_seconds=self.segment_seconds,
-            ended=renditions[0].is_complete,
+            ended=ladder[0].is_complete,
             query=command.query,
         )
-        return PlaylistRead(text=text, is_complete=renditions[0].is_complete)
+        return PlaylistRead(text=text, is_complete=ladder[0].is_complete)
 
-    async def _renditions(
-        self, track_id: UUID, rendition: str | None = None
-    ) -> tuple[Rendition, ...]:
+    async def _load(self, track_id: UUID, rendition: str | None = None) -> tuple[Rendition, ...]:
         async with self.connection() as conn:
             found(await tracks.get_track(conn, track_id))
-            return tuple(await tracks.load_segments(conn, track_id, rendition=rendition))
+            return tuple(await renditions.load_segments(conn, track_id, rendition=rendition))
 
 
 def refuse_unless_playable(renditions: tuple[Rendition, ...]) -> None:

@@ -37,7 +37,7 @@ from veza.actors.messages.tracks import (
     Track,
 )
 from veza.actors.runtime.address import Address
-from veza.persistence import jobs, tracks
+from veza.persistence import jobs, renditions, tracks
 from veza.persistence.errors import JobStateError, LeaseLostError
 from veza.persistence.pool import Connection, Pool
 
@@ -86,7 +86,7 @@ class JobsActor(DatabaseActor):
                     RejectCode.INVALID_STATE, "Only a failed or cancelled job can be retried."
                 ) from error
             if ended.track_id is not None:
-                await tracks.delete_renditions(conn, ended.track_id)
+                await renditions.delete_renditions(conn, ended.track_id)
         self._tell_dispatcher(JobQueued())
         return JobDescribed(job=job)
 
@@ -117,10 +117,10 @@ class JobsActor(DatabaseActor):
         async with self._holding(command.job_id) as conn:
             job, track = await job_and_track(conn, command.job_id)
             source_key = await tracks.source_key(conn, track.id)
-            renditions = await tracks.load_segments(conn, track.id)
+            encoded = await renditions.load_segments(conn, track.id)
         stored = tuple(
             StoredSegment(rendition=rendition.name, number=rendition.segments[-1].number)
-            for rendition in renditions
+            for rendition in encoded
             if rendition.segments
         )
         return AssignmentLoaded(

@@ -9,7 +9,7 @@ from veza.actors.database import DatabaseActor
 from veza.actors.messages.common import RefusedError, RejectCode
 from veza.actors.messages.tracks import ChunkWritten, DropUpload, MediaRead, ReadMedia, WriteChunk
 from veza.actors.runtime.address import Address
-from veza.persistence import tracks, uploads
+from veza.persistence import renditions, uploads
 from veza.persistence.errors import ChunkOffsetError, StorageFullError
 from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Pool
@@ -72,7 +72,7 @@ class MediaActor(DatabaseActor):
 
     async def receiveMsg_ReadMedia(self, command: ReadMedia, _sender: Address) -> MediaRead:
         async with self.connection() as conn:
-            found = await tracks.segment_key(
+            found = await renditions.segment_key(
                 conn, command.track_id, command.rendition, command.name
             )
         if found is None:

@@ -21,7 +21,7 @@ from veza.actors.messages.jobs import (
 )
 from veza.actors.messages.tracks import JobState
 from veza.actors.runtime.address import Address
-from veza.persistence import jobs, tracks
+from veza.persistence import jobs, renditions, tracks
 from veza.persistence.errors import AlreadyExistsError, SegmentOrderError, StorageFullError
 from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Connection, Pool
@@ -59,7 +59,7 @@ class SegmentsActor(DatabaseActor):
         key = media_key(command.track_id, command.rendition, "init", digest)
         await self._put(key, command.data)
         async with self._growing(command.job_id) as conn:
-            await tracks.save_init(
+            await renditions.save_init(
                 conn,
                 command.track_id,
                 rendition=command.rendition,
@@ -85,7 +85,7 @@ class SegmentsActor(DatabaseActor):
             duration_samples=command.duration_samples,
         )
         async with self._growing(command.job_id) as conn:
-            await tracks.append_segment(
+            await renditions.append_segment(
                 conn, command.track_id, rendition=command.rendition, segment=segment
             )
             if command.number == 0:

@@ -1,30 +1,24 @@
-"""Tracks, their renditions and segments in SQL.
+"""Tracks in SQL.
 
 Whoever encodes calls the functions that write after `jobs.hold_lease`, in the same transaction.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
 import asyncpg
 
-from veza.persistence.errors import AlreadyExistsError, SegmentOrderError
+from veza.persistence.errors import AlreadyExistsError
 from veza.persistence.jobs import insert_job, newest_job_of_track
 from veza.persistence.pool import Connection, fetch_one
 from veza.persistence.rows import (
     Author,
     Failure,
     Job,
-    Rendition,
-    Segment,
     Track,
     TrackState,
 )
-
-INIT_NAME: Final = "init.mp4"
-_SEGMENT_NAME: Final = re.compile(r"(0|[1-9][0-9]{0,8})\.m4s")
 
 TRACK: Final = """
     t.id, t.owner_id, u.username, t.title, t.artist, t.state, t.duration_samples, t.sample_rate_hz,
@@ -66,35 +60,6 @@ _SET_PROBED = """
     WHERE id = $1
 """
 
-_INSERT_RENDITION = """
-    INSERT INTO renditions
-        (track_id, name, codecs, sample_rate_hz, channels, bitrate_bps, init_key, init_sha256)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING
-    RETURNING name
-"""
-
-_GET_INIT = "SELECT init_key, init_sha256 FROM renditions WHERE track_id = $1 AND name = $2"
-
-# Only the very next segment of a rendition that may still grow.
-_INSERT_SEGMENT = """
-    INSERT INTO segments
-        (track_id, rendition, number, key, sha256, size_bytes, first_sample, duration_samples)
-    SELECT r.track_id, r.name, $3, $4, $5, $6, $7, $8
-    FROM renditions r LEFT JOIN LATERAL (
-        SELECT number + 1 AS number, first_sample + duration_samples AS first_sample
-        FROM segments s WHERE s.track_id = r.track_id AND s.rendition = r.name
-        ORDER BY s.number DESC LIMIT 1
-    ) next ON true
-    WHERE r.track_id = $1 AND r.name = $2 AND NOT r.is_complete
-        AND coalesce(next.number, 0) = $3 AND coalesce(next.first_sample, 0) = $7
-    ON CONFLICT DO NOTHING
-    RETURNING number
-"""
-
-_GET_SEGMENT = """
-    SELECT key, sha256 FROM segments WHERE track_id = $1 AND rendition = $2 AND number = $3
-"""
-
 _MARK_PLAYABLE = """
     UPDATE tracks SET state = 'playable' WHERE id = $1 AND state = 'processing'
         AND NOT EXISTS (
@@ -106,26 +71,12 @@ _MARK_PLAYABLE = """
     RETURNING id
 """
 
-_LOAD_RENDITIONS = """
-    SELECT name, codecs, sample_rate_hz, channels, bitrate_bps, init_key, init_sha256, is_complete
-    FROM renditions WHERE track_id = $1 AND ($2::text IS NULL OR name = $2)
-    ORDER BY bitrate_bps, name
-"""
-
-_LOAD_SEGMENTS = """
-    SELECT rendition, number, key, sha256, size_bytes, first_sample, duration_samples
-    FROM segments WHERE track_id = $1 AND ($2::text IS NULL OR rendition = $2)
-    ORDER BY rendition, number
-"""
-
 _FINISH_TRACK = """
     WITH complete AS (UPDATE renditions SET is_complete = true WHERE track_id = $1)
     UPDATE tracks SET state = 'published', duration_samples = $2, sample_rate_hz = $3, peaks = $4,
         analysis = $5
     WHERE id = $1
 """
-
-_DELETE_RENDITIONS = "DELETE FROM renditions WHERE track_id = $1"
 
 _SOURCE_KEY = "SELECT source_key FROM tracks WHERE id = $1"
 
@@ -202,90 +153,12 @@ async def set_probed(
     await conn.execute(_SET_PROBED, track_id, sample_rate_hz, channels, artist)
 
 
-async def save_init(
-    conn: Connection,
-    track_id: UUID,
-    *,
-    rendition: str,
-    codecs: str,
-    sample_rate_hz: int,
-    channels: int,
-    bitrate_bps: int,
-    init_key: str,
-    init_sha256: bytes,
-) -> bool:
-    """Open a rendition; return False if it was open, with the same init segment.
-
-    Raises `AlreadyExistsError` if it has another one: encoding anew needs `delete_renditions` first.
-    """
-    name = await conn.fetchval(
-        _INSERT_RENDITION,
-        track_id,
-        rendition,
-        codecs,
-        sample_rate_hz,
-        channels,
-        bitrate_bps,
-        init_key,
-        init_sha256,
-    )
-    if name is not None:
-        return True
-    if (await fetch_one(conn, _GET_INIT, track_id, rendition))["init_sha256"] != init_sha256:
-        raise AlreadyExistsError(
-            f"rendition {rendition} of track {track_id} has another init segment"
-        )
-    return False
-
-
-async def append_segment(
-    conn: Connection, track_id: UUID, *, rendition: str, segment: Segment
-) -> bool:
-    """Add the next segment of a rendition, its file being complete; return False if it is there already.
-
-    Raises `SegmentOrderError` for a hole, an overlap, other bytes under the same number, a rendition
-    that is complete or that was never opened.
-    """
-    number = await conn.fetchval(
-        _INSERT_SEGMENT,
-        track_id,
-        rendition,
-        segment.number,
-        segment.key,
-        segment.sha256,
-        segment.size_bytes,
-        segment.first_sample,
-        segment.duration_samples,
-    )
-    if number is not None:
-        return True
-    row = await conn.fetchrow(_GET_SEGMENT, track_id, rendition, segment.number)
-    if row is None or row["sha256"] != segment.sha256:
-        raise SegmentOrderError(
-            f"segment {segment.number} is not the next one of {rendition} of track {track_id}"
-        )
-    return False
-
-
 async def mark_playable(conn: Connection, track_id: UUID, renditions: Sequence[str]) -> bool:
     """Let listeners have a track that is processing once every rendition given has its first segment.
 
     Returns whether this call did it.
     """
     return await conn.fetchval(_MARK_PLAYABLE, track_id, list(renditions)) is not None
-
-
-async def load_segments(
-    conn: Connection, track_id: UUID, *, rendition: str | None = None
-) -> tuple[Rendition, ...]:
-    """Return a track's renditions, lowest bit rate first, or one of them, with their segments in order."""
-    # In this order: a rendition read as complete has all its segments, which are read later.
-    renditions = await conn.fetch(_LOAD_RENDITIONS, track_id, rendition)
-    segments: dict[str, list[Segment]] = {row["name"]: [] for row in renditions}
-    for row in await conn.fetch(_LOAD_SEGMENTS, track_id, rendition):
-        if row["rendition"] in segments:
-            segments[row["rendition"]].append(_segment(row))
-    return tuple(_rendition(row, tuple(segments[row["name"]])) for row in renditions)
 
 
 async def finish_track(
@@ -306,11 +179,6 @@ async def finish_track(
     return track_of(await fetch_one(conn, _GET_TRACK, track_id))
 
 
-async def delete_renditions(conn: Connection, track_id: UUID) -> None:
-    """Forget all renditions, for a job that encodes anew with other settings; their files stay."""
-    await conn.execute(_DELETE_RENDITIONS, track_id)
-
-
 async def source_key(conn: Connection, track_id: UUID) -> str:
     """Return the media key of what was uploaded for a track that exists."""
     return str((await fetch_one(conn, _SOURCE_KEY, track_id))["source_key"])
@@ -320,19 +188,6 @@ async def read_waveform(conn: Connection, track_id: UUID) -> bytes | None:
     """Return the peaks as `finish_track` got them; None before, or if there is no such track."""
     peaks: bytes | None = await conn.fetchval(_READ_WAVEFORM, track_id)
     return peaks
-
-
-async def segment_key(
-    conn: Connection, track_id: UUID, rendition: str, name: str
-) -> tuple[str, bytes] | None:
-    """Return the media key and SHA-256 of `init.mp4` or `<n>.m4s`; None if there is no such segment."""
-    if name == INIT_NAME:
-        row = await conn.fetchrow(_GET_INIT, track_id, rendition)
-    elif match := _SEGMENT_NAME.fullmatch(name):
-        row = await conn.fetchrow(_GET_SEGMENT, track_id, rendition, int(match[1]))
-    else:
-        return None
-    return None if row is None else (row[0], row[1])
 
 
 async def _first_job(conn: Connection, track_id: UUID) -> Job:
@@ -363,29 +218,4 @@ def track_of(row: asyncpg.Record) -> Track:
         plays=row["plays"],
         error=failure,
         created_at=row["created_at"],
-    )
-
-
-def _segment(row: asyncpg.Record) -> Segment:
-    return Segment(
-        number=row["number"],
-        key=row["key"],
-        sha256=row["sha256"],
-        size_bytes=row["size_bytes"],
-        first_sample=row["first_sample"],
-        duration_samples=row["duration_samples"],
-    )
-
-
-def _rendition(row: asyncpg.Record, segments: tuple[Segment, ...]) -> Rendition:
-    return Rendition(
-        name=row["name"],
-        codecs=row["codecs"],
-        sample_rate_hz=row["sample_rate_hz"],
-        channels=row["channels"],
-        bitrate_bps=row["bitrate_bps"],
-        init_key=row["init_key"],
-        init_sha256=row["init_sha256"],
-        is_complete=row["is_complete"],
-        segments=segments,
     )

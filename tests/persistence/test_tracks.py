@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from veza.persistence import jobs, tracks
+from veza.persistence import jobs, renditions, tracks
 from veza.persistence.errors import AlreadyExistsError, SegmentOrderError
 from veza.persistence.pool import Connection, Pool
 from veza.persistence.rows import Author, Job, JobState, Segment, Track, TrackState
@@ -48,7 +48,7 @@ async def insert(conn: Connection, track_id: UUID, owner: Author, title: str) ->
 async def open_rendition(
     conn: Connection, track_id: UUID, name: str = "aac-64", sha256: bytes = b"init"
 ) -> bool:
-    return await tracks.save_init(
+    return await renditions.save_init(
         conn,
         track_id,
         rendition=name,
@@ -62,7 +62,7 @@ async def open_rendition(
 
 
 async def append(conn: Connection, track_id: UUID, segment: Segment, name: str = "aac-64") -> bool:
-    return await tracks.append_segment(conn, track_id, rendition=name, segment=segment)
+    return await renditions.append_segment(conn, track_id, rendition=name, segment=segment)
 
 
 async def state(conn: Connection, track_id: UUID) -> TrackState:
@@ -171,7 +171,7 @@ async def test_segments_are_added_in_order_and_repeating_one_is_harmless(
     assert not await append(conn, track.id, segment(0))
     assert await append(conn, track.id, segment(1))
     assert not await append(conn, track.id, segment(0))
-    (rendition,) = await tracks.load_segments(conn, track.id)
+    (rendition,) = await renditions.load_segments(conn, track.id)
     assert rendition.segments == (segment(0), segment(1))
 
 
@@ -242,16 +242,16 @@ async def test_renditions_come_lowest_bit_rate_first_or_alone(
         await open_rendition(conn, track.id, name)
         await append(conn, track.id, segment(0), name)
     await append(conn, track.id, segment(1), "aac-64")
-    loaded = await tracks.load_segments(conn, track.id)
+    loaded = await renditions.load_segments(conn, track.id)
     assert [rendition.name for rendition in loaded] == ["aac-64", "aac-128", "aac-256"]
     assert [len(rendition.segments) for rendition in loaded] == [2, 1, 1]
     assert loaded[0].init_key == "media/x/aac-64/init.mp4"
     assert (loaded[0].codecs, loaded[0].bitrate_bps) == ("mp4a.40.2", 64_000)
     assert (loaded[0].sample_rate_hz, loaded[0].channels) == (48_000, 2)
     assert not loaded[0].is_complete
-    assert await tracks.load_segments(conn, track.id, rendition="aac-128") == (loaded[1],)
-    assert await tracks.load_segments(conn, track.id, rendition="flac") == ()
-    assert await tracks.load_segments(conn, uuid4()) == ()
+    assert await renditions.load_segments(conn, track.id, rendition="aac-128") == (loaded[1],)
+    assert await renditions.load_segments(conn, track.id, rendition="flac") == ()
+    assert await renditions.load_segments(conn, uuid4()) == ()
 
 
 async def test_a_finished_track_is_published_with_length_and_waveform_and_grows_no_more(
@@ -280,7 +280,7 @@ async def test_a_finished_track_is_published_with_length_and_waveform_and_grows_
     assert json.loads(done.analysis) == {"loudness": {"range_lu": 0.1, "true_peak_dbtp": None}}
     async with pool.acquire() as conn:
         assert await tracks.read_waveform(conn, track.id) == b"\x80\x7f"
-        (rendition,) = await tracks.load_segments(conn, track.id)
+        (rendition,) = await renditions.load_segments(conn, track.id)
         assert rendition.is_complete
         with pytest.raises(SegmentOrderError):
             await append(conn, track.id, segment(1))
@@ -293,8 +293,8 @@ async def test_forgotten_renditions_can_be_encoded_anew(
     track, _ = await new_track()
     await open_rendition(conn, track.id)
     await append(conn, track.id, segment(0))
-    await tracks.delete_renditions(conn, track.id)
-    assert await tracks.load_segments(conn, track.id) == ()
+    await renditions.delete_renditions(conn, track.id)
+    assert await renditions.load_segments(conn, track.id) == ()
     assert await open_rendition(conn, track.id, sha256=b"another")
     assert await append(conn, track.id, segment(0, b"other bytes"))
 
@@ -307,7 +307,7 @@ async def test_media_keys_are_found_by_the_names_in_the_playlist(
     await append(conn, track.id, segment(0))
 
     async def found(name: str, rendition: str = "aac-64") -> tuple[str, bytes] | None:
-        return await tracks.segment_key(conn, track.id, rendition, name)
+        return await renditions.segment_key(conn, track.id, rendition, name)
 
     assert await found("init.mp4") == ("media/x/aac-64/init.mp4", b"init")
     assert await found("0.m4s") == ("media/x/aac-64/0.m4s", b"sha")
