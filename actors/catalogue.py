@@ -27,10 +27,11 @@ from veza.actors.messages.tracks import (
 from veza.actors.runtime.address import Address
 from veza.codecs import dash, playlist
 from veza.config.ids import uuid7
-from veza.persistence import renditions, tracks
+from veza.persistence import tracks
 from veza.persistence.errors import StorageFullError, UploadUnknownError
 from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Pool
+from veza.persistence.renditions import load_playing, load_rendition
 from veza.persistence.rows import Rendition, Segment
 
 MAX_TITLE_CHARS: Final = 200
@@ -101,7 +102,7 @@ class CatalogueActor(DatabaseActor):
         return WaveformRead(buckets=tuple(zip(values[::2], values[1::2], strict=True)))
 
     async def receiveMsg_ReadMaster(self, command: ReadMaster, _sender: Address) -> PlaylistRead:
-        ladder = await self._load(command.track_id)
+        ladder = await self._playing(command.track_id)
         refuse_unless_playable(ladder)
         text = playlist.master_playlist(
             [variant_of(rendition) for rendition in ladder],
@@ -113,7 +114,7 @@ class CatalogueActor(DatabaseActor):
     async def receiveMsg_ReadManifest(
         self, command: ReadManifest, _sender: Address
     ) -> PlaylistRead:
-        ladder = await self._load(command.track_id)
+        ladder = await self._playing(command.track_id)
         refuse_unless_playable(ladder)
         if not all(rendition.is_complete for rendition in ladder):
             raise RefusedError(RejectCode.NOT_READY, "The track is still being encoded.")
@@ -127,24 +128,26 @@ class CatalogueActor(DatabaseActor):
     async def receiveMsg_ReadPlaylist(
         self, command: ReadPlaylist, _sender: Address
     ) -> PlaylistRead:
-        ladder = await self._load(command.track_id, command.rendition)
-        if not ladder:
+        async with self.connection() as conn:
+            found(await tracks.get_track(conn, command.track_id))
+            rendition = await load_rendition(conn, command.track_id, command.rendition)
+        if rendition is None:
             raise RefusedError(RejectCode.NOT_FOUND, "There is no such rendition.")
-        refuse_unless_playable(ladder)
+        refuse_unless_playable((rendition,))
         text = playlist.media_playlist(
-            [segment_of(segment) for segment in ladder[0].segments],
-            sample_rate_hz=ladder[0].sample_rate_hz,
+            [segment_of(segment) for segment in rendition.segments],
+            sample_rate_hz=rendition.sample_rate_hz,
             init_address="init.mp4",
             segment_seconds=self.segment_seconds,
-            ended=ladder[0].is_complete,
+            ended=rendition.is_complete,
             query=command.query,
         )
-        return PlaylistRead(text=text, is_complete=ladder[0].is_complete)
+        return PlaylistRead(text=text, is_complete=rendition.is_complete)
 
-    async def _load(self, track_id: UUID, rendition: str | None = None) -> tuple[Rendition, ...]:
+    async def _playing(self, track_id: UUID) -> tuple[Rendition, ...]:
         async with self.connection() as conn:
             found(await tracks.get_track(conn, track_id))
-            return tuple(await renditions.load_segments(conn, track_id, rendition=rendition))
+            return await load_playing(conn, track_id)
 
 
 def refuse_unless_playable(renditions: tuple[Rendition, ...]) -> None:

@@ -38,7 +38,9 @@ from veza.actors.messages.tracks import (
 )
 from veza.actors.runtime.address import Address
 from veza.persistence import jobs, renditions, tracks
+from veza.persistence.encodings import begin_encoding
 from veza.persistence.errors import JobStateError, LeaseLostError
+from veza.persistence.job_list import list_jobs
 from veza.persistence.pool import Connection, Pool
 
 
@@ -46,9 +48,16 @@ class JobsActor(DatabaseActor):
     """The durable queue. Whoever changes a job says which node it is; without its lease it is refused."""
 
     def __init__(
-        self, *, pool: Pool, directory: Address, node_id: UUID, lease_seconds: float
+        self,
+        *,
+        pool: Pool,
+        directory: Address,
+        node_id: UUID,
+        lease_seconds: float,
+        recipe: str,
     ) -> None:
         super().__init__(pool=pool)
+        self.recipe = recipe
         self.directory = directory
         self.node_id = node_id
         self.lease_seconds = lease_seconds
@@ -78,15 +87,13 @@ class JobsActor(DatabaseActor):
 
     async def receiveMsg_RetryJob(self, command: RetryJob, _sender: Address) -> JobDescribed:
         async with self.transaction() as conn:
-            ended = await owned_job(conn, command.job_id, command.viewer_id)
+            await owned_job(conn, command.job_id, command.viewer_id)
             try:
                 job = await jobs.retry_job(conn, command.job_id)
             except JobStateError as error:
                 raise RefusedError(
                     RejectCode.INVALID_STATE, "Only a failed or cancelled job can be retried."
                 ) from error
-            if ended.track_id is not None:
-                await renditions.delete_renditions(conn, ended.track_id)
         self._tell_dispatcher(JobQueued())
         return JobDescribed(job=job)
 
@@ -94,7 +101,7 @@ class JobsActor(DatabaseActor):
 
     async def receiveMsg_ListJobs(self, command: ListJobs, _sender: Address) -> JobsListed:
         async with self.connection() as conn:
-            listed = await jobs.list_jobs(
+            listed = await list_jobs(
                 conn, state=command.state, before=command.before, limit=command.limit
             )
         return JobsListed(jobs=listed)
@@ -117,14 +124,25 @@ class JobsActor(DatabaseActor):
         async with self._holding(command.job_id) as conn:
             job, track = await job_and_track(conn, command.job_id)
             source_key = await tracks.source_key(conn, track.id)
-            encoded = await renditions.load_segments(conn, track.id)
+            generation = await begin_encoding(conn, command.job_id, self.recipe)
+            encoded = await renditions.load_generation(conn, track.id, generation)
         stored = tuple(
-            StoredSegment(rendition=rendition.name, number=rendition.segments[-1].number)
+            StoredSegment(
+                rendition=renditions.rung_of(rendition.name, generation),
+                number=rendition.segments[-1].number,
+            )
             for rendition in encoded
             if rendition.segments
         )
         return AssignmentLoaded(
-            assignment=Assignment(job=job, track=track, source_key=source_key, stored=stored)
+            assignment=Assignment(
+                job=job,
+                track=track,
+                source_key=source_key,
+                stored=stored,
+                generation=generation,
+                recipe=self.recipe,
+            )
         )
 
     async def receiveMsg_AdvanceJob(self, command: AdvanceJob, _sender: Address) -> JobAdvanced:

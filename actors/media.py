@@ -13,6 +13,7 @@ from veza.persistence import renditions, uploads
 from veza.persistence.errors import ChunkOffsetError, StorageFullError
 from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Pool
+from veza.persistence.renditions import media_folder
 
 SWEEP_SECONDS: Final = 3600.0
 UPLOAD_LIFETIME_SECONDS: Final = 24 * 3600.0
@@ -23,17 +24,26 @@ class SweepUploads:
     """Time to look for uploads that were begun and left."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepSuperseded:
+    """Time to look for encodings that nobody can be listening to any more."""
+
+
 class MediaActor(DatabaseActor):
     """Upload parts in, published objects out. What may be read is what the tables name."""
 
     concurrency: ClassVar[int] = 8
     mailbox_limit: ClassVar[int] = 512
 
-    def __init__(self, *, pool: Pool, store: MediaStore, max_upload_bytes: int) -> None:
+    def __init__(
+        self, *, pool: Pool, store: MediaStore, max_upload_bytes: int, playback_url_seconds: int
+    ) -> None:
         super().__init__(pool=pool)
         self.store = store
         self.max_upload_bytes = max_upload_bytes
+        self.superseded_seconds = playback_url_seconds + SWEEP_SECONDS
         self.wakeup_after(0.0, SweepUploads())
+        self.wakeup_after(0.0, SweepSuperseded())
 
     async def receiveMsg_SweepUploads(self, message: SweepUploads, _sender: Address) -> None:
         """Drop what nobody went on with: its sender has gone, or the answer to them was lost."""
@@ -47,6 +57,18 @@ class MediaActor(DatabaseActor):
                 kept = await uploads.known_uploads(conn, stale)
             for upload_id in frozenset(stale) - kept:
                 await asyncio.to_thread(self.store.drop, upload_id)
+
+    async def receiveMsg_SweepSuperseded(self, message: SweepSuperseded, _sender: Address) -> None:
+        """Delete what was encoded anew since, once no address of it is valid any more."""
+        self.wakeup_after(SWEEP_SECONDS, message)
+        with suppress(RefusedError):
+            async with self.connection() as conn:
+                gone = await renditions.take_superseded(
+                    conn, older_than_seconds=self.superseded_seconds
+                )
+            for track_id, name in gone:
+                folder = media_folder(track_id, name)
+                await asyncio.to_thread(self.store.delete_below, folder)
 
     async def receiveMsg_WriteChunk(self, command: WriteChunk, _sender: Address) -> ChunkWritten:
         size_bytes = command.offset + len(command.data)

@@ -44,6 +44,8 @@ from veza.persistence.media_store import MediaStore
 STALL_SECONDS: Final = 300.0
 """Longer than storing a window of segments takes on a slow disk or through a database restart."""
 NO_RUN: Final = UUID(int=0)
+RECIPE: Final = "1"
+"""Another one whenever the same settings give other sound: a resampler, a down-mix, an encoder's option."""
 
 
 SENTENCES: Final[dict[str, str]] = {
@@ -70,6 +72,12 @@ class EncoderLimits:
     max_track_seconds: float
     max_cpu_seconds: int
     max_memory_bytes: int
+
+    @property
+    def recipe(self) -> str:
+        """Say by what a track is encoded: whoever changes one of these encodes anew."""
+        ladder = ",".join(str(kbps) for kbps in self.ladder_kbps)
+        return f"{RECIPE} aac={ladder} segments={self.segment_seconds}s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from veza.persistence import jobs, renditions, tracks
 from veza.persistence.errors import AlreadyExistsError, SegmentOrderError, StorageFullError
 from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Connection, Pool
+from veza.persistence.renditions import media_folder, rendition_name
 from veza.persistence.rows import Segment
 
 
@@ -56,13 +57,15 @@ class SegmentsActor(DatabaseActor):
 
     async def receiveMsg_StoreInit(self, command: StoreInit, _sender: Address) -> PartStored:
         digest = sha256(command.data).digest()
-        key = media_key(command.track_id, command.rendition, "init", digest)
+        rendition = rendition_name(command.rendition, command.generation)
+        key = media_key(command.track_id, rendition, "init", digest)
         await self._put(key, command.data)
         async with self._growing(command.job_id) as conn:
             await renditions.save_init(
                 conn,
                 command.track_id,
-                rendition=command.rendition,
+                rendition=rendition,
+                generation=command.generation,
                 codecs=command.codecs,
                 sample_rate_hz=command.sample_rate_hz,
                 channels=command.channels,
@@ -74,7 +77,8 @@ class SegmentsActor(DatabaseActor):
 
     async def receiveMsg_StoreSegment(self, command: StoreSegment, _sender: Address) -> PartStored:
         digest = sha256(command.data).digest()
-        key = media_key(command.track_id, command.rendition, str(command.number), digest)
+        rendition = rendition_name(command.rendition, command.generation)
+        key = media_key(command.track_id, rendition, str(command.number), digest)
         await self._put(key, command.data)
         segment = Segment(
             number=command.number,
@@ -86,10 +90,13 @@ class SegmentsActor(DatabaseActor):
         )
         async with self._growing(command.job_id) as conn:
             await renditions.append_segment(
-                conn, command.track_id, rendition=command.rendition, segment=segment
+                conn, command.track_id, rendition=rendition, segment=segment
             )
             if command.number == 0:
-                await tracks.mark_playable(conn, command.track_id, command.renditions)
+                names = [rendition_name(rung, command.generation) for rung in command.renditions]
+                await tracks.mark_playable(
+                    conn, command.track_id, names, generation=command.generation
+                )
             return await part_stored(conn, command.job_id)
 
     async def receiveMsg_PublishTrack(self, command: PublishTrack, _sender: Address) -> JobAdvanced:
@@ -101,7 +108,10 @@ class SegmentsActor(DatabaseActor):
                 sample_rate_hz=command.sample_rate_hz,
                 peaks=command.peaks,
                 analysis=orjson.dumps(command.analysis).decode(),
+                generation=command.generation,
+                recipe=command.recipe,
             )
+            await renditions.supersede(conn, command.track_id, command.generation)
             await jobs.finish_job(conn, command.job_id, node_id=self.node_id)
             return await advanced(conn, command.job_id)
 
@@ -126,7 +136,7 @@ class SegmentsActor(DatabaseActor):
 
 def media_key(track_id: UUID, rendition: str, name: str, digest: bytes) -> str:
     """Name an object by what it holds: a node that lost its lease cannot write over what is played."""
-    return f"media/{track_id}/{rendition}/{name}.{digest[:8].hex()}.mp4"
+    return f"{media_folder(track_id, rendition)}/{name}.{digest[:8].hex()}.mp4"
 
 
 async def part_stored(conn: Connection, job_id: UUID) -> PartStored:

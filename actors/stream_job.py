@@ -110,6 +110,8 @@ class StreamJobActor(LeasedJobActor):
         self.job: Job | None = None
         self.track: Track | None = None
         self.source_key = ""
+        self.generation = 0
+        self.recipe = ""
         self.stored: dict[str, int] = {}
         self.renditions: tuple[str, ...] = ()
         self.told_progress = -1.0
@@ -129,6 +131,7 @@ class StreamJobActor(LeasedJobActor):
             "pipelines": self.pipelines,
             "waiting_parts": len(self.parts),
             "stored": dict(self.stored),
+            "generation": self.generation,
         }
 
     # --- what the pipeline says ---
@@ -154,6 +157,7 @@ class StreamJobActor(LeasedJobActor):
                 StoreInit(
                     job_id=self.job_id,
                     track_id=self._owned().id,
+                    generation=self.generation,
                     rendition=message.rendition,
                     codecs=message.codecs,
                     sample_rate_hz=message.sample_rate_hz,
@@ -169,6 +173,7 @@ class StreamJobActor(LeasedJobActor):
                 StoreSegment(
                     job_id=self.job_id,
                     track_id=self._owned().id,
+                    generation=self.generation,
                     rendition=message.rendition,
                     number=message.number,
                     first_sample=message.first_sample,
@@ -191,6 +196,8 @@ class StreamJobActor(LeasedJobActor):
                 PublishTrack(
                     job_id=self.job_id,
                     track_id=self._owned().id,
+                    generation=self.generation,
+                    recipe=self.recipe,
                     duration_samples=message.duration_samples,
                     sample_rate_hz=message.sample_rate_hz,
                     peaks=message.peaks,
@@ -231,6 +238,7 @@ class StreamJobActor(LeasedJobActor):
     def _begin(self, assignment: Assignment) -> None:
         self.job, self.track = assignment.job, assignment.track
         self.source_key = assignment.source_key
+        self.generation, self.recipe = assignment.generation, assignment.recipe
         self.stored = {part.rendition: part.number for part in assignment.stored}
         self.progress = assignment.job.progress
         self.state = assignment.job.state

@@ -17,7 +17,7 @@ import asyncpg
 
 from veza.persistence.errors import JobStateError, LeaseLostError
 from veza.persistence.pool import Connection, fetch_one
-from veza.persistence.rows import Author, ClaimedJob, Failure, Job, JobState, JobType, QueuedJob
+from veza.persistence.rows import ClaimedJob, Failure, Job, JobState, JobType
 
 RUNNING: Final = frozenset({JobState.PROBING, JobState.ENCODING, JobState.PACKAGING})
 TOO_MANY_ATTEMPTS: Final = Failure(
@@ -28,7 +28,7 @@ THUMBNAIL_ATTEMPTS: Final = 3
 FIRST_BACKOFF_SECONDS: Final = 2.0
 LONGEST_BACKOFF_SECONDS: Final = 300.0
 
-_JOB = """
+JOB: Final = """
     j.id, j.type, j.state, j.progress, j.error_code, j.error_detail, j.track_id, j.attachment_id,
     j.owner_id, j.created_at, j.updated_at
 """
@@ -36,8 +36,8 @@ _IS_OPEN = "j.state NOT IN ('published', 'failed', 'cancelled')"
 _IS_FREE = "(j.lease_until IS NULL OR j.lease_until < now())"
 
 _INSERT_JOB = """
-    INSERT INTO jobs (id, type, state, owner_id, track_id, priority)
-    VALUES ($1, 'transcode', 'queued', $2, $3, $4) ON CONFLICT (id) DO NOTHING
+    INSERT INTO jobs (id, type, state, owner_id, track_id, priority, generation)
+    VALUES ($1, 'transcode', 'queued', $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING
 """
 
 _INSERT_THUMBNAIL_JOB = """
@@ -45,30 +45,46 @@ _INSERT_THUMBNAIL_JOB = """
     VALUES ($1, 'thumbnail', 'queued', $2, $3, $4) ON CONFLICT (id) DO NOTHING
 """
 
-_GET_JOB = f"SELECT {_JOB} FROM jobs j WHERE j.id = $1"
+_GET_JOB = f"SELECT {JOB} FROM jobs j WHERE j.id = $1"
 
 _NEWEST_JOB_OF_TRACK = f"""
-    SELECT {_JOB} FROM jobs j WHERE j.track_id = $1 ORDER BY j.id DESC LIMIT 1
+    SELECT {JOB} FROM jobs j WHERE j.track_id = $1 ORDER BY j.id DESC LIMIT 1
 """
 
 _NEWEST_JOB_OF_ATTACHMENT = f"""
-    SELECT {_JOB} FROM jobs j WHERE j.attachment_id = $1 ORDER BY j.id DESC LIMIT 1
+    SELECT {JOB} FROM jobs j WHERE j.attachment_id = $1 ORDER BY j.id DESC LIMIT 1
 """
 
+# Among the most urgent: whose owner has the fewest at work, then whose owner was served longest ago.
+_IS_DUE = f"{_IS_OPEN} AND j.run_at <= now() AND {_IS_FREE} AND j.type = ANY ($1::text[])"
 _LOCK_DUE = f"""
-    SELECT j.id, j.attempts, j.max_attempts, j.cancel_requested FROM jobs j
-    WHERE {_IS_OPEN} AND j.run_at <= now() AND {_IS_FREE} AND j.type = ANY ($1::text[])
-    ORDER BY j.priority DESC, j.run_at, j.id LIMIT 1
-    FOR UPDATE SKIP LOCKED
+    WITH waiting AS (
+        SELECT DISTINCT j.owner_id FROM jobs j WHERE {_IS_DUE}
+    ), held AS (
+        SELECT j.owner_id, count(*) AS jobs FROM jobs j
+        WHERE {_IS_OPEN} AND NOT {_IS_FREE} AND j.type = ANY ($1::text[]) GROUP BY j.owner_id
+    ), shares AS (
+        SELECT w.owner_id, coalesce(h.jobs, 0) AS held, (
+            SELECT s.claimed_at FROM jobs s
+            WHERE s.owner_id = w.owner_id AND s.claimed_at IS NOT NULL AND s.type = ANY ($1::text[])
+            ORDER BY s.claimed_at DESC LIMIT 1
+        ) AS served_at
+        FROM waiting w LEFT JOIN held h ON h.owner_id = w.owner_id
+    )
+    SELECT j.id, j.attempts, j.max_attempts, j.cancel_requested
+    FROM jobs j JOIN shares ON shares.owner_id = j.owner_id
+    WHERE {_IS_DUE}
+    ORDER BY j.priority DESC, shares.held, shares.served_at NULLS FIRST, j.run_at, j.id LIMIT 1
+    FOR UPDATE OF j SKIP LOCKED
 """
 
 _CLAIM = f"""
     UPDATE jobs j SET state = 'queued', progress = 0, attempts = j.attempts + 1, leased_by = $2,
-        lease_until = now() + make_interval(secs => $3), updated_at = now()
+        lease_until = now() + make_interval(secs => $3), claimed_at = now(), updated_at = now()
     FROM jobs k LEFT JOIN tracks t ON t.id = k.track_id
         LEFT JOIN attachments a ON a.id = k.attachment_id
     WHERE j.id = $1 AND k.id = j.id
-    RETURNING {_JOB}, j.attempts, j.lease_until, coalesce(t.source_key, a.key) AS source_key,
+    RETURNING {JOB}, j.attempts, j.lease_until, coalesce(t.source_key, a.key) AS source_key,
         coalesce(t.filename, a.filename) AS filename
 """
 
@@ -81,28 +97,33 @@ _HOLD_LEASE = "SELECT id FROM jobs WHERE id = $1 AND leased_by = $2 FOR UPDATE"
 
 _SET_STATE = f"""
     UPDATE jobs j SET state = $3, progress = $4, updated_at = now()
-    WHERE j.id = $1 AND j.leased_by = $2 RETURNING {_JOB}
+    WHERE j.id = $1 AND j.leased_by = $2 RETURNING {JOB}
 """
 
 _PUBLISH = f"""
     UPDATE jobs j SET state = 'published', progress = 1, error_code = NULL, error_detail = NULL,
         leased_by = NULL, lease_until = NULL, updated_at = now()
-    WHERE j.id = $1 AND j.leased_by = $2 RETURNING {_JOB}
+    WHERE j.id = $1 AND j.leased_by = $2 RETURNING {JOB}
 """
 
 # 'failed' and 'cancelled' are states of tracks too; an attachment without a thumbnail is 'failed'.
+# What plays is not harmed by an encoding anew that came to nothing.
 _END = f"""
     WITH ended AS (
         UPDATE jobs j SET state = $3, error_code = $4, error_detail = $5,
             leased_by = NULL, lease_until = NULL, updated_at = now()
         WHERE j.id = $1 AND ($2::uuid IS NULL OR j.leased_by = $2) AND {_IS_OPEN} RETURNING *
     ), moved AS (
-        UPDATE tracks SET state = $3 WHERE id IN (SELECT track_id FROM ended)
+        UPDATE tracks SET state = $3
+        WHERE state <> 'published' AND id IN (SELECT track_id FROM ended)
+    ), dropped AS (
+        UPDATE renditions r SET superseded_at = now()
+        FROM ended e WHERE r.track_id = e.track_id AND r.generation = e.generation
     ), given_up AS (
         UPDATE attachments SET state = 'failed'
         WHERE state = 'processing' AND id IN (SELECT attachment_id FROM ended)
     )
-    SELECT {_JOB} FROM ended j
+    SELECT {JOB} FROM ended j
 """
 
 _COUNT_ATTEMPTS = """
@@ -114,54 +135,48 @@ _RELEASE = f"""
     UPDATE jobs j SET state = 'queued', progress = 0, error_code = $3, error_detail = $4,
         leased_by = NULL, lease_until = NULL, updated_at = now(), run_at = now() + make_interval(
             secs => least($6, $5 * 2 ^ (j.attempts - 1)) * (0.5 + random() / 2))
-    WHERE j.id = $1 AND j.leased_by = $2 RETURNING {_JOB}
+    WHERE j.id = $1 AND j.leased_by = $2 RETURNING {JOB}
 """
 
 _HAND_BACK = f"""
     UPDATE jobs j SET state = 'queued', progress = 0, attempts = j.attempts - 1,
         leased_by = NULL, lease_until = NULL, updated_at = now(), run_at = now()
-    WHERE j.id = $1 AND j.leased_by = $2 RETURNING {_JOB}
+    WHERE j.id = $1 AND j.leased_by = $2 RETURNING {JOB}
 """
 
 _LOCK_OPEN = f"SELECT {_IS_FREE} AS is_free FROM jobs j WHERE j.id = $1 AND {_IS_OPEN} FOR UPDATE"
 
 _REQUEST_CANCEL = f"""
-    UPDATE jobs j SET cancel_requested = true, updated_at = now() WHERE j.id = $1 RETURNING {_JOB}
+    UPDATE jobs j SET cancel_requested = true, updated_at = now() WHERE j.id = $1 RETURNING {JOB}
 """
 
 _RETRY = f"""
     WITH queued AS (
         UPDATE jobs j SET state = 'queued', progress = 0, attempts = 0, error_code = NULL,
-            error_detail = NULL, cancel_requested = false, run_at = now(), updated_at = now()
+            error_detail = NULL, cancel_requested = false, run_at = now(), updated_at = now(),
+            generation = j.generation + (j.recipe IS NOT NULL)::integer, recipe = NULL
         WHERE j.id = $1 AND j.state IN ('failed', 'cancelled') AND NOT EXISTS (
             SELECT FROM attachments a WHERE a.id = j.attachment_id AND a.state = 'expired'
         ) RETURNING *
     ), moved AS (
-        UPDATE tracks SET state = 'processing' WHERE id IN (SELECT track_id FROM queued)
+        UPDATE tracks SET state = 'processing'
+        WHERE state <> 'published' AND id IN (SELECT track_id FROM queued)
     ), taken_up AS (
         UPDATE attachments SET state = 'processing'
         WHERE id IN (SELECT attachment_id FROM queued)
     )
-    SELECT {_JOB} FROM queued j
+    SELECT {JOB} FROM queued j
 """
-
-# Two statements: the primary key orders all states, `jobs_state_idx` one, whatever plan is kept.
-_LIST = f"""
-    SELECT {_JOB}, j.priority, j.attempts, j.max_attempts, j.run_at, j.leased_by, j.lease_until,
-        j.cancel_requested, u.username, coalesce(
-            (SELECT t.title FROM tracks t WHERE t.id = j.track_id),
-            (SELECT a.filename FROM attachments a WHERE a.id = j.attachment_id)
-        ) AS title
-    FROM jobs j JOIN users u ON u.id = j.owner_id
-    WHERE j.id < $2 AND {{of_state}} ORDER BY j.id DESC LIMIT $1
-"""
-_LIST_ALL = _LIST.format(of_state="true")
-_LIST_STATE = _LIST.format(of_state="j.state = $3")
-_PAST_ALL_IDS: Final = UUID(int=2**128 - 1)
 
 
 async def insert_job(
-    conn: Connection, *, job_id: UUID, owner_id: UUID, track_id: UUID, priority: int = 0
+    conn: Connection,
+    *,
+    job_id: UUID,
+    owner_id: UUID,
+    track_id: UUID,
+    priority: int = 0,
+    generation: int = 0,
 ) -> Job:
     """Queue the transcoding of a track; the same id again returns the job there is.
 
@@ -169,10 +184,10 @@ async def insert_job(
     """
     try:
         async with conn.transaction():
-            await conn.execute(_INSERT_JOB, job_id, owner_id, track_id, priority)
+            await conn.execute(_INSERT_JOB, job_id, owner_id, track_id, priority, generation)
     except asyncpg.UniqueViolationError as error:
         raise JobStateError(f"track {track_id} has a job that is not finished") from error
-    return _job(await fetch_one(conn, _GET_JOB, job_id))
+    return job_of(await fetch_one(conn, _GET_JOB, job_id))
 
 
 async def insert_thumbnail_job(
@@ -180,37 +195,25 @@ async def insert_thumbnail_job(
 ) -> Job:
     """Queue the thumbnail of an attachment that has no job; the same id again returns the job there is."""
     await conn.execute(_INSERT_THUMBNAIL_JOB, job_id, owner_id, attachment_id, THUMBNAIL_ATTEMPTS)
-    return _job(await fetch_one(conn, _GET_JOB, job_id))
+    return job_of(await fetch_one(conn, _GET_JOB, job_id))
 
 
 async def get_job(conn: Connection, job_id: UUID) -> Job | None:
     """Return a job, or None."""
     row = await conn.fetchrow(_GET_JOB, job_id)
-    return None if row is None else _job(row)
+    return None if row is None else job_of(row)
 
 
 async def newest_job_of_track(conn: Connection, track_id: UUID) -> Job | None:
     """Return the track's newest job, or None."""
     row = await conn.fetchrow(_NEWEST_JOB_OF_TRACK, track_id)
-    return None if row is None else _job(row)
+    return None if row is None else job_of(row)
 
 
 async def newest_job_of_attachment(conn: Connection, attachment_id: UUID) -> Job | None:
     """Return the attachment's newest job, or None."""
     row = await conn.fetchrow(_NEWEST_JOB_OF_ATTACHMENT, attachment_id)
-    return None if row is None else _job(row)
-
-
-async def list_jobs(
-    conn: Connection, *, state: JobState | None, before: UUID | None, limit: int
-) -> tuple[QueuedJob, ...]:
-    """Return jobs of a state, or of all, newest first: those made before one."""
-    start = before or _PAST_ALL_IDS
-    if state is None:
-        rows = await conn.fetch(_LIST_ALL, limit, start)
-    else:
-        rows = await conn.fetch(_LIST_STATE, limit, start, state)
-    return tuple(_queued(row) for row in rows)
+    return None if row is None else job_of(row)
 
 
 async def claim_job(
@@ -222,7 +225,8 @@ async def claim_job(
 ) -> ClaimedJob | None:
     """Take the most urgent job that is due, or whose holder let its lease run out; None if there is none.
 
-    Only jobs of the given types are looked at.
+    Only jobs of the given types are looked at. Owners take turns: who uploads an album does not keep others
+    waiting for all of it.
 
     On the way it ends jobs that nobody holds: those to be cancelled, and those that took a node down as
     often as they may. A claimed job is `queued` again, whatever its last holder had come to.
@@ -316,11 +320,11 @@ async def request_cancel(conn: Connection, job_id: UUID) -> Job:
             raise JobStateError(f"job {job_id} is finished")
         if row["is_free"]:
             return _held(await _end(conn, job_id, None, JobState.CANCELLED, None), job_id)
-        return _job(await fetch_one(conn, _REQUEST_CANCEL, job_id))
+        return job_of(await fetch_one(conn, _REQUEST_CANCEL, job_id))
 
 
 async def retry_job(conn: Connection, job_id: UUID) -> Job:
-    """Queue a failed or cancelled job anew, with all its attempts. Raises `JobStateError`."""
+    """Queue a failed or cancelled job anew, from the start, with all its attempts. Raises `JobStateError`."""
     try:
         async with conn.transaction():
             row = await conn.fetchrow(_RETRY, job_id)
@@ -328,7 +332,7 @@ async def retry_job(conn: Connection, job_id: UUID) -> Job:
         raise JobStateError("its subject has another job that is not finished") from error
     if row is None:
         raise JobStateError(f"job {job_id} has neither failed nor been cancelled")
-    return _job(row)
+    return job_of(row)
 
 
 async def _end(
@@ -341,7 +345,7 @@ async def _end(
 def _held(row: asyncpg.Record | None, job_id: UUID) -> Job:
     if row is None:
         raise _lost(job_id)
-    return _job(row)
+    return job_of(row)
 
 
 def _lost(job_id: UUID) -> LeaseLostError:
@@ -350,7 +354,7 @@ def _lost(job_id: UUID) -> LeaseLostError:
 
 def _claimed(row: asyncpg.Record) -> ClaimedJob:
     return ClaimedJob(
-        job=_job(row),
+        job=job_of(row),
         attempt=row["attempts"],
         lease_until=row["lease_until"],
         source_key=row["source_key"],
@@ -358,22 +362,8 @@ def _claimed(row: asyncpg.Record) -> ClaimedJob:
     )
 
 
-def _queued(row: asyncpg.Record) -> QueuedJob:
-    return QueuedJob(
-        job=_job(row),
-        owner=Author(id=row["owner_id"], name=row["username"]),
-        title=row["title"],
-        priority=row["priority"],
-        attempts=row["attempts"],
-        max_attempts=row["max_attempts"],
-        run_at=row["run_at"],
-        leased_by=row["leased_by"],
-        lease_until=row["lease_until"],
-        is_cancel_requested=row["cancel_requested"],
-    )
-
-
-def _job(row: asyncpg.Record) -> Job:
+def job_of(row: asyncpg.Record) -> Job:
+    """Return the job of a row with the columns `JOB`."""
     state = JobState(row["state"])
     failure = None
     if state is JobState.FAILED:

@@ -1,9 +1,13 @@
-"""Renditions of a track and their segments in SQL.
+"""Renditions of a track and their segments in SQL: one set an encoding, of which one plays.
+
+The first encoding of a track has generation 0. What is encoded anew grows beside what plays, under names
+of its own, so that an address always gives the same bytes.
 
 Whoever encodes calls the functions that write after `jobs.hold_lease`, in the same transaction.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -18,8 +22,9 @@ _SEGMENT_NAME: Final = re.compile(r"(0|[1-9][0-9]{0,8})\.m4s")
 
 _INSERT_RENDITION = """
     INSERT INTO renditions
-        (track_id, name, codecs, sample_rate_hz, channels, bitrate_bps, init_key, init_sha256)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING
+        (track_id, name, generation, codecs, sample_rate_hz, channels, bitrate_bps, init_key,
+         init_sha256)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING
     RETURNING name
 """
 
@@ -47,17 +52,49 @@ _GET_SEGMENT = """
 
 _LOAD_RENDITIONS = """
     SELECT name, codecs, sample_rate_hz, channels, bitrate_bps, init_key, init_sha256, is_complete
-    FROM renditions WHERE track_id = $1 AND ($2::text IS NULL OR name = $2)
+    FROM renditions WHERE track_id = $1 AND {which}
     ORDER BY bitrate_bps, name
 """
+_LOAD_PLAYING = _LOAD_RENDITIONS.format(
+    which="generation = (SELECT generation FROM tracks WHERE id = $1)"
+)
+_LOAD_GENERATION = _LOAD_RENDITIONS.format(which="generation = $2")
+_LOAD_ONE = _LOAD_RENDITIONS.format(which="name = $2")
 
 _LOAD_SEGMENTS = """
     SELECT rendition, number, key, sha256, size_bytes, first_sample, duration_samples
-    FROM segments WHERE track_id = $1 AND ($2::text IS NULL OR rendition = $2)
+    FROM segments WHERE track_id = $1 AND rendition = ANY ($2::text[])
     ORDER BY rendition, number
 """
 
-_DELETE_RENDITIONS = "DELETE FROM renditions WHERE track_id = $1"
+_SUPERSEDE = """
+    UPDATE renditions SET superseded_at = now()
+    WHERE track_id = $1 AND generation < $2 AND superseded_at IS NULL
+"""
+
+_TAKE_SUPERSEDED = """
+    DELETE FROM renditions WHERE superseded_at < now() - make_interval(secs => $1)
+    RETURNING track_id, name
+"""
+
+
+def rendition_name(rung: str, generation: int) -> str:
+    """Name a rung of one encoding among all renditions of its track."""
+    return f"{rung}{_suffix(generation)}"
+
+
+def media_folder(track_id: UUID, name: str) -> str:
+    """Say below which media key a rendition's files are."""
+    return f"media/{track_id}/{name}"
+
+
+def rung_of(name: str, generation: int) -> str:
+    """Say which rung of its encoding a rendition is."""
+    return name.removesuffix(_suffix(generation))
+
+
+def _suffix(generation: int) -> str:
+    return f"-g{generation}" if generation else ""
 
 
 async def save_init(
@@ -65,6 +102,7 @@ async def save_init(
     track_id: UUID,
     *,
     rendition: str,
+    generation: int = 0,
     codecs: str,
     sample_rate_hz: int,
     channels: int,
@@ -74,12 +112,13 @@ async def save_init(
 ) -> bool:
     """Open a rendition; return False if it was open, with the same init segment.
 
-    Raises `AlreadyExistsError` if it has another one: encoding anew needs `delete_renditions` first.
+    Raises `AlreadyExistsError` if it has another one: that is for another generation.
     """
     name = await conn.fetchval(
         _INSERT_RENDITION,
         track_id,
         rendition,
+        generation,
         codecs,
         sample_rate_hz,
         channels,
@@ -125,22 +164,46 @@ async def append_segment(
     return False
 
 
-async def load_segments(
-    conn: Connection, track_id: UUID, *, rendition: str | None = None
+async def load_playing(conn: Connection, track_id: UUID) -> tuple[Rendition, ...]:
+    """Return the renditions that a track plays by, lowest bit rate first, with their segments in order."""
+    return await _with_segments(conn, track_id, await conn.fetch(_LOAD_PLAYING, track_id))
+
+
+async def load_generation(
+    conn: Connection, track_id: UUID, generation: int
 ) -> tuple[Rendition, ...]:
-    """Return a track's renditions, lowest bit rate first, or one of them, with their segments in order."""
+    """Return the renditions of one encoding as `load_playing` does, whether it plays or not."""
+    rows = await conn.fetch(_LOAD_GENERATION, track_id, generation)
+    return await _with_segments(conn, track_id, rows)
+
+
+async def load_rendition(conn: Connection, track_id: UUID, name: str) -> Rendition | None:
+    """Return one rendition with its segments; one that was superseded is there for a while."""
+    found = await _with_segments(conn, track_id, await conn.fetch(_LOAD_ONE, track_id, name))
+    return found[0] if found else None
+
+
+async def _with_segments(
+    conn: Connection, track_id: UUID, rows: Sequence[asyncpg.Record]
+) -> tuple[Rendition, ...]:
     # In this order: a rendition read as complete has all its segments, which are read later.
-    renditions = await conn.fetch(_LOAD_RENDITIONS, track_id, rendition)
-    segments: dict[str, list[Segment]] = {row["name"]: [] for row in renditions}
-    for row in await conn.fetch(_LOAD_SEGMENTS, track_id, rendition):
-        if row["rendition"] in segments:
-            segments[row["rendition"]].append(_segment(row))
-    return tuple(_rendition(row, tuple(segments[row["name"]])) for row in renditions)
+    segments: dict[str, list[Segment]] = {row["name"]: [] for row in rows}
+    for row in await conn.fetch(_LOAD_SEGMENTS, track_id, list(segments)):
+        segments[row["rendition"]].append(_segment(row))
+    return tuple(_rendition(row, tuple(segments[row["name"]])) for row in rows)
 
 
-async def delete_renditions(conn: Connection, track_id: UUID) -> None:
-    """Forget all renditions, for a job that encodes anew with other settings; their files stay."""
-    await conn.execute(_DELETE_RENDITIONS, track_id)
+async def supersede(conn: Connection, track_id: UUID, generation: int) -> None:
+    """Note that nobody is given the addresses of older encodings than this one any more."""
+    await conn.execute(_SUPERSEDE, track_id, generation)
+
+
+async def take_superseded(
+    conn: Connection, *, older_than_seconds: float
+) -> tuple[tuple[UUID, str], ...]:
+    """Forget renditions that were superseded so long ago; return track and name of each, for its files."""
+    rows = await conn.fetch(_TAKE_SUPERSEDED, older_than_seconds)
+    return tuple((row["track_id"], row["name"]) for row in rows)
 
 
 async def segment_key(

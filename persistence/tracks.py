@@ -57,11 +57,12 @@ _FIND_DUPLICATE = """
 
 _SET_PROBED = """
     UPDATE tracks SET sample_rate_hz = $2, channels = $3, artist = coalesce($4, artist)
-    WHERE id = $1
+    WHERE id = $1 AND state <> 'published'
 """
 
 _MARK_PLAYABLE = """
-    UPDATE tracks SET state = 'playable' WHERE id = $1 AND state = 'processing'
+    UPDATE tracks SET state = 'playable', generation = $3
+    WHERE id = $1 AND (state = 'processing' OR state = 'playable' AND generation < $3)
         AND NOT EXISTS (
             SELECT FROM unnest($2::text[]) AS wanted (rendition) WHERE NOT EXISTS (
                 SELECT FROM segments s
@@ -72,9 +73,11 @@ _MARK_PLAYABLE = """
 """
 
 _FINISH_TRACK = """
-    WITH complete AS (UPDATE renditions SET is_complete = true WHERE track_id = $1)
+    WITH complete AS (
+        UPDATE renditions SET is_complete = true WHERE track_id = $1 AND generation = $6
+    )
     UPDATE tracks SET state = 'published', duration_samples = $2, sample_rate_hz = $3, peaks = $4,
-        analysis = $5
+        analysis = $5, generation = $6, recipe = $7
     WHERE id = $1
 """
 
@@ -149,16 +152,23 @@ async def set_probed(
     channels: int,
     artist: str | None = None,
 ) -> None:
-    """Note what the source turned out to be; an `artist` of None leaves that of the track."""
+    """Note what the source turned out to be; an `artist` of None leaves that of the track.
+
+    A published track is what its owner made of it, and is left as it is.
+    """
     await conn.execute(_SET_PROBED, track_id, sample_rate_hz, channels, artist)
 
 
-async def mark_playable(conn: Connection, track_id: UUID, renditions: Sequence[str]) -> bool:
+async def mark_playable(
+    conn: Connection, track_id: UUID, renditions: Sequence[str], *, generation: int = 0
+) -> bool:
     """Let listeners have a track that is processing once every rendition given has its first segment.
 
-    Returns whether this call did it.
+    One that plays by an earlier encoding that came to no end goes on with this one; a published one goes on
+    with what it has. Returns whether this call changed something.
     """
-    return await conn.fetchval(_MARK_PLAYABLE, track_id, list(renditions)) is not None
+    changed = await conn.fetchval(_MARK_PLAYABLE, track_id, list(renditions), generation)
+    return changed is not None
 
 
 async def finish_track(
@@ -169,13 +179,26 @@ async def finish_track(
     sample_rate_hz: int,
     peaks: bytes,
     analysis: str,
+    generation: int = 0,
+    recipe: str | None = None,
 ) -> Track:
-    """Publish a track: all its segments are there. In one transaction with `jobs.finish_job`.
+    """Publish a track by the encoding of this generation: all its segments are there.
+
+    In one transaction with `jobs.finish_job`.
 
     `peaks`: 8-bit minimum and maximum of each waveform bucket, in turn, two's complement.
     `analysis`: the JSON of what the sound measured, by name.
     """
-    await conn.execute(_FINISH_TRACK, track_id, duration_samples, sample_rate_hz, peaks, analysis)
+    await conn.execute(
+        _FINISH_TRACK,
+        track_id,
+        duration_samples,
+        sample_rate_hz,
+        peaks,
+        analysis,
+        generation,
+        recipe,
+    )
     return track_of(await fetch_one(conn, _GET_TRACK, track_id))
 
 

@@ -166,13 +166,15 @@ def media_services(given: Resources) -> tuple[ChildSpec, ...]:
     segment = {"segment_seconds": settings.segment_seconds}
     attachment = {"max_attachment_bytes": settings.max_attachment_bytes}
     lease = {"lease_seconds": settings.job_lease_seconds}
+    recipe = {"recipe": encoder_limits(settings).recipe}
+    signed = {"playback_url_seconds": settings.playback_url_seconds}
     return (
-        service("media", MediaActor, pool | store | upload),
+        service("media", MediaActor, pool | store | upload | signed),
         service("catalogue", CatalogueActor, pool | store | directory | segment),
         service("uploads", UploadsActor, pool | store | directory | limits),
         service("listening", ListeningActor, pool),
         service("attachments", AttachmentsActor, pool | store | directory | node | attachment),
-        service("jobs", JobsActor, pool | directory | node | lease),
+        service("jobs", JobsActor, pool | directory | node | lease | recipe),
         service("segments", SegmentsActor, pool | store | node),
     )
 

@@ -85,12 +85,17 @@ class StoredSegment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """A job this node holds the lease of, with all that a pipeline needs to go on where it ended."""
+    """A job this node holds the lease of, with all that a pipeline needs to go on where it ended.
+
+    `generation` and `recipe`: which encoding of the track it makes, and by what.
+    """
 
     job: Job
     track: Track
     source_key: str
     stored: tuple[StoredSegment, ...]
+    generation: int
+    recipe: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +202,7 @@ class StoreInit:
 
     job_id: UUID
     track_id: UUID
+    generation: int
     rendition: str
     codecs: str
     sample_rate_hz: int
@@ -214,6 +220,7 @@ class StoreSegment:
 
     job_id: UUID
     track_id: UUID
+    generation: int
     rendition: str
     number: int
     first_sample: int
@@ -232,13 +239,15 @@ class PartStored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishTrack:
-    """Everything is stored: complete the renditions, publish the track, end the job.
+    """Everything is stored: complete the renditions, publish the track by them, end the job.
 
     `peaks` holds an 8-bit minimum and maximum per bucket. Reply: `JobAdvanced` or `Rejected`.
     """
 
     job_id: UUID
     track_id: UUID
+    generation: int
+    recipe: str
     duration_samples: int
     sample_rate_hz: int
     peaks: bytes

@@ -25,7 +25,7 @@ from veza.actors.messages.rooms_service import CreateRoom, RoomDescribed
 from veza.actors.messages.sessions import CloseSession, OpenSession, SessionOpened, SubscribeRoom
 from veza.config.ids import uuid7
 from veza.config.settings import Settings
-from veza.persistence.media_store import LocalMediaStore
+from veza.persistence.media_store import LocalMediaStore, MediaStore
 from veza.persistence.pool import Pool
 from veza.supervisors.node import Node
 from veza.supervisors.shared import Shared, alone, over_redis
@@ -118,6 +118,7 @@ class World:
         *,
         node_id: UUID | None = None,
         shared: Shared | None = None,
+        store: MediaStore | None = None,
     ) -> None:
         node_id = node_id or uuid7()
         self.events = Events()
@@ -125,7 +126,7 @@ class World:
             self.events.encode, asyncio.get_running_loop().call_soon, FanOutLimits()
         )
         self.pool = pool
-        self.store = LocalMediaStore(folder)
+        self.store = store or LocalMediaStore(folder)
         self.settings = settings
         self.resources = Resources(
             node_id=node_id,

@@ -380,6 +380,7 @@ async def test_who_lost_the_lease_cannot_write_over_what_is_played(world, alice)
     late = StoreSegment(
         job_id=accepted.job.id,
         track_id=accepted.track.id,
+        generation=0,
         rendition="aac-128",
         number=0,
         first_sample=0,

@@ -10,6 +10,7 @@ import pytest
 
 from veza.persistence import attachments, jobs, messages
 from veza.persistence.errors import AlreadyExistsError
+from veza.persistence.job_list import list_jobs
 from veza.persistence.pool import Connection, Pool
 from veza.persistence.room_log import append_events, read_events
 from veza.persistence.room_rows import Attachment as SentFile
@@ -295,7 +296,7 @@ async def test_a_job_for_a_picture_goes_through_the_queue_as_one_for_a_track(
     assert claimed is not None
     assert (claimed.job.id, claimed.source_key) == (job.id, picture.key)
     assert claimed.filename == "cover.png"
-    (listed,) = await jobs.list_jobs(conn, state=None, before=None, limit=9)
+    (listed,) = await list_jobs(conn, state=None, before=None, limit=9)
     assert (listed.title, listed.max_attempts) == ("cover.png", 3)
 
     fault = Failure(code="damaged_picture", detail="It is damaged.")

@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from veza.persistence import jobs, tracks
+from veza.persistence import job_list, jobs, tracks
 from veza.persistence.errors import JobStateError, LeaseLostError
+from veza.persistence.job_list import list_jobs
 from veza.persistence.pool import Connection, Pool
 from veza.persistence.rows import ClaimedJob, Failure, Job, JobState, Track, TrackState
 
@@ -60,6 +61,35 @@ async def test_jobs_go_by_priority_then_by_age(conn: Connection, new_track: Make
     await conn.execute("UPDATE jobs SET priority = 1 WHERE id = $1", urgent.id)
     claimed = [(await claim(conn)).job.id for _ in range(3)]
     assert claimed == [urgent.id, first.id, second.id]
+
+
+async def test_owners_take_turns_however_much_one_has_queued(
+    conn: Connection, new_track: MakeTrack
+) -> None:
+    made = [await new_track() for _ in range(5)]
+    (busy, _), (other, _), *albums = made
+    for track, job in albums:
+        for table, row in (("tracks", track.id), ("jobs", job.id)):
+            await conn.execute(
+                f"UPDATE {table} SET owner_id = $1 WHERE id = $2", busy.owner.id, row
+            )
+    await conn.execute(
+        "UPDATE jobs SET run_at = run_at - interval '9 s' WHERE track_id <> $1", other.id
+    )
+    owners = [(await claim(conn)).job.owner_id for _ in made]
+    assert owners == [busy.owner.id, other.owner.id, *[busy.owner.id] * 3]
+
+
+async def test_who_was_served_longest_ago_is_next_when_nothing_is_at_work(
+    conn: Connection, new_track: MakeTrack
+) -> None:
+    made = [await new_track() for _ in range(2)]
+    for track, _ in made:
+        job = (await claim(conn)).job
+        assert job.track_id == track.id
+    for _, job in reversed(made):
+        await jobs.hand_back_job(conn, job.id, node_id=NODE)
+    assert [(await claim(conn)).job.track_id for _ in made] == [track.id for track, _ in made]
 
 
 async def test_many_nodes_at_once_each_get_another_job(pool: Pool, new_track: MakeTrack) -> None:
@@ -286,9 +316,9 @@ async def test_operators_list_everybodys_jobs_newest_first(
 ) -> None:
     made = [(await new_track())[1] for _ in range(3)]
     claimed = await claim(conn)
-    held = await jobs.list_jobs(conn, state=None, before=made[1].id, limit=5)
+    held = await list_jobs(conn, state=None, before=made[1].id, limit=5)
 
-    listed = await jobs.list_jobs(conn, state=None, before=None, limit=2)
+    listed = await list_jobs(conn, state=None, before=None, limit=2)
     assert [each.job.id for each in listed] == [made[2].id, made[1].id]
     assert (listed[0].owner.id, listed[0].title) == (made[2].owner_id, "A track")
     assert (listed[0].attempts, listed[0].leased_by) == (0, None)
@@ -302,8 +332,8 @@ async def test_operators_list_jobs_of_one_state(conn: Connection, new_track: Mak
     ended = await claim(conn)
     await jobs.fail_job(conn, ended.job.id, node_id=NODE, failure=FAULT)
 
-    failed = await jobs.list_jobs(conn, state=JobState.FAILED, before=None, limit=5)
-    queued = await jobs.list_jobs(conn, state=JobState.QUEUED, before=made[2].id, limit=5)
+    failed = await list_jobs(conn, state=JobState.FAILED, before=None, limit=5)
+    queued = await list_jobs(conn, state=JobState.QUEUED, before=made[2].id, limit=5)
 
     assert [(each.job.id, each.job.error) for each in failed] == [(ended.job.id, FAULT)]
     assert [each.job.id for each in queued] == [made[1].id]
@@ -323,8 +353,8 @@ async def test_lists_of_jobs_read_only_what_they_show(
     await conn.execute("ANALYZE jobs")
     newest = (50, UUID(int=2**128 - 1))
     for query, arguments, index in (
-        (jobs._LIST_ALL, newest, "jobs_pkey"),
-        (jobs._LIST_STATE, (*newest, "failed"), "jobs_state_idx"),
+        (job_list._LIST_ALL, newest, "jobs_pkey"),
+        (job_list._LIST_STATE, (*newest, "failed"), "jobs_state_idx"),
     ):
         plan = "\n".join(row[0] for row in await conn.fetch(f"EXPLAIN {query}", *arguments))
 

@@ -171,7 +171,7 @@ async def test_segments_are_added_in_order_and_repeating_one_is_harmless(
     assert not await append(conn, track.id, segment(0))
     assert await append(conn, track.id, segment(1))
     assert not await append(conn, track.id, segment(0))
-    (rendition,) = await renditions.load_segments(conn, track.id)
+    (rendition,) = await renditions.load_playing(conn, track.id)
     assert rendition.segments == (segment(0), segment(1))
 
 
@@ -242,16 +242,16 @@ async def test_renditions_come_lowest_bit_rate_first_or_alone(
         await open_rendition(conn, track.id, name)
         await append(conn, track.id, segment(0), name)
     await append(conn, track.id, segment(1), "aac-64")
-    loaded = await renditions.load_segments(conn, track.id)
+    loaded = await renditions.load_playing(conn, track.id)
     assert [rendition.name for rendition in loaded] == ["aac-64", "aac-128", "aac-256"]
     assert [len(rendition.segments) for rendition in loaded] == [2, 1, 1]
     assert loaded[0].init_key == "media/x/aac-64/init.mp4"
     assert (loaded[0].codecs, loaded[0].bitrate_bps) == ("mp4a.40.2", 64_000)
     assert (loaded[0].sample_rate_hz, loaded[0].channels) == (48_000, 2)
     assert not loaded[0].is_complete
-    assert await renditions.load_segments(conn, track.id, rendition="aac-128") == (loaded[1],)
-    assert await renditions.load_segments(conn, track.id, rendition="flac") == ()
-    assert await renditions.load_segments(conn, uuid4()) == ()
+    assert await renditions.load_rendition(conn, track.id, "aac-128") == loaded[1]
+    assert await renditions.load_rendition(conn, track.id, "flac") is None
+    assert await renditions.load_playing(conn, uuid4()) == ()
 
 
 async def test_a_finished_track_is_published_with_length_and_waveform_and_grows_no_more(
@@ -280,23 +280,11 @@ async def test_a_finished_track_is_published_with_length_and_waveform_and_grows_
     assert json.loads(done.analysis) == {"loudness": {"range_lu": 0.1, "true_peak_dbtp": None}}
     async with pool.acquire() as conn:
         assert await tracks.read_waveform(conn, track.id) == b"\x80\x7f"
-        (rendition,) = await renditions.load_segments(conn, track.id)
+        (rendition,) = await renditions.load_playing(conn, track.id)
         assert rendition.is_complete
         with pytest.raises(SegmentOrderError):
             await append(conn, track.id, segment(1))
         assert not await append(conn, track.id, segment(0))
-
-
-async def test_forgotten_renditions_can_be_encoded_anew(
-    conn: Connection, new_track: MakeTrack
-) -> None:
-    track, _ = await new_track()
-    await open_rendition(conn, track.id)
-    await append(conn, track.id, segment(0))
-    await renditions.delete_renditions(conn, track.id)
-    assert await renditions.load_segments(conn, track.id) == ()
-    assert await open_rendition(conn, track.id, sha256=b"another")
-    assert await append(conn, track.id, segment(0, b"other bytes"))
 
 
 async def test_media_keys_are_found_by_the_names_in_the_playlist(
