@@ -46,6 +46,7 @@ from veza.gateway.keys import Actors
 from veza.gateway.metrics import ActorCollector, FanOutCollector, Metrics
 from veza.gateway.middlewares import MIDDLEWARES, add_headers
 from veza.gateway.ops import actors as ops_actors
+from veza.gateway.ops import encodings as ops_encodings
 from veza.gateway.ops import failures as ops_failures
 from veza.gateway.ops import node as ops_node
 from veza.gateway.ops.feed import TreeFeed
@@ -63,7 +64,7 @@ from veza.gateway.tokens import AccessTokens, Cursors, Listeners, PlaybackUrls, 
 
 ISSUER: Final = "veza"
 
-OPS_DOORS: Final = (ops_actors.doors, ops_failures.doors, ops_node.doors)
+OPS_DOORS: Final = (ops_actors.doors, ops_failures.doors, ops_node.doors, ops_encodings.doors)
 
 AREAS: Final = (
     auth.routes,

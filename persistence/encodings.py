@@ -31,7 +31,7 @@ _LOCK_PUBLISHED = """
     FOR UPDATE OF t SKIP LOCKED
 """
 
-_BEFORE_ALL: Final = UUID(int=0)
+BEFORE_ALL: Final = UUID(int=0)
 
 _COUNT_PUBLISHED = """
     SELECT count(*) AS published, count(*) FILTER (WHERE recipe IS DISTINCT FROM $1) AS outdated
@@ -57,7 +57,7 @@ async def queue_reencodings(
     conn: Connection,
     *,
     limit: int,
-    after: UUID = _BEFORE_ALL,
+    after: UUID = BEFORE_ALL,
     track_id: UUID | None = None,
     other_than: str | None = None,
 ) -> tuple[UUID, ...]:

@@ -40,6 +40,7 @@ from veza.actors.chat.search_index import SearchIndexActor
 from veza.actors.chat.ways import WaysActor
 from veza.actors.dispatcher import DispatcherActor
 from veza.actors.encoding.frames import StartThumbnailFrame
+from veza.actors.encodings import EncodingsActor
 from veza.actors.fanout import FanOut
 from veza.actors.jobs import JobsActor
 from veza.actors.listening import ListeningActor
@@ -176,6 +177,7 @@ def media_services(given: Resources) -> tuple[ChildSpec, ...]:
         service("attachments", AttachmentsActor, pool | store | directory | node | attachment),
         service("jobs", JobsActor, pool | directory | node | lease | recipe),
         service("segments", SegmentsActor, pool | store | node),
+        service("encodings", EncodingsActor, pool | directory | recipe),
     )
 
 

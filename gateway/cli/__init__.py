@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "connections": "veza.gateway.cli.listing:connections",
     "audit": "veza.gateway.cli.listing:audit",
     "doctor": "veza.gateway.cli.doctor:doctor",
+    "media": "veza.gateway.cli.media:app",
     "import": "veza.gateway.cli.import_command:import_",
     "load": "veza.gateway.load.commands:load",
 }

@@ -24,6 +24,7 @@ from veza.actors.fanout import FanOut, FanOutLimits, Outbox
 from veza.actors.messages import (
     accounts,
     audit,
+    encodings,
     jobs,
     listening,
     operator,
@@ -723,6 +724,19 @@ class MemoryActors:
             and (command.before is None or job.id < command.before)
         ]
         return jobs.JobsListed(jobs=tuple(self._queued(job) for job in found[: command.limit]))
+
+    def on_ReadEncodings(self, _: Key, _command: encodings.ReadEncodings) -> object:
+        return encodings.EncodingsRead(
+            recipe="here", published=len(self.tracks), outdated=len(self.tracks)
+        )
+
+    def on_ReencodeTracks(self, _: Key, command: encodings.ReencodeTracks) -> object:
+        self.operated.append(command)
+        wanted = {command.track_id} if command.which is encodings.Which.ONE else set(self.tracks)
+        found = sorted(
+            x for x in wanted & set(self.tracks) if not command.after or x > command.after
+        )
+        return encodings.ReencodingsQueued(queued=len(found), last=found[-1] if found else None)
 
     def _queued(self, job: tracks.Job) -> jobs.QueuedJob:
         track = self.tracks[job.track_id]

@@ -186,6 +186,7 @@ class Peer:
     crashes: list[dict[str, Any]] = field(default_factory=lambda: [crash_group()])
     hidden: set[str] = field(default_factory=set)
     is_audited: bool = True
+    outdated: int = 701
     traced: list[list[dict[str, Any]]] = field(default_factory=list)
     why_ended: str = "limit"
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -210,6 +211,8 @@ class Peer:
                 web.get("/ops/connections", self._connections),
                 web.get("/ops/audit", self._audit),
                 web.post("/ops/drain", self._drain),
+                web.get("/ops/encodings", self._encodings),
+                web.post("/ops/encodings", self._reencode),
             ]
         )
         return app
@@ -322,6 +325,16 @@ class Peer:
             "traceback": "Traceback:\n  ValueError: boom\n",
         }
         return web.json_response({"group": crash_group(), "crashes": [crash]})
+
+    async def _encodings(self, _request: web.Request) -> web.Response:
+        return web.json_response({"recipe": "here", "published": 9, "outdated": self.outdated})
+
+    async def _reencode(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self.asked.append(("encodings", body))
+        parts = {None: (500, "t-500"), "t-500": (200, "t-700"), "t-700": (0, None)}
+        queued, last = (1, body["track_id"]) if "track_id" in body else parts[body.get("after")]
+        return web.json_response({"queued": queued, "last": last})
 
     async def _connections(self, _request: web.Request) -> web.Response:
         entry = {

@@ -114,6 +114,27 @@ async def test_everybodys_jobs_are_listed_by_state(
     await api("GET", wrong, who=olga, status=422)
 
 
+async def test_tracks_are_encoded_anew_by_part_and_in_the_name_of_who_asks(
+    api: Any, actors: Any, ada: Any, olga: Any
+) -> None:
+    ids = [actors.add_track(ada.user).id for _ in range(2)]
+    address = "/api/v1/ops/encodings"
+
+    assert (await api("GET", address, who=olga)).body["outdated"] == 2
+    whole = await api("POST", address, who=olga, json={**BODY, "which": "all"})
+    assert whole.body == {"queued": 2, "last": str(ids[1])}
+    after = await api("POST", address, who=olga, json={**BODY, "after": str(ids[0])})
+    assert after.body["queued"] == 1
+    one = await api("POST", address, who=olga, json={**BODY, "track_id": str(ids[0])})
+    assert one.body == {"queued": 1, "last": str(ids[0])}
+    assert [(each.which, each.by.name) for each in actors.operated] == [
+        ("all", "olga"),
+        ("outdated", "olga"),
+        ("one", "olga"),
+    ]
+    await api("POST", address, who=olga, json={**BODY, "which": "one"}, status=422)
+
+
 async def test_draining_the_node_is_draining_its_root(
     api: Any, actors: Any, olga: Any, staff: Any
 ) -> None:
