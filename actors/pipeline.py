@@ -10,6 +10,7 @@ from veza.actors.base import SupervisedActor
 from veza.actors.encoding.frames import (
     BrokenFrame,
     FailedFrame,
+    FingerprintFrame,
     FinishedFrame,
     Frame,
     InitFrame,
@@ -135,6 +136,7 @@ class EncodingPipelineActor(SupervisedActor):
         self.run = NO_RUN
         self.renditions: dict[str, RenditionField] = {}
         self.peaks = b""
+        self.fingerprint = b""
         self.progress = 0.0
         self.last_heard = 0.0
         self.sandbox_notes: tuple[str, ...] = ()
@@ -203,6 +205,8 @@ class EncodingPipelineActor(SupervisedActor):
                 self.sandbox_notes = notes
             case PeaksFrame(data=data):
                 self.peaks = data
+            case FingerprintFrame(data=data):
+                self.fingerprint = data
             case BrokenFrame(traceback=traceback):
                 raise WorkerBrokenError(traceback)
             case frame:
@@ -256,6 +260,7 @@ class EncodingPipelineActor(SupervisedActor):
                     duration_samples=frame.duration_samples,
                     sample_rate_hz=frame.sample_rate_hz,
                     peaks=self.peaks,
+                    fingerprint=self.fingerprint,
                     analysis=frame.analysis,
                 )
             case FailedFrame(fault=fault, detail=detail):

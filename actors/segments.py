@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from hashlib import sha256
+from typing import Final
 from uuid import UUID
 
 import orjson
@@ -21,12 +22,17 @@ from veza.actors.messages.jobs import (
 )
 from veza.actors.messages.tracks import JobState
 from veza.actors.runtime.address import Address
+from veza.codecs import fingerprint
 from veza.persistence import jobs, renditions, tracks
 from veza.persistence.errors import AlreadyExistsError, SegmentOrderError, StorageFullError
+from veza.persistence.fingerprints import find_alike, save_fingerprint
 from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Connection, Pool
 from veza.persistence.renditions import media_folder, rendition_name
 from veza.persistence.rows import Segment
+
+MOST_COMPARED: Final = 8
+"""Recordings that share the most words with a new one: the same recording was among the first two of 56."""
 
 
 class SegmentsActor(DatabaseActor):
@@ -100,6 +106,8 @@ class SegmentsActor(DatabaseActor):
             return await part_stored(conn, command.job_id)
 
     async def receiveMsg_PublishTrack(self, command: PublishTrack, _sender: Address) -> JobAdvanced:
+        frames = fingerprint.unpack(command.fingerprint)
+        sounds_like = await self._sounds_like(command.track_id, frames)
         async with self.transaction() as conn, self._holding(conn, command.job_id):
             await tracks.finish_track(
                 conn,
@@ -112,8 +120,27 @@ class SegmentsActor(DatabaseActor):
                 recipe=command.recipe,
             )
             await renditions.supersede(conn, command.track_id, command.generation)
-            await jobs.finish_job(conn, command.job_id, node_id=self.node_id)
+            await save_fingerprint(
+                conn,
+                command.track_id,
+                frames=command.fingerprint,
+                keys=fingerprint.keys(frames),
+            )
+            await jobs.finish_job(
+                conn, command.job_id, node_id=self.node_id, sounds_like=sounds_like
+            )
             return await advanced(conn, command.job_id)
+
+    async def _sounds_like(self, track_id: UUID, frames: fingerprint.Frames) -> UUID | None:
+        """Return an older track with the same recording. Of two that end at once neither knows the other."""
+        probes = fingerprint.probes(frames)
+        async with self.connection() as conn:
+            alike = await find_alike(conn, track_id, probes=probes, limit=MOST_COMPARED)
+        for other_id, packed in alike:
+            other = fingerprint.unpack(packed)
+            if await asyncio.to_thread(fingerprint.compare, frames, other) is not None:
+                return other_id
+        return None
 
     @asynccontextmanager
     async def _growing(self, job_id: UUID) -> AsyncIterator[Connection]:

@@ -201,6 +201,7 @@ class StreamJobActor(LeasedJobActor):
                     duration_samples=message.duration_samples,
                     sample_rate_hz=message.sample_rate_hz,
                     peaks=message.peaks,
+                    fingerprint=message.fingerprint,
                     analysis=message.analysis,
                 )
             )

@@ -19,6 +19,7 @@ from veza.codecs.aac import PRIMING_SAMPLES, AacEncoder
 from veza.codecs.analysis import Analysis, AnalysisMeter
 from veza.codecs.decode import open_source
 from veza.codecs.downmix import stereo_matrix
+from veza.codecs.fingerprint import FingerprintMeter
 from veza.codecs.fmp4 import FRAME_SAMPLES, AacTrack, init_segment, media_segment
 from veza.codecs.ladder import Rendition, boundary, output_rate, renditions
 from veza.codecs.peaks import PeakMeter, Peaks
@@ -76,6 +77,7 @@ class Finished:
     segments: int
     peaks: Peaks
     analysis: Analysis
+    fingerprint: bytes
 
 
 Event = Probed | InitReady | SegmentReady | Progress | Finished
@@ -116,12 +118,13 @@ def _encode(
     lookahead = int(LOOKAHEAD_SECONDS * rate)
     packagers = [_Packager(rung, border, lookahead) for rung in rungs]
     peaks, total = PeakMeter(rate), 0
-    analysis = AnalysisMeter(rate, rungs[0].channels)
+    analysis, fingerprint = AnalysisMeter(rate, rungs[0].channels), FingerprintMeter(rate)
     for chunk, last in _chunks(_output_blocks(source), border, lookahead):
         total += len(chunk)
         # The dearest rung first: on two threads it then takes as long as the others together.
         feeds = [partial(packager.feed, chunk, last=last) for packager in reversed(packagers)]
-        run_all([*feeds, partial(analysis.add, chunk), partial(peaks.add, chunk)])
+        meters = [partial(meter.add, chunk) for meter in (analysis, fingerprint, peaks)]
+        run_all([*feeds, *meters])
         for same_segment in zip(*(packager.take() for packager in packagers), strict=True):
             yield from chain.from_iterable(same_segment)
         yield _progress(total, rate, info)
@@ -131,6 +134,7 @@ def _encode(
         segments=packagers[0].next_number,
         peaks=peaks.finish(),
         analysis=analysis.finish(),
+        fingerprint=fingerprint.finish(),
     )
 
 

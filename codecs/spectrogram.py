@@ -46,14 +46,14 @@ class Cutter:
 
 
 class MonoStream:
-    """Mixes to mono and resamples to `ANALYSIS_RATE_HZ`, soxr HQ."""
+    """Mixes to mono and resamples to `rate_hz`, soxr HQ."""
 
-    def __init__(self, sample_rate_hz: int) -> None:
+    def __init__(self, sample_rate_hz: int, rate_hz: float = ANALYSIS_RATE_HZ) -> None:
         self._cutter = Cutter(BLOCK_SAMPLES, BLOCK_SAMPLES)
         self._resampler = None
-        if sample_rate_hz != ANALYSIS_RATE_HZ:
+        if sample_rate_hz != rate_hz:
             self._resampler = soxr.ResampleStream(
-                sample_rate_hz, ANALYSIS_RATE_HZ, 1, dtype="float32", quality="HQ"
+                sample_rate_hz, rate_hz, 1, dtype="float32", quality="HQ"
             )
 
     def add(self, block: Samples) -> list[FloatArray]:

@@ -30,7 +30,7 @@ LONGEST_BACKOFF_SECONDS: Final = 300.0
 
 JOB: Final = """
     j.id, j.type, j.state, j.progress, j.error_code, j.error_detail, j.track_id, j.attachment_id,
-    j.owner_id, j.created_at, j.updated_at
+    j.sounds_like, j.owner_id, j.created_at, j.updated_at
 """
 _IS_OPEN = "j.state NOT IN ('published', 'failed', 'cancelled')"
 _IS_FREE = "(j.lease_until IS NULL OR j.lease_until < now())"
@@ -102,7 +102,7 @@ _SET_STATE = f"""
 
 _PUBLISH = f"""
     UPDATE jobs j SET state = 'published', progress = 1, error_code = NULL, error_detail = NULL,
-        leased_by = NULL, lease_until = NULL, updated_at = now()
+        sounds_like = $3, leased_by = NULL, lease_until = NULL, updated_at = now()
     WHERE j.id = $1 AND j.leased_by = $2 RETURNING {JOB}
 """
 
@@ -268,9 +268,11 @@ async def set_state(
     return _held(await conn.fetchrow(_SET_STATE, job_id, node_id, state, progress), job_id)
 
 
-async def finish_job(conn: Connection, job_id: UUID, *, node_id: UUID) -> Job:
+async def finish_job(
+    conn: Connection, job_id: UUID, *, node_id: UUID, sounds_like: UUID | None = None
+) -> Job:
     """End a held job well, in one transaction with what it made. Raises `LeaseLostError`."""
-    return _held(await conn.fetchrow(_PUBLISH, job_id, node_id), job_id)
+    return _held(await conn.fetchrow(_PUBLISH, job_id, node_id, sounds_like), job_id)
 
 
 async def fail_job(conn: Connection, job_id: UUID, *, node_id: UUID, failure: Failure) -> Job:
@@ -376,6 +378,7 @@ def job_of(row: asyncpg.Record) -> Job:
         error=failure,
         track_id=row["track_id"],
         attachment_id=row["attachment_id"],
+        sounds_like=row["sounds_like"],
         owner_id=row["owner_id"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],

@@ -81,6 +81,7 @@ class Job:
     """One job as its owner sees it. `progress` runs from 0 to 1.
 
     What it is about is named by the one of `track_id` and `attachment_id` that is not None.
+    `sounds_like` is an older track with the same recording.
     """
 
     id: UUID
@@ -90,6 +91,7 @@ class Job:
     error: Failure | None
     track_id: UUID | None
     attachment_id: UUID | None
+    sounds_like: UUID | None
     owner_id: UUID
     created_at: datetime
     updated_at: datetime

@@ -136,6 +136,13 @@ class PeaksFrame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FingerprintFrame:
+    """From the worker: what the recording is known by, as `veza.codecs.fingerprint.pack` writes it."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedFrame:
     """From the worker, last: all segments were sent. The length is exact."""
 
@@ -181,6 +188,7 @@ Frame = (
     | SegmentFrame
     | ProgressFrame
     | PeaksFrame
+    | FingerprintFrame
     | FinishedFrame
     | ThumbnailFrame
     | FailedFrame

@@ -19,6 +19,7 @@ from veza.actors.encoding import sandbox
 from veza.actors.encoding.child import Channel, fall_silent, run_worker
 from veza.actors.encoding.frames import (
     FailedFrame,
+    FingerprintFrame,
     FinishedFrame,
     FrameError,
     InitFrame,
@@ -154,6 +155,7 @@ def _finish(event: Finished, channel: Channel) -> None:
             data=event.peaks.pairs,
         )
     )
+    channel.send(FingerprintFrame(data=event.fingerprint))
     channel.send(
         FinishedFrame(
             duration_samples=event.duration_samples,

@@ -241,7 +241,8 @@ class PartStored:
 class PublishTrack:
     """Everything is stored: complete the renditions, publish the track by them, end the job.
 
-    `peaks` holds an 8-bit minimum and maximum per bucket. Reply: `JobAdvanced` or `Rejected`.
+    `peaks` holds an 8-bit minimum and maximum per bucket, `fingerprint` what the recording is known by again.
+    Reply: `JobAdvanced` or `Rejected`.
     """
 
     job_id: UUID
@@ -251,6 +252,7 @@ class PublishTrack:
     duration_samples: int
     sample_rate_hz: int
     peaks: bytes
+    fingerprint: bytes
     analysis: Analysis
 
 
@@ -322,6 +324,7 @@ class EncodingFinished:
     duration_samples: int
     sample_rate_hz: int
     peaks: bytes
+    fingerprint: bytes
     analysis: Analysis
 
 

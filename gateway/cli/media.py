@@ -43,7 +43,9 @@ async def reprocess(
     if where.as_json:
         show_json({**found, "queued": queued})
     elif dry_run:
-        show(Text(f"{found['outdated']} of {found['published']} tracks: other settings made them."))
+        show(
+            Text(f"{found['outdated']} of {found['published']} tracks were made by other settings.")
+        )
     else:
         show(Text(f"{queued} of {wanted} queued" + rest_of(wanted - queued)))
     return Exit.OK

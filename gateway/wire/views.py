@@ -240,7 +240,10 @@ class TrackView(View):
 
 
 class JobView(View):
-    """What it is about has its id here; the other one is null."""
+    """What it is about has its id here; the other one is null.
+
+    `sounds_like` is an older track with the same recording: one's own, or one that everybody may hear.
+    """
 
     id: UUID
     type: JobType
@@ -249,6 +252,7 @@ class JobView(View):
     error: FailureView | None
     track_id: UUID | None
     attachment_id: UUID | None
+    sounds_like: UUID | None
     created_at: Time
     updated_at: Time
 

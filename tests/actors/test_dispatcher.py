@@ -63,6 +63,7 @@ def job_of(job_id: UUID, kind: JobType) -> Job:
         error=None,
         track_id=job_id,
         attachment_id=None,
+        sounds_like=None,
         owner_id=job_id,
         created_at=moment,
         updated_at=moment,

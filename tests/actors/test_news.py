@@ -28,6 +28,7 @@ JOB = Job(
     error=Failure(code="x", detail="y"),
     track_id=TRACK_ID,
     attachment_id=None,
+    sounds_like=None,
     owner_id=ADA.id,
     created_at=NOW,
     updated_at=NOW,

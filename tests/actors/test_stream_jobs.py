@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+import soundfile
 
 from veza.actors.messages.common import RejectCode, Rejected
 from veza.actors.messages.jobs import (
@@ -39,6 +40,7 @@ from veza.actors.messages.tracks import (
     WriteChunk,
 )
 from veza.actors.stream_job import ACTIVE, NEXT
+from veza.codecs.synthesis import PIECES, render
 from veza.config.ids import uuid7
 
 RATE = 44_100
@@ -393,3 +395,21 @@ async def test_who_lost_the_lease_cannot_write_over_what_is_played(world, alice)
 
     assert answer.code is RejectCode.INVALID_STATE
     assert await stream_of(world, accepted.track.id) == before
+
+
+async def test_a_recording_that_was_published_before_is_told_to_its_owner_in_whatever_codec(
+    world, alice
+):
+    samples = render(PIECES[1], sample_rate_hz=RATE, seconds=13)
+    first, second, third = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    soundfile.write(first, samples, RATE, format="FLAC")
+    soundfile.write(second, 0.5 * samples[RATE:], RATE, format="OGG", subtype="VORBIS")
+    soundfile.write(third, render(PIECES[2], sample_rate_hz=RATE, seconds=13), RATE, format="FLAC")
+
+    original = await published(world, alice, first.getvalue())
+    told = [
+        await news(alice, (await upload(world, who, data.getvalue())).track.id, JobState.PUBLISHED)
+        for who, data in ((alice.author, second), (alice.author, third))
+    ]
+
+    assert [event.job.sounds_like for event in told] == [original, None]

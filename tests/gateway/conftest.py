@@ -590,6 +590,7 @@ class MemoryActors:
             error=None,
             track_id=track.id,
             attachment_id=None,
+            sounds_like=None,
             owner_id=track.owner.id,
             created_at=now(),
             updated_at=now(),

@@ -237,6 +237,7 @@ def job_changed(state: tracks.JobState) -> tracks.JobChanged:
         error=tracks.Failure(code="unreadable", detail="No sound in it."),
         track_id=ID,
         attachment_id=None,
+        sounds_like=None,
         owner_id=ID,
         created_at=NOON,
         updated_at=NOON,

@@ -23,7 +23,7 @@ export interface Music {
 export type JobState =
   "queued" | "probing" | "encoding" | "packaging" | "published" | "running" | "done" | "failed" | "cancelled";
 
-export interface Job { id: string; type: string; state: JobState; progress: number; error: Refusal | null }
+export interface Job { id: string; type: string; state: JobState; progress: number; error: Refusal | null; sounds_like: string | null }
 
 export interface Playback { hls_url: string; dash_url: string | null; expires_at: string; duration_ms: number | null; live: boolean }
 

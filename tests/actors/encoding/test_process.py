@@ -19,6 +19,7 @@ import uvloop
 from veza.actors.encoding.frames import (
     BrokenFrame,
     FailedFrame,
+    FingerprintFrame,
     FinishedFrame,
     InitFrame,
     PeaksFrame,
@@ -66,7 +67,8 @@ async def test_a_worker_sends_what_the_pipeline_makes_and_then_ends(run, song):
     assert parts(done.frames) == output(events)
     assert isinstance(done.frames[0], ReadyFrame)
     assert isinstance(done.frames[1], ProbedFrame)
-    assert [type(frame) for frame in done.frames[-2:]] == [PeaksFrame, FinishedFrame]
+    kinds = [type(frame) for frame in done.frames[-3:]]
+    assert kinds == [PeaksFrame, FingerprintFrame, FinishedFrame]
     assert done.of(ProgressFrame)[-1].share == 1
     assert done.frames[-1].duration_samples == 9 * 44_100
     assert done.frames[-1].analysis == events[-1].analysis

@@ -3,7 +3,7 @@
 import { html, useRef } from "../../app/dom.js";
 import { bytes, hue, percent } from "../../app/format.js";
 import { playTrack } from "../../app/player.js";
-import { isPlayable, trackCell } from "../../app/store.js";
+import { isPlayable, jobCell, trackCell } from "../../app/store.js";
 import { canGoOn, change, choose, goOn, pause, remove } from "../../app/upload.js";
 import { Cover, icon } from "../../ui/icon.js";
 import { Bar, Processing } from "../../ui/progress.js";
@@ -49,7 +49,14 @@ function Status({ item, track }) {
   }
   if (state !== "accepted") return html`<${Sent} item=${item} />`;
   return html`${track?.state === "published" ? html`<p class="upload-done">${icon("check")} Published</p>` : html`<${Processing} trackId=${item.trackId} />`}
-    ${item.duplicateOf && html`<p class="upload-file">You have <a href=${`/tracks/${item.duplicateOf}`}>a track of the same file</a> already.</p>`}`;
+    <${Known} item=${item} />`;
+}
+
+/** What is a track already: the very file, or the recording in it. @param {{item: import("../../app/upload.js").Item}} props */
+function Known({ item }) {
+  const recording = jobCell(item.trackId).value?.sounds_like;
+  if (item.duplicateOf) return html`<p class="upload-file">You have <a href=${`/tracks/${item.duplicateOf}`}>a track of the same file</a> already.</p>`;
+  return recording && html`<p class="upload-file">The same recording is <a href=${`/tracks/${recording}`}>a track</a> already.</p>`;
 }
 
 /** @type {Record<string, string>} */
