@@ -38,7 +38,6 @@ from veza.actors.messages.jobs import (
 from veza.actors.messages.tracks import Failure
 from veza.actors.runtime import ActorStopped
 from veza.actors.runtime.address import Address
-from veza.codecs.playlist import AAC_LC
 from veza.codecs.source import Fault
 from veza.persistence.media_store import MediaStore
 
@@ -69,6 +68,7 @@ class EncoderLimits:
     """What a worker is told to make, and what it may use."""
 
     ladder_kbps: tuple[int, ...]
+    lossless: bool
     segment_seconds: int
     max_track_seconds: float
     max_cpu_seconds: int
@@ -78,7 +78,8 @@ class EncoderLimits:
     def recipe(self) -> str:
         """Say by what a track is encoded: whoever changes one of these encodes anew."""
         ladder = ",".join(str(kbps) for kbps in self.ladder_kbps)
-        return f"{RECIPE} aac={ladder} segments={self.segment_seconds}s"
+        flac = " flac" if self.lossless else ""
+        return f"{RECIPE} aac={ladder}{flac} segments={self.segment_seconds}s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +165,7 @@ class EncodingPipelineActor(SupervisedActor):
         self.wakeup_after(STALL_SECONDS, LookStalled())
         start = StartFrame(
             ladder_kbps=self.limits.ladder_kbps,
+            lossless=self.limits.lossless,
             segment_seconds=self.limits.segment_seconds,
             stored={part.rendition: part.number for part in command.stored},
             max_duration_seconds=self.limits.max_track_seconds,
@@ -237,7 +239,7 @@ class EncodingPipelineActor(SupervisedActor):
                 return RenditionOpened(
                     run=self.run,
                     rendition=name,
-                    codecs=AAC_LC,
+                    codecs=rendition.codecs,
                     sample_rate_hz=rendition.sample_rate_hz,
                     channels=rendition.channels,
                     bitrate_bps=rendition.bit_rate_bps,

@@ -5,6 +5,7 @@ import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 
+from veza.codecs.fmp4 import AacTrack
 from veza.codecs.ladder import Rendition
 from veza.codecs.source import Samples
 
@@ -17,7 +18,10 @@ CODER = "fast"
 class AacEncoder:
     """Encodes one stream. The same samples give the same packets, in blocks of any size."""
 
+    priming_samples = PRIMING_SAMPLES
+
     def __init__(self, rendition: Rendition) -> None:
+        self._rendition = rendition
         self._layout = "mono" if rendition.channels == 1 else "stereo"
         self._context: AudioCodecContext = av.CodecContext.create("aac", "w")
         self._context.sample_rate = rendition.sample_rate_hz
@@ -30,9 +34,15 @@ class AacEncoder:
         self._context.open()
 
     @property
-    def audio_specific_config(self) -> bytes:
-        """The decoder's set-up, for `esds`."""
-        return bytes(self._context.extradata or b"")
+    def track(self) -> AacTrack:
+        """What an init segment says of this stream."""
+        return AacTrack(
+            sample_rate_hz=self._rendition.sample_rate_hz,
+            channels=self._rendition.channels,
+            bit_rate_bps=self._rendition.bit_rate_bps,
+            audio_specific_config=bytes(self._context.extradata or b""),
+            priming_samples=PRIMING_SAMPLES,
+        )
 
     def encode(self, block: Samples) -> list[bytes]:
         """Take samples (n, channels), give the packets they complete."""

@@ -18,6 +18,7 @@ from typing import IO
 
 import av
 import numpy as np
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
@@ -234,10 +235,24 @@ def _describe(container: InputContainer, stream: AudioStream, *, has_xing: bool)
         sample_rate_hz=context.sample_rate,
         channels=context.channels,
         layout=tuple(channel.name for channel in context.layout.channels),
+        bits=_bits(context),
         declared_samples=round((seconds or 0) * context.sample_rate) if declared else None,
         estimated_seconds=seconds,
         tags=tags_from_metadata(container.metadata, stream.metadata),
     )
+
+
+def _bits(context: AudioCodecContext) -> int | None:
+    """Say how many bits a lossless stream has a sample: 16 at least, 32 for floats, None for a lossy one."""
+    if context.name not in LOSSLESS | PCM:
+        return None
+    if context.format.bytes <= 2:  # noqa: PLR2004  # 8 and 16 bits
+        return 16
+    # libav hands out 24 bits in 32, and does not tell the two apart but by the names of PCM.
+    has_more = context.format.name.startswith(("flt", "dbl")) or context.name.startswith(
+        ("pcm_s32", "pcm_u32")
+    )
+    return 32 if has_more else 24
 
 
 def _has_xing_header(file: IO[bytes]) -> bool:

@@ -15,13 +15,21 @@ from typing import IO
 import numpy as np
 import soxr  # type: ignore[import-untyped]  # ships no types
 
-from veza.codecs.aac import PRIMING_SAMPLES, AacEncoder
+from veza.codecs.aac import AacEncoder
 from veza.codecs.analysis import Analysis, AnalysisMeter
 from veza.codecs.decode import open_source
 from veza.codecs.downmix import stereo_matrix
 from veza.codecs.fingerprint import FingerprintMeter
-from veza.codecs.fmp4 import FRAME_SAMPLES, AacTrack, init_segment, media_segment
-from veza.codecs.ladder import Rendition, boundary, output_rate, renditions
+from veza.codecs.flac import FlacEncoder
+from veza.codecs.fmp4 import FRAME_SAMPLES, init_segment, media_segment
+from veza.codecs.ladder import (
+    FLAC,
+    Rendition,
+    boundary,
+    lossless_rendition,
+    output_rate,
+    renditions,
+)
 from veza.codecs.peaks import PeakMeter, Peaks
 from veza.codecs.source import Fault, Limits, MediaError, Samples, Source, SourceInfo
 
@@ -93,26 +101,38 @@ def encode(
     file: IO[bytes],
     *,
     ladder_kbps: Sequence[int],
+    lossless: bool = False,
     segment_seconds: int = 6,
     limits: Limits | None = None,
     run_all: RunAll = one_by_one,
 ) -> Iterator[Event]:
-    """Encode `file` into all rungs that suit it; raises `MediaError` where the file is at fault."""
+    """Encode `file` into all rungs that suit it; raises `MediaError` where the file is at fault.
+
+    `lossless`: a FLAC rung too, if the source itself is lossless.
+    """
     source = open_source(file, limits or Limits())
     try:
-        yield from _encode(source, ladder_kbps, segment_seconds, run_all)
+        rungs = _rungs(source.info, ladder_kbps, lossless=lossless)
+        yield from _encode(source, rungs, segment_seconds, run_all)
     finally:
         source.close()
 
 
-def _encode(
-    source: Source, ladder_kbps: Sequence[int], segment_seconds: int, run_all: RunAll
-) -> Iterator[Event]:
-    info = source.info
-    rungs = renditions(
+def _rungs(
+    info: SourceInfo, ladder_kbps: Sequence[int], *, lossless: bool
+) -> tuple[Rendition, ...]:
+    lossy = renditions(
         ladder_kbps, source_rate_hz=info.sample_rate_hz, source_channels=info.channels
     )
-    yield Probed(source=info, renditions=rungs)
+    exact = lossless_rendition(info) if lossless else None
+    return lossy if exact is None else (*lossy, exact)
+
+
+def _encode(
+    source: Source, rungs: Sequence[Rendition], segment_seconds: int, run_all: RunAll
+) -> Iterator[Event]:
+    info = source.info
+    yield Probed(source=info, renditions=tuple(rungs))
     rate = rungs[0].sample_rate_hz
     border = partial(boundary, segment_seconds=segment_seconds, sample_rate_hz=rate)
     lookahead = int(LOOKAHEAD_SECONDS * rate)
@@ -191,7 +211,8 @@ class _Packager:
         self._rendition = rendition
         self._border = border
         self._lookahead = lookahead
-        self._encoder = AacEncoder(rendition)
+        self._encoder = (FlacEncoder if rendition.codecs == FLAC else AacEncoder)(rendition)
+        self._priming = self._encoder.priming_samples
         self._packets: list[bytes] = []
         self._samples = 0
         self._ended = False
@@ -210,9 +231,10 @@ class _Packager:
         while self._packets:
             start, end = self._border(self.next_number), self._border(self.next_number + 1)
             closing = self._ended and self._samples <= end + self._lookahead
-            # Packet 0 is priming: packet i holds the frame before border i, so the first segment
-            # has one packet more than its samples fill.
-            count = (end - start) // FRAME_SAMPLES + (self.next_number == 0)
+            # With priming packet i holds the frame before border i, so the first segment has more
+            # packets than its samples fill.
+            priming = 0 if self.next_number else self._priming
+            count = (end - start + priming) // FRAME_SAMPLES
             if closing:
                 count, end = len(self._packets), self._samples
             elif len(self._packets) < count:
@@ -223,24 +245,19 @@ class _Packager:
     def _init(self) -> list[InitReady | SegmentReady]:
         if self.next_number:
             return []
-        track = AacTrack(
-            sample_rate_hz=self._rendition.sample_rate_hz,
-            channels=self._rendition.channels,
-            bit_rate_bps=self._rendition.bit_rate_bps,
-            audio_specific_config=self._encoder.audio_specific_config,
-            priming_samples=PRIMING_SAMPLES,
-        )
-        return [InitReady(rendition=self._rendition.name, data=init_segment(track))]
+        data = init_segment(self._encoder.track)
+        return [InitReady(rendition=self._rendition.name, data=data)]
 
     def _segment(self, start: int, end: int, count: int, *, closing: bool) -> SegmentReady:
         packets, self._packets = self._packets[:count], self._packets[count:]
-        media_start = start + PRIMING_SAMPLES if self.next_number else 0
+        media_start = start + self._priming if self.next_number else 0
         before_last = media_start + (count - 1) * FRAME_SAMPLES
         data = media_segment(
             packets,
             sequence_number=self.next_number + 1,
             base_decode_time=media_start,
-            last_duration_samples=end + PRIMING_SAMPLES - before_last if closing else None,
+            last_duration_samples=end + self._priming - before_last if closing else None,
+            is_rolling=bool(self._priming),
         )
         return SegmentReady(
             rendition=self._rendition.name,

@@ -12,7 +12,6 @@ from fractions import Fraction
 
 VERSION = 7  # EXT-X-MAP in a playlist of audio segments needs 6; 7 is what fMP4 lists declare
 MICROSECONDS = 1_000_000
-AAC_LC = "mp4a.40.2"
 # Printable ASCII but for double quotes and what RFC 3986 has no place for.
 SAFE_ADDRESS = re.compile(r"[!#-;=?-\[\]_a-z~]+")
 
@@ -38,7 +37,7 @@ class Variant:
     nominal_bit_rate_bps: int
     segments: Sequence[Segment]
     ended: bool
-    codecs: str = AAC_LC
+    codecs: str
 
 
 def media_playlist(

@@ -10,6 +10,12 @@ from veza.codecs.source import BLOCK_SAMPLES, Fault, Limits, MediaError, Samples
 from veza.codecs.tags import tags_from_metadata
 
 PEAK_LIMIT = 4.0
+BITS = {
+    **dict.fromkeys(("PCM_S8", "PCM_U8", "PCM_16", "ULAW", "ALAW", "ALAC_16"), 16),
+    **dict.fromkeys(("PCM_24", "ALAC_20", "ALAC_24"), 24),
+    **dict.fromkeys(("PCM_32", "FLOAT", "DOUBLE", "ALAC_32"), 32),
+}
+"""Of the subtypes that lose nothing; the others are lossy."""
 UNKNOWN_FRAMES = 2**62  # libsndfile says 2**63 - 1 where a stream has no length
 
 
@@ -28,6 +34,7 @@ class SndfileSource:
             codec=self._file.subtype.lower(),
             sample_rate_hz=self._file.samplerate,
             channels=self._file.channels,
+            bits=BITS.get(self._file.subtype),
             declared_samples=self._file.frames if counted else None,
             estimated_seconds=self._file.frames / self._file.samplerate if counted else None,
             tags=tags_from_metadata(self._file.copy_metadata()),

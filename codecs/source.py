@@ -68,6 +68,7 @@ class SourceInfo:
     """What the container states.
 
     `declared_samples` is a length it vouches for, or None; `estimated_seconds` is for progress.
+    `bits` of a lossless source, 16 for less and 32 for floats; None of a lossy one.
     `layout` names the channels as libav does ("FL", "LFE"); it is empty where nobody said.
     """
 
@@ -76,6 +77,7 @@ class SourceInfo:
     sample_rate_hz: int
     channels: int
     layout: tuple[str, ...] = ()
+    bits: int | None = None
     declared_samples: int | None = None
     estimated_seconds: float | None = None
     tags: Tags = field(default_factory=Tags)

@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     max_attachment_bytes: Annotated[int, Field(ge=1024)] = 25 * MEBIBYTE
     max_track_seconds: Annotated[int, Field(ge=1)] = 6 * 3600
     ladder_kbps: tuple[int, ...] = (64, 128, 256)
+    ladder_lossless: bool = True
     segment_seconds: Annotated[int, Field(ge=1, le=30)] = 6
     encoders: Annotated[int, Field(ge=1)] = 2
     encoder_memory_bytes: Annotated[int, Field(ge=128 * MEBIBYTE)] = 2048 * MEBIBYTE

@@ -131,9 +131,10 @@ def start_frame(settings: Settings) -> StartFrame:
     """Say what to encode and within which limits, as for a track."""
     return StartFrame(
         ladder_kbps=settings.ladder_kbps,
+        lossless=settings.ladder_lossless,
         segment_seconds=settings.segment_seconds,
         stored={},
-        window=RENDITIONS_AT_ONCE * len(settings.ladder_kbps),
+        window=RENDITIONS_AT_ONCE * (len(settings.ladder_kbps) + settings.ladder_lossless),
         max_duration_seconds=settings.max_track_seconds,
         max_cpu_seconds=settings.encoder_cpu_seconds,
         max_memory_bytes=settings.encoder_memory_bytes,

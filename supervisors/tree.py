@@ -339,6 +339,7 @@ def encoder_limits(settings: Settings) -> EncoderLimits:
     """Say what an encoder process makes and what it may use."""
     return EncoderLimits(
         ladder_kbps=settings.ladder_kbps,
+        lossless=settings.ladder_lossless,
         segment_seconds=settings.segment_seconds,
         max_track_seconds=settings.max_track_seconds,
         max_cpu_seconds=settings.encoder_cpu_seconds,

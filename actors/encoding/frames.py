@@ -24,7 +24,7 @@ from veza.codecs.tempo import Tempo
 
 PREFIX = struct.Struct(">II")
 MAX_HEADER_BYTES = 64 * 1024
-MAX_PAYLOAD_BYTES = 4 * 1024 * 1024  # a 6 s segment of 320 kbit/s has 240 kB
+MAX_PAYLOAD_BYTES = 10 * 1024 * 1024  # FLAC of 30 s at 48 kHz, 24 bits and stereo has 8.7 MB
 
 
 class FrameError(Exception):
@@ -40,6 +40,7 @@ class StartFrame:
     """
 
     ladder_kbps: tuple[int, ...] = (64, 128, 256)
+    lossless: bool = False
     segment_seconds: int = 6
     stored: dict[str, int]
     window: int = 6
@@ -78,6 +79,7 @@ class RenditionField:
     """One rung that will be sent."""
 
     name: str
+    codecs: str
     bit_rate_bps: int
     sample_rate_hz: int
     channels: int

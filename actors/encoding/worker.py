@@ -92,6 +92,7 @@ def _encode(start: StartFrame, source: BinaryIO, channel: Channel, threads: Enco
     events = encode(
         source,
         ladder_kbps=start.ladder_kbps,
+        lossless=start.lossless,
         segment_seconds=start.segment_seconds,
         limits=limits,
         run_all=threads.run_all,
@@ -138,6 +139,7 @@ def _probed(event: Probed) -> ProbedFrame:
         renditions=tuple(
             RenditionField(
                 name=rendition.name,
+                codecs=rendition.codecs,
                 bit_rate_bps=rendition.bit_rate_bps,
                 sample_rate_hz=rendition.sample_rate_hz,
                 channels=rendition.channels,

@@ -86,7 +86,7 @@ def running(world, pool, tmp_path):
 
     @asynccontextmanager
     async def run(store=None, **settings):
-        told = Settings(data=tmp_path, bcrypt_cost=4, **settings)
+        told = Settings(data=tmp_path, bcrypt_cost=4, ladder_lossless=False, **settings)
         node = type(world)(pool, tmp_path / "media", told, store=store)
         await node.node.start()
         try:

@@ -45,7 +45,7 @@ def test_nothing_in_the_stream_names_the_library(music):
 @pytest.mark.parametrize(("rate", "channels"), [(8_000, 1), (48_000, 1), (32_000, 2)])
 def test_the_specific_config_states_rate_and_channels(rate, channels):
     config = int.from_bytes(
-        encoder(kbps=48, rate=rate, channels=channels).audio_specific_config[:2]
+        encoder(kbps=48, rate=rate, channels=channels).track.audio_specific_config[:2]
     )
     rates = [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025]
     assert config >> 11 == 2  # AAC-LC

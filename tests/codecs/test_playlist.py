@@ -156,6 +156,7 @@ def test_average_bandwidth_is_all_bits_over_all_time(track):
 
 def variant(name, segments, *, ended=True, nominal=128_000):
     return Variant(
+        codecs="mp4a.40.2",
         address=f"{name}/playlist.m3u8",
         sample_rate_hz=48_000,
         nominal_bit_rate_bps=nominal,

@@ -26,6 +26,7 @@ from veza.gateway.tokens import PlaybackUrls, SigningKeys
 RATE_HZ = 44_100
 LENGTH = 14 * RATE_HZ + 321
 KINDS = ("wav", "flac", "ogg", "mp3", "m4a")
+LOSSLESS = ("wav", "flac")
 RECORDINGS = ("loop_amen_full", "loop_garzul", "loop_tabla", "guit_em9")
 SAMPLES = Path("/usr/share/sonic-pi/samples")
 
@@ -45,7 +46,7 @@ async def assert_exact(stream, length: int, rate_hz: int) -> None:
     """Every rendition has so many samples, and its playlist says so."""
     assert stream.master.is_variant
     assert stream.master.is_independent_segments
-    assert set(stream.renditions) <= {"aac-64", "aac-128", "aac-256"}
+    assert set(stream.renditions) <= {"aac-64", "aac-128", "aac-256", "flac"}
     for rendition in stream.renditions.values():
         playlist = rendition.playlist
         assert playlist.is_endlist
@@ -65,7 +66,9 @@ async def test_each_kind_of_file_is_heard_to_the_sample(kind, ada, sound_file):
 
     assert stream.playback["duration_ms"] == round(LENGTH / RATE_HZ * 1000)
     assert stream.playback["live"] is False
-    assert len(stream.renditions) == 3
+    lossless = {"flac"} & set(stream.renditions)
+    assert len(stream.renditions) == 3 + len(lossless)
+    assert bool(lossless) == (kind in LOSSLESS)
     await assert_exact(stream, LENGTH, RATE_HZ)
 
 

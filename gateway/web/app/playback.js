@@ -73,6 +73,10 @@ export function createEngine() {
   function attachHls(Hls, playback, at) {
     const mine = new Hls({ ...HLS_OPTIONS, startPosition: at });
     hls = mine;
+    mine.on(Hls.Events.MANIFEST_PARSED, () => {
+      player.qualities.value = mine.levels.map(qualityOf);
+      choose();
+    });
     mine.on(Hls.Events.LEVEL_SWITCHED, (/** @type {any} */ _, /** @type {any} */ { level }) => {
       player.quality.value = qualityOf(mine.levels[level]);
     });
@@ -81,6 +85,16 @@ export function createEngine() {
     });
     mine.loadSource(playback.hls_url);
     mine.attachMedia(audio);
+  }
+
+  /** Keeps to the quality that is wanted; hls.js chooses among the others by the connection. */
+  function choose() {
+    const names = player.qualities.value;
+    if (!hls || !names.length) return;
+    const level = names.indexOf(player.wanted.value);
+    hls.autoLevelCapping = names.includes(LOSSLESS) ? names.indexOf(LOSSLESS) - 1 : -1;
+    if (hls.currentLevel < 0) hls.startLevel = level;
+    hls.nextLevel = level;
   }
 
   /** @param {any} Hls @param {any} data */
@@ -163,6 +177,7 @@ export function createEngine() {
 
   effect(() => { audio.volume = player.volume.value; });
   effect(() => { audio.muted = player.muted.value; });
+  effect(choose);
   announce();
 
   return {
@@ -187,13 +202,15 @@ function reachable(audio, at) {
   return seekable.length ? Math.min(at, Math.max(0, seekable.end(seekable.length - 1) - 0.1)) : at;
 }
 
+const LOSSLESS = "Lossless";
+
 /** A playlist tells the rate with its container; people know the encoder's setting. */
 const NOMINAL_KBIT = [32, 48, 64, 96, 128, 160, 192, 256, 320];
 
 /** @param {{audioCodec?: string, bitrate: number, averageBitrate?: number} | undefined} level */
 function qualityOf(level) {
   if (!level) return "";
-  if (/flac|alac/i.test(level.audioCodec ?? "")) return "Lossless";
+  if (/flac|alac/i.test(level.audioCodec ?? "")) return LOSSLESS;
   const told = (level.averageBitrate || level.bitrate) / 1000;
   const off = (/** @type {number} */ rate) => Math.abs(rate - told);
   return `${NOMINAL_KBIT.reduce((best, rate) => (off(rate) < off(best) ? rate : best))} kbit/s`;

@@ -7,6 +7,7 @@ import { fetchTrack, isPlayable, trackCell, whenForgotten } from "./store.js";
 
 const MEMORY = "veza.player";
 const VOLUME = "veza.volume";
+const WANTED = "veza.quality";
 const QUEUE_LIMIT = 200;
 
 /** Tests and doubtful browsers can ask for the browser's own HLS. */
@@ -30,6 +31,10 @@ export const position = signal(0);
 export const mediaDuration = signal(0);
 export const duration = computed(() => Math.max((current.value?.duration_ms ?? 0) / 1000, mediaDuration.value));
 export const quality = signal("");
+/** What the track can be heard in, the least first. */
+export const qualities = signal(/** @type {string[]} */ ([]));
+/** The one to be heard wherever it is there; empty: as good as the connection carries, but nothing lossless. */
+export const wanted = signal("");
 export const playError = signal("");
 export const volume = signal(1);
 export const muted = signal(false);
@@ -69,6 +74,7 @@ function begin(at) {
     position.value = at;
     mediaDuration.value = 0;
     quality.value = "";
+    qualities.value = [];
     playError.value = "";
   });
 }
@@ -141,6 +147,12 @@ export function setVolume(level) {
   store(VOLUME, { level: volume.value });
 }
 
+/** @param {string} name one of `qualities`, or empty */
+export function setQuality(name) {
+  wanted.value = name;
+  store(WANTED, name);
+}
+
 export function toggleMute() {
   muted.value = !muted.value;
 }
@@ -164,6 +176,7 @@ export function remember() {
 /** Brings back what was playing before the reload, paused at its place. */
 export async function restore() {
   setVolume(recall(VOLUME)?.level ?? 1);
+  wanted.value = String(recall(WANTED) ?? "");
   const saved = recall(MEMORY);
   if (!saved || current.value) return;
   try {

@@ -35,7 +35,7 @@ export function Dock() {
       <time class="clock" data-testid="duration">${clock(duration.value || null)}</time>
     </div>
     <div class="dock-side">
-      <span class="quality" data-testid="quality" title="Quality now playing">${player.quality.value}</span>
+      <${Quality} />
       <${Volume} />
     </div>
   </section>`;
@@ -51,6 +51,19 @@ function PlayButton() {
 function Trouble() {
   return html`<span class="dock-error" role="alert">${player.playError.value}${" "}
     <button type="button" class="link-button" onClick=${player.play}>Retry</button></span>`;
+}
+
+/** What is heard now, and what is to be. */
+function Quality() {
+  const { quality, qualities, wanted } = player;
+  const now = html`<span class="quality" data-testid="quality" title="Quality now playing">${quality.value}</span>`;
+  if (qualities.value.length < 2) return now;
+  return html`${!wanted.value && now}<select class="quality-choice" aria-label="Quality" value=${wanted.value}
+    onChange=${(/** @type {any} */ event) => player.setQuality(event.currentTarget.value)}>
+    <option value="">Auto</option>
+    ${qualities.value.map((name) => html`<option value=${name}>${name}</option>`)}
+    ${wanted.value && !qualities.value.includes(wanted.value) && html`<option value=${wanted.value}>${wanted.value}</option>`}
+  </select>`;
 }
 
 function Volume() {

@@ -31,6 +31,7 @@ from veza.actors.encoding.frames import (
 from veza.actors.encoding.process import _environment
 from veza.actors.encoding.worker import Channel
 from veza.codecs.pipeline import InitReady, SegmentReady, encode
+from veza.codecs.synthesis import PIECES, render
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -110,6 +111,16 @@ async def test_a_killed_worker_is_resumed_to_the_same_bytes(survived, run, song)
     inits, segments = output(pipeline_events(song))
     assert sorted(parts(kept)[0] + parts(resumed.frames)[0]) == sorted(inits)
     assert sorted(parts(kept)[1] + parts(resumed.frames)[1]) == sorted(segments)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+async def test_the_lossless_rung_is_the_same_behind_the_sandbox(subtype, run):
+    file = io.BytesIO()
+    soundfile.write(file, render(PIECES[0], seconds=3), 44_100, subtype, format="WAV")
+    options = {"ladder_kbps": (64,), "lossless": True, "segment_seconds": 2}
+    events = list(encode(io.BytesIO(file.getvalue()), **options))
+
+    assert parts((await run(file.getvalue(), **options).end()).frames) == output(events)
 
 
 async def test_a_job_with_everything_stored_only_finishes(run, song):
