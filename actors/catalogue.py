@@ -26,6 +26,7 @@ from veza.actors.messages.tracks import (
 )
 from veza.actors.runtime.address import Address
 from veza.codecs import dash, playlist
+from veza.codecs.ladder import FLAC
 from veza.config.ids import uuid7
 from veza.persistence import tracks
 from veza.persistence.errors import StorageFullError, UploadUnknownError
@@ -103,6 +104,8 @@ class CatalogueActor(DatabaseActor):
 
     async def receiveMsg_ReadMaster(self, command: ReadMaster, _sender: Address) -> PlaylistRead:
         ladder = await self._playing(command.track_id)
+        if not command.is_lossless:
+            ladder = tuple(rendition for rendition in ladder if rendition.codecs != FLAC)
         refuse_unless_playable(ladder)
         text = playlist.master_playlist(
             [variant_of(rendition) for rendition in ladder],

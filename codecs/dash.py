@@ -43,14 +43,18 @@ def manifest(
             f' mediaPresentationDuration="{_duration(length)}" minBufferTime="PT{segment_seconds}S">'
         ),
         '<Period id="0" start="PT0S">',
-        (
-            '<AdaptationSet id="0" contentType="audio" mimeType="audio/mp4"'
-            ' segmentAlignment="true" startWithSAP="1">'
-        ),
     ]
-    for each in representations:
-        lines += _representation(each, segment_seconds, query)
-    lines += ["</AdaptationSet>", "</Period>", "</MPD>"]
+    for number, codecs in enumerate(dict.fromkeys(each.codecs for each in representations)):
+        # Players switch within a set: all of it is of one codec.
+        lines.append(
+            f'<AdaptationSet id="{number}" contentType="audio" mimeType="audio/mp4"'
+            ' segmentAlignment="true" startWithSAP="1">'
+        )
+        for each in representations:
+            if each.codecs == codecs:
+                lines += _representation(each, segment_seconds, query)
+        lines.append("</AdaptationSet>")
+    lines += ["</Period>", "</MPD>"]
     return "\n".join(lines) + "\n"
 
 

@@ -31,6 +31,7 @@ from veza.gateway.segments import SegmentName
 routes = Endpoints("media")
 
 MASTER: Final = "master.m3u8"
+LOSSLESS: Final = "lossless.m3u8"
 MANIFEST: Final = "manifest.mpd"
 PLAYLIST_TYPE: Final = "application/vnd.apple.mpegurl"
 MANIFEST_TYPE: Final = "application/dash+xml"
@@ -58,9 +59,25 @@ def media_prefix(track_id: UUID) -> str:
 async def master_playlist(
     request: web.Request, track_id: UUID, query: wire.PlaybackQuery
 ) -> web.Response:
-    """Serve the list of a track's renditions."""
+    """Serve the list of a track's renditions, all of one codec: what any player can switch between."""
     signature = check_signature(request, track_id, query)
-    return await _playlist_answer(request, ReadMaster(track_id=track_id, query=signature))
+    command = ReadMaster(track_id=track_id, query=signature, is_lossless=False)
+    return await _playlist_answer(request, command)
+
+
+@routes.declare(
+    "GET",
+    "/media/{track_id}/lossless.m3u8",
+    access=Access.PUBLIC,
+    answers={200: Answer(content_type=PLAYLIST_TYPE, text="The master playlist")},
+)
+async def lossless_playlist(
+    request: web.Request, track_id: UUID, query: wire.PlaybackQuery
+) -> web.Response:
+    """Serve the same with the lossless rendition, if there is one, for players that can change codec."""
+    signature = check_signature(request, track_id, query)
+    command = ReadMaster(track_id=track_id, query=signature, is_lossless=True)
+    return await _playlist_answer(request, command)
 
 
 @routes.declare(

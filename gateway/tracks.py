@@ -26,7 +26,7 @@ from veza.gateway.endpoints import Access, Endpoints
 from veza.gateway.errors import ProblemCode, ProblemError, expect
 from veza.gateway.jobs import job_answer
 from veza.gateway.keys import ACTORS, PLAYBACK_URLS, SETTINGS
-from veza.gateway.media import MANIFEST, MASTER, media_prefix
+from veza.gateway.media import LOSSLESS, MANIFEST, MASTER, media_prefix
 from veza.gateway.paging import Paging
 
 routes = Endpoints("tracks")
@@ -102,6 +102,7 @@ async def show_playback(
     signature = request.app[PLAYBACK_URLS].sign(prefix, expires_at)
     view = wire.PlaybackView(
         hls_url=f"{prefix}{MASTER}?{signature}",
+        lossless_url=f"{prefix}{LOSSLESS}?{signature}",
         dash_url=f"{prefix}{MANIFEST}?{signature}" if track.state is TrackState.PUBLISHED else None,
         expires_at=datetime.fromtimestamp(expires_at, UTC),
         duration_ms=track.duration_ms,

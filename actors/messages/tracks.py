@@ -137,10 +137,12 @@ class WaveformRead:
 class ReadMaster:
     """The HLS master playlist, each URI with `query` appended. Reply: `PlaylistRead` or `Rejected`.
 
+    With `is_lossless` it names a lossless rendition too: for players that can change codec midway.
     Codes: `not_found`, `not_ready` (no rendition has a segment yet).
     """
 
     track_id: UUID
+    is_lossless: bool
     query: str
 
 

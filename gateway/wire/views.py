@@ -278,10 +278,12 @@ class WaveformView(View):
 class PlaybackView(View):
     """Addresses to resolve against this server; for DASH once the track is published.
 
-    `live`: segments are still being added.
+    `lossless_url` is HLS with the lossless rendition, if the track has one, for players that change codec
+    midway. `live`: segments are still being added.
     """
 
     hls_url: str
+    lossless_url: str
     dash_url: str | None
     expires_at: Time
     duration_ms: int | None

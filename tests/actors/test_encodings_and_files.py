@@ -130,7 +130,9 @@ async def state_of(node, track_id) -> TrackState:
 
 async def playing(node, track_id) -> dict[str, list[bytes]]:
     """The bytes of every rendition that the master playlist names."""
-    master = await node.node.ask(("catalogue", ""), ReadMaster(track_id=track_id, query=""))
+    master = await node.node.ask(
+        ("catalogue", ""), ReadMaster(track_id=track_id, query="", is_lossless=True)
+    )
     names = [line.split("/")[0] for line in master.text.splitlines() if line.endswith("m3u8")]
     return {name: await rendition(node, track_id, name) for name in names}
 

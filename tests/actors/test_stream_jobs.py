@@ -87,7 +87,9 @@ async def news(client, track_id, *states):
 
 async def stream_of(world, track_id) -> dict[str, list[bytes]]:
     """Every rendition's init and segments, as the playlists name them."""
-    master = await world.node.ask(("catalogue", ""), ReadMaster(track_id=track_id, query=""))
+    master = await world.node.ask(
+        ("catalogue", ""), ReadMaster(track_id=track_id, query="", is_lossless=True)
+    )
     names = [line.split("/")[0] for line in master.text.splitlines() if line.endswith("m3u8")]
     stream = {}
     for name in names:
@@ -167,6 +169,8 @@ async def test_an_upload_becomes_a_stream_that_is_told_of_and_complete(world, al
     assert done.track.duration_ms == 13_000
     stream = await stream_of(world, accepted.track.id)
     assert list(stream) == ["aac-64", "aac-128", "aac-256", "flac"]
+    read = ReadMaster(track_id=accepted.track.id, query="", is_lossless=False)
+    assert "fLaC" not in (await world.node.ask(("catalogue", ""), read)).text
     assert {len(files) for files in stream.values()} == {4}
     waveform = await world.node.ask(("catalogue", ""), ReadWaveform(track_id=accepted.track.id))
     assert len(waveform.buckets) > 100

@@ -1,5 +1,6 @@
 """The DASH manifest names exactly the segments there are, for exactly as long as they are."""
 
+from dataclasses import replace
 from fractions import Fraction
 from xml.etree import ElementTree as ET
 
@@ -53,6 +54,18 @@ def test_a_manifest_word_by_word():
         "</Period>\n"
         "</MPD>\n"
     )
+
+
+def test_each_codec_is_a_set_of_its_own_within_which_players_switch():
+    low, high = representation([9_000]), representation([9_000], name="aac-128")
+    exact = replace(low, name="flac", codecs="fLaC")
+
+    sets = ET.fromstring(manifest([low, high, exact], segment_seconds=6)).iter(
+        f"{MPD}AdaptationSet"
+    )
+
+    named = [[each.get("id") for each in one.iter(f"{MPD}Representation")] for one in sets]
+    assert named == [["aac-64", "aac-128"], ["flac"]]
 
 
 @given(

@@ -424,7 +424,7 @@ class Person:
     async def stream(self, track_id: str) -> "Stream":
         """Everything that a player fetches of a track: playlists, then what they name."""
         playback = await self.get(f"/tracks/{track_id}/playback")
-        master_url = f"{self.url}{playback['hls_url']}"
+        master_url = f"{self.url}{playback['lossless_url']}"
         master = m3u8.loads(await self.text(master_url), uri=master_url)
         renditions = {}
         for variant in master.playlists:

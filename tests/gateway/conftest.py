@@ -669,6 +669,8 @@ class MemoryActors:
 
     def on_ReadMaster(self, _: Key, command: tracks.ReadMaster) -> object:
         text = f"#EXTM3U\nlow/index.m3u8?{command.query}\n"
+        if command.is_lossless:
+            text += f"flac/index.m3u8?{command.query}\n"
         return replace(self._playlist(command.track_id), text=text)
 
     def on_ReadManifest(self, _: Key, command: tracks.ReadManifest) -> object:

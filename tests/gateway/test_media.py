@@ -49,6 +49,21 @@ async def test_the_signed_url_leads_to_every_segment(api: Any, track: Any) -> No
     assert "immutable" in segment.headers["Cache-Control"]
 
 
+async def test_players_that_change_codec_get_a_list_with_the_lossless_rendition(
+    api: Any, track: Any
+) -> None:
+    url = (await playback(api, track))["lossless_url"]
+    await api("GET", url.partition("?")[0], status=403)
+
+    answered = await api("GET", url)
+
+    assert answered.headers["Content-Type"] == "application/vnd.apple.mpegurl"
+    assert [line.split("/")[0] for line in answered.raw.decode().splitlines()[1:]] == [
+        "low",
+        "flac",
+    ]
+
+
 async def test_players_of_dash_get_a_manifest_once_a_track_is_published(
     api: Any, actors: Any, ada: Any, track: Any
 ) -> None:

@@ -83,7 +83,7 @@ export function createEngine() {
     mine.on(Hls.Events.ERROR, (/** @type {any} */ _, /** @type {any} */ data) => {
       if (hls === mine && !renewing) troubled(Hls, data);
     });
-    mine.loadSource(playback.hls_url);
+    mine.loadSource(playback.lossless_url);
     mine.attachMedia(audio);
   }
 

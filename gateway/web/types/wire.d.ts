@@ -25,7 +25,7 @@ export type JobState =
 
 export interface Job { id: string; type: string; state: JobState; progress: number; error: Refusal | null; sounds_like: string | null }
 
-export interface Playback { hls_url: string; dash_url: string | null; expires_at: string; duration_ms: number | null; live: boolean }
+export interface Playback { hls_url: string; lossless_url: string; dash_url: string | null; expires_at: string; duration_ms: number | null; live: boolean }
 
 /** Pairs of signed bytes: the lowest and the highest sample of each stretch of the track. */
 export type Peaks = [number, number][];
