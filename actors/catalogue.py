@@ -10,12 +10,16 @@ from veza.actors.messages.common import RefusedError, RejectCode
 from veza.actors.messages.directory import Deliver
 from veza.actors.messages.jobs import DISPATCHER, JobQueued
 from veza.actors.messages.tracks import (
+    ChangeTrack,
     DescribeTrack,
+    EndPlayback,
     ListTracks,
+    PlaybackVersionRead,
     PlaylistRead,
     PublishUpload,
     ReadManifest,
     ReadMaster,
+    ReadPlaybackVersion,
     ReadPlaylist,
     ReadWaveform,
     Track,
@@ -31,7 +35,7 @@ from veza.config.ids import uuid7
 from veza.persistence import tracks
 from veza.persistence.errors import StorageFullError, UploadUnknownError
 from veza.persistence.media_store import MediaStore
-from veza.persistence.pool import Pool
+from veza.persistence.pool import Connection, Pool
 from veza.persistence.renditions import load_playing, load_rendition
 from veza.persistence.rows import Rendition, Segment
 
@@ -81,8 +85,47 @@ class CatalogueActor(DatabaseActor):
         self, command: DescribeTrack, _sender: Address
     ) -> TrackDescribed:
         async with self.connection() as conn:
-            track = await tracks.get_track(conn, command.track_id)
+            track = await tracks.get_audible_track(conn, command.track_id, command.viewer_id)
         return TrackDescribed(track=found(track))
+
+    async def receiveMsg_ChangeTrack(
+        self, command: ChangeTrack, _sender: Address
+    ) -> TrackDescribed:
+        async with self.transaction() as conn:
+            is_changed = await tracks.change_track(
+                conn,
+                command.track_id,
+                owner_id=command.owner_id,
+                title=command.title,
+                artist=command.artist,
+                visibility=command.visibility,
+                release_at=command.release_at,
+                sets_release=command.sets_release,
+                if_version=command.if_version,
+            )
+            track = await owned(conn, command.track_id, command.owner_id)
+        if not is_changed:
+            raise RefusedError(RejectCode.VERSION_CONFLICT, "It was changed meanwhile.")
+        return TrackDescribed(track=track)
+
+    async def receiveMsg_EndPlayback(
+        self, command: EndPlayback, _sender: Address
+    ) -> PlaybackVersionRead:
+        async with self.connection() as conn:
+            version = await tracks.end_playback(conn, command.track_id, command.owner_id)
+            if version is None:
+                await owned(conn, command.track_id, command.owner_id)
+                raise RefusedError(RejectCode.NOT_FOUND, "There is no such track.")
+        return PlaybackVersionRead(version=version)
+
+    async def receiveMsg_ReadPlaybackVersion(
+        self, command: ReadPlaybackVersion, _sender: Address
+    ) -> PlaybackVersionRead:
+        async with self.connection() as conn:
+            version = await tracks.playback_version(conn, command.track_id)
+        if version is None:
+            raise RefusedError(RejectCode.NOT_FOUND, "There is no such track.")
+        return PlaybackVersionRead(version=version)
 
     async def receiveMsg_ListTracks(self, command: ListTracks, _sender: Address) -> TracksListed:
         async with self.connection() as conn:
@@ -189,6 +232,14 @@ def segment_of(row: Segment) -> playlist.Segment:
         duration_samples=row.duration_samples,
         size_bytes=row.size_bytes,
     )
+
+
+async def owned(conn: Connection, track_id: UUID, owner_id: UUID) -> Track:
+    """Return one's own track; refuse as if it were not there if one may not even hear it."""
+    track = found(await tracks.get_audible_track(conn, track_id, owner_id))
+    if track.owner.id != owner_id:
+        raise RefusedError(RejectCode.FORBIDDEN, "It is somebody else's track.")
+    return track
 
 
 def found(track: Track | None) -> Track:

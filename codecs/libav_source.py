@@ -244,7 +244,8 @@ def _describe(container: InputContainer, stream: AudioStream, *, has_xing: bool)
 
 def _bits(context: AudioCodecContext) -> int | None:
     """Say how many bits a lossless stream has a sample: 16 at least, 32 for floats, None for a lossy one."""
-    if context.name not in LOSSLESS | PCM:
+    # What has no format yet does not decode either.
+    if context.name not in LOSSLESS | PCM or context.format is None:
         return None
     if context.format.bytes <= 2:  # noqa: PLR2004  # 8 and 16 bits
         return 16

@@ -34,6 +34,7 @@ from veza.gateway import (
     presence,
     realtime,
     rooms,
+    social,
     static,
     tracks,
     tus,
@@ -51,6 +52,7 @@ from veza.gateway.ops import failures as ops_failures
 from veza.gateway.ops import node as ops_node
 from veza.gateway.ops.feed import TreeFeed
 from veza.gateway.page import WEB_ROOT, Page
+from veza.gateway.playback import PlaybackVersions
 from veza.gateway.rates import (
     ADDRESS_FACTOR,
     FRAME_WINDOW_SECONDS,
@@ -77,6 +79,7 @@ AREAS: Final = (
     presence.routes,
     tracks.routes,
     listening.routes,
+    social.routes,
     uploads.routes,
     tus.routes,
     attachments.routes,
@@ -122,6 +125,7 @@ def make_app(
     app[keys.PLAYBACK_URLS] = PlaybackUrls(signing_keys)
     app[keys.CURSORS] = Cursors(signing_keys)
     app[keys.LISTENERS] = Listeners(signing_keys)
+    app[keys.PLAYBACK_VERSIONS] = PlaybackVersions(lambda track: media.load_version(actors, track))
     app[keys.SEGMENTS] = SegmentCache(lambda name: media.load_segment(actors, name))
     app[keys.PAGE] = Page(web_root)
     app[keys.OPENAPI], app[keys.ASYNCAPI] = documents(settings)

@@ -121,6 +121,7 @@ class ProblemCode(Enum):
     OVERLOADED = "overloaded", 503, "Too much to do", True
     PAYLOAD_TOO_LARGE = "payload_too_large", 413, "Too large"
     PLAYBACK_URL_EXPIRED = "playback_url_expired", 403, "The playback URL has expired"
+    PLAYBACK_URL_REVOKED = "playback_url_revoked", 403, "The playback URL was ended by its owner"
     PLAYBACK_URL_INVALID = "playback_url_invalid", 403, "The playback URL is not valid"
     PRECONDITION_REQUIRED = "precondition_required", 428, "Say which version you change"
     QUOTA_EXCEEDED = "quota_exceeded", 413, "The account has no room left"

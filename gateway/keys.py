@@ -13,6 +13,7 @@ from veza.gateway.connections import Connections
 from veza.gateway.metrics import ActorCollector, Metrics
 from veza.gateway.ops.feed import TreeFeed
 from veza.gateway.page import Page
+from veza.gateway.playback import PlaybackVersions
 from veza.gateway.rates import Rates, RateState
 from veza.gateway.segments import SegmentCache
 from veza.gateway.tokens import AccessTokens, Cursors, Listeners, PlaybackUrls
@@ -44,6 +45,7 @@ PLAYBACK_URLS = web.AppKey("PLAYBACK_URLS", PlaybackUrls)
 CURSORS = web.AppKey("CURSORS", Cursors)
 LISTENERS = web.AppKey("LISTENERS", Listeners)
 RATES = web.AppKey("RATES", Rates)
+PLAYBACK_VERSIONS = web.AppKey("PLAYBACK_VERSIONS", PlaybackVersions)
 SEGMENTS = web.AppKey("SEGMENTS", SegmentCache)
 CONNECTIONS = web.AppKey("CONNECTIONS", Connections)
 ACTOR_FIGURES = web.AppKey("ACTOR_FIGURES", ActorCollector)

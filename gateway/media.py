@@ -15,17 +15,19 @@ from veza.actors.messages.tracks import (
     CATALOGUE,
     MEDIA,
     MediaRead,
+    PlaybackVersionRead,
     PlaylistRead,
     ReadManifest,
     ReadMaster,
     ReadMedia,
+    ReadPlaybackVersion,
     ReadPlaylist,
 )
 from veza.gateway import wire
 from veza.gateway.answers import bytes_answer, ranged_answer
 from veza.gateway.endpoints import API, Access, Answer, Endpoints
 from veza.gateway.errors import ProblemCode, ProblemError, expect
-from veza.gateway.keys import ACTORS, PLAYBACK_URLS, SEGMENTS, Actors
+from veza.gateway.keys import ACTORS, PLAYBACK_URLS, PLAYBACK_VERSIONS, SEGMENTS, Actors
 from veza.gateway.segments import SegmentName
 
 routes = Endpoints("media")
@@ -60,7 +62,7 @@ async def master_playlist(
     request: web.Request, track_id: UUID, query: wire.PlaybackQuery
 ) -> web.Response:
     """Serve the list of a track's renditions, all of one codec: what any player can switch between."""
-    signature = check_signature(request, track_id, query)
+    signature = await check_signature(request, track_id, query)
     command = ReadMaster(track_id=track_id, query=signature, is_lossless=False)
     return await _playlist_answer(request, command)
 
@@ -75,7 +77,7 @@ async def lossless_playlist(
     request: web.Request, track_id: UUID, query: wire.PlaybackQuery
 ) -> web.Response:
     """Serve the same with the lossless rendition, if there is one, for players that can change codec."""
-    signature = check_signature(request, track_id, query)
+    signature = await check_signature(request, track_id, query)
     command = ReadMaster(track_id=track_id, query=signature, is_lossless=True)
     return await _playlist_answer(request, command)
 
@@ -90,7 +92,7 @@ async def dash_manifest(
     request: web.Request, track_id: UUID, query: wire.PlaybackQuery
 ) -> web.Response:
     """Serve the same for players of MPEG-DASH, once all of a track is there."""
-    signature = check_signature(request, track_id, query)
+    signature = await check_signature(request, track_id, query)
     command = ReadManifest(track_id=track_id, query=signature)
     return await _playlist_answer(request, command, MANIFEST_TYPE)
 
@@ -105,7 +107,7 @@ async def media_playlist(
     request: web.Request, track_id: UUID, rendition: str, query: wire.PlaybackQuery
 ) -> web.Response:
     """Serve the list of one rendition's segments."""
-    signature = check_signature(request, track_id, query)
+    signature = await check_signature(request, track_id, query)
     check_name(_RENDITION, rendition)
     command = ReadPlaylist(track_id=track_id, rendition=rendition, query=signature)
     return await _playlist_answer(request, command)
@@ -124,7 +126,7 @@ async def media_segment(
     request: web.Request, track_id: UUID, rendition: str, name: str, query: wire.PlaybackQuery
 ) -> web.Response:
     """Serve `init.mp4` or a segment, `<number>.m4s`."""
-    check_signature(request, track_id, query)
+    await check_signature(request, track_id, query)
     check_name(_RENDITION, rendition)
     check_name(_SEGMENT, name)
     wanted = SegmentName(track_id=track_id, rendition=rendition, name=name)
@@ -138,10 +140,16 @@ async def media_segment(
     )
 
 
-def check_signature(request: web.Request, track_id: UUID, query: wire.PlaybackQuery) -> str:
+async def check_signature(request: web.Request, track_id: UUID, query: wire.PlaybackQuery) -> str:
     """Return the query that the playlist's own URIs need; raises `ProblemError`."""
     signature = query.model_dump()
-    request.app[PLAYBACK_URLS].verify(media_prefix(track_id), signature, time.time())
+    urls, versions = request.app[PLAYBACK_URLS], request.app[PLAYBACK_VERSIONS]
+    signed = urls.verify(media_prefix(track_id), signature, time.time())
+    good = await versions.current(track_id)
+    if signed > good:  # signed by another node, after a change that this one has not heard of
+        good = await versions.read(track_id)
+    if signed != good:
+        raise ProblemError(ProblemCode.PLAYBACK_URL_REVOKED)
     return "&".join(f"{name}={value}" for name, value in signature.items())
 
 
@@ -169,3 +177,9 @@ async def load_segment(actors: Actors, name: SegmentName) -> MediaRead:
     """Read a segment from the store; raises `ProblemError`."""
     command = ReadMedia(track_id=name.track_id, rendition=name.rendition, name=name.name)
     return expect(await actors.ask(MEDIA, command), MediaRead)
+
+
+async def load_version(actors: Actors, track_id: UUID) -> int:
+    """Read which version of a track's playback addresses is good; raises `ProblemError`."""
+    reply = await actors.ask(CATALOGUE, ReadPlaybackVersion(track_id=track_id))
+    return expect(reply, PlaybackVersionRead).version

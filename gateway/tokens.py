@@ -26,6 +26,7 @@ _LISTENER_BYTES: Final = 16
 _DAY_SECONDS: Final = 86_400
 _ALGORITHM: Final = "HS256"
 _UNIX_SECONDS: Final = re.compile("[1-9][0-9]{0,11}")
+_VERSION: Final = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 class SigningKeys:
@@ -145,32 +146,42 @@ def _header(key_id: str) -> str:
 
 
 class PlaybackUrls:
-    """Signatures over a path prefix: one opens all of a track's playlists and segments until it expires."""
+    """Signatures over a path prefix: one opens all of a track's playlists and segments until it expires.
+
+    What is signed has a version too; whoever asks knows which one is good (`gateway/playback.py`).
+    """
 
     def __init__(self, keys: SigningKeys) -> None:
         self._keys = keys
 
-    def sign(self, prefix: str, expires_at: int) -> str:
+    def sign(self, prefix: str, expires_at: int, version: int = 0) -> str:
         """Return the query that opens every path below `prefix`."""
         key = self._keys.signing_key("playback")
-        signature = _playback_mac(key, self._keys.current, expires_at, prefix)
-        return f"kid={self._keys.current}&exp={expires_at}&sig={signature}"
+        signature = _playback_mac(key, self._keys.current, expires_at, version, prefix)
+        return f"kid={self._keys.current}&exp={expires_at}&ver={version}&sig={signature}"
 
-    def verify(self, prefix: str, query: Mapping[str, str], now: float) -> None:
-        """Raise `playback_url_invalid` or `playback_url_expired` unless the query opens `prefix`."""
-        key_id, expiry, signature = (query.get(name, "") for name in ("kid", "exp", "sig"))
+    def verify(self, prefix: str, query: Mapping[str, str], now: float) -> int:
+        """Return the version that was signed.
+
+        Raises `playback_url_invalid` or `playback_url_expired` unless the query opens `prefix`.
+        """
+        key_id, expiry, version, signature = (
+            query.get(name, "") for name in ("kid", "exp", "ver", "sig")
+        )
         key = self._keys.derive("playback", key_id)
-        if key is None or not _UNIX_SECONDS.fullmatch(expiry):
+        if key is None or not (_UNIX_SECONDS.fullmatch(expiry) and _VERSION.fullmatch(version)):
             raise ProblemError(ProblemCode.PLAYBACK_URL_INVALID)
-        expected = _playback_mac(key, key_id, int(expiry), prefix)
+        expected = _playback_mac(key, key_id, int(expiry), int(version), prefix)
         if not hmac.compare_digest(expected.encode(), signature.encode(errors="replace")):
             raise ProblemError(ProblemCode.PLAYBACK_URL_INVALID)
         if now >= int(expiry):
             raise ProblemError(ProblemCode.PLAYBACK_URL_EXPIRED)
+        return int(version)
 
 
-def _playback_mac(key: bytes, key_id: str, expires_at: int, prefix: str) -> str:
-    return _base64(hmac.digest(key, f"{key_id}\n{expires_at}\n{prefix}".encode(), sha256))
+def _playback_mac(key: bytes, key_id: str, expires_at: int, version: int, prefix: str) -> str:
+    signed = f"{key_id}\n{expires_at}\n{version}\n{prefix}".encode()
+    return _base64(hmac.digest(key, signed, sha256))
 
 
 class Listeners:

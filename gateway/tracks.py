@@ -10,9 +10,12 @@ from aiohttp import web
 from veza.actors.messages.accounts import Identified
 from veza.actors.messages.tracks import (
     CATALOGUE,
+    ChangeTrack,
     DescribeTrack,
     DescribeTrackJob,
+    EndPlayback,
     ListTracks,
+    PlaybackVersionRead,
     ReadWaveform,
     Track,
     TrackDescribed,
@@ -21,13 +24,14 @@ from veza.actors.messages.tracks import (
     WaveformRead,
 )
 from veza.gateway import wire
-from veza.gateway.answers import json_answer
-from veza.gateway.endpoints import Access, Endpoints
+from veza.gateway.answers import json_answer, matched_version, no_content
+from veza.gateway.endpoints import NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import ProblemCode, ProblemError, expect
 from veza.gateway.jobs import job_answer
-from veza.gateway.keys import ACTORS, PLAYBACK_URLS, SETTINGS
+from veza.gateway.keys import ACTORS, PLAYBACK_URLS, PLAYBACK_VERSIONS, SETTINGS
 from veza.gateway.media import LOSSLESS, MANIFEST, MASTER, media_prefix
 from veza.gateway.paging import Paging
+from veza.gateway.wire.catalogue import TrackChange
 
 routes = Endpoints("tracks")
 
@@ -54,7 +58,36 @@ async def list_tracks(
 @routes.declare("GET", "/tracks/{track_id}", access=Access.OPTIONAL, answers={200: wire.TrackView})
 async def show_track(request: web.Request, track_id: UUID, who: Identified | None) -> web.Response:
     """Show one track."""
-    return json_answer(request, wire.TrackView.of(await visible_track(request, track_id, who)))
+    return track_answer(request, await visible_track(request, track_id, who))
+
+
+@routes.declare(
+    "PATCH",
+    "/tracks/{track_id}",
+    access=Access.SIGNED_IN,
+    answers={200: wire.TrackView},
+    takes_version=True,
+)
+async def change_track(
+    request: web.Request, track_id: UUID, body: TrackChange, who: Identified
+) -> web.Response:
+    """Change one's own track; `If-Match` says which version of it.
+
+    If fewer may hear it from now on, the playback URLs that were given out end.
+    """
+    command = ChangeTrack(
+        track_id=track_id,
+        owner_id=who.user.id,
+        title=body.title,
+        artist=body.artist,
+        visibility=body.visibility,
+        release_at=body.release_at,
+        sets_release="release_at" in body.model_fields_set,
+        if_version=matched_version(request),
+    )
+    changed = expect(await request.app[ACTORS].ask(CATALOGUE, command), TrackDescribed).track
+    request.app[PLAYBACK_VERSIONS].forget(track_id)
+    return track_answer(request, changed)
 
 
 @routes.declare(
@@ -99,7 +132,8 @@ async def show_playback(
     prefix = media_prefix(track_id)
     # Whole minutes: everybody who plays a track within one gets the same, cacheable URL.
     expires_at = (int(time.time()) // 60 + 1) * 60 + request.app[SETTINGS].playback_url_seconds
-    signature = request.app[PLAYBACK_URLS].sign(prefix, expires_at)
+    version = await request.app[PLAYBACK_VERSIONS].read(track_id)
+    signature = request.app[PLAYBACK_URLS].sign(prefix, expires_at, version)
     view = wire.PlaybackView(
         hls_url=f"{prefix}{MASTER}?{signature}",
         lossless_url=f"{prefix}{LOSSLESS}?{signature}",
@@ -111,11 +145,24 @@ async def show_playback(
     return json_answer(request, view)
 
 
+@routes.declare(
+    "POST", "/tracks/{track_id}/playback/revoke", access=Access.SIGNED_IN, answers={204: NO_CONTENT}
+)
+async def revoke_playback(request: web.Request, track_id: UUID, who: Identified) -> web.Response:
+    """End all playback URLs of one's own track; who may hear it asks for another."""
+    command = EndPlayback(track_id=track_id, owner_id=who.user.id)
+    expect(await request.app[ACTORS].ask(CATALOGUE, command), PlaybackVersionRead)
+    request.app[PLAYBACK_VERSIONS].forget(track_id)
+    return no_content()
+
+
 async def visible_track(request: web.Request, track_id: UUID, who: Identified | None) -> Track:
-    """Return a track; one that does not play yet is nobody's but its owner's."""
-    reply = await request.app[ACTORS].ask(CATALOGUE, DescribeTrack(track_id=track_id))
-    track = expect(reply, TrackDescribed).track
-    is_owner = who is not None and who.user.id == track.owner.id
-    if track.state not in _PLAYABLE and not is_owner:
-        raise ProblemError(ProblemCode.NOT_FOUND)
-    return track
+    """Return a track that one may hear."""
+    viewer_id = None if who is None else who.user.id
+    command = DescribeTrack(track_id=track_id, viewer_id=viewer_id)
+    return expect(await request.app[ACTORS].ask(CATALOGUE, command), TrackDescribed).track
+
+
+def track_answer(request: web.Request, track: Track) -> web.Response:
+    """Show a track, with the version that a change of it names."""
+    return json_answer(request, wire.TrackView.of(track), version=track.version)

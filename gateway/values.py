@@ -132,6 +132,15 @@ Title = Annotated[
     AfterValidator(_straight),
     AfterValidator(_not_blank),
 ]
+Artist = Annotated[
+    str,
+    Field(max_length=MAX_TITLE_CHARS),
+    BeforeValidator(_trimmed),
+    BeforeValidator(_nfc),
+    AfterValidator(_one_line),
+    AfterValidator(_straight),
+]
+"""May be empty: then whoever uploaded is."""
 Reason = Annotated[
     str,
     Field(min_length=1, max_length=MAX_REASON_CHARS),

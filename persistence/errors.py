@@ -28,6 +28,10 @@ class EmailTakenError(PersistenceError):
     """Another account has the address, in whatever case."""
 
 
+class AccountUnknownError(PersistenceError):
+    """There is no account of that id."""
+
+
 class TokenUnknownError(PersistenceError):
     """The token was never handed out, or its session has ended."""
 

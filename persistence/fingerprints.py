@@ -17,7 +17,8 @@ _FIND_ALIKE = """
     FROM track_fingerprints f JOIN tracks t ON t.id = f.track_id
         JOIN tracks mine ON mine.id = $1
     WHERE f.keys && $2::integer[] AND f.track_id <> $1
-        AND (t.owner_id = mine.owner_id OR t.state = 'published')
+        AND (t.owner_id = mine.owner_id OR t.state = 'published' AND t.visibility = 'public'
+            AND (t.release_at IS NULL OR t.release_at <= now()))
         AND (t.created_at, t.id) < (mine.created_at, mine.id)
     ORDER BY (
         SELECT count(*) FROM unnest(f.keys) AS key WHERE key = ANY ($2::integer[])

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from veza.persistence.pool import Connection, fetch_one
 from veza.persistence.rows import Track
-from veza.persistence.tracks import FROM_TRACKS, TRACK, track_of
+from veza.persistence.tracks import FROM_TRACKS, IS_AUDIBLE, TRACK, track_of
 
 STOP_SLOTS: Final = 100
 """Into so many equal parts a track is cut to tell where listeners stop."""
@@ -81,7 +81,7 @@ _FORGET_POSITION = "DELETE FROM listening_positions WHERE user_id = $1 AND track
 _UNFINISHED = f"""
     SELECT {TRACK}, p.position_ms, p.updated_at
     {FROM_TRACKS} JOIN listening_positions p ON p.track_id = t.id
-    WHERE p.user_id = $1 AND (t.state IN ('playable', 'published') OR t.owner_id = $1)
+    WHERE p.user_id = $1 AND {IS_AUDIBLE}
     ORDER BY p.updated_at DESC LIMIT {UNFINISHED_SHOWN}
 """
 

@@ -97,12 +97,30 @@ class Job:
     updated_at: datetime
 
 
+class Visibility(StrEnum):
+    """Who may hear a track besides its owner. `unlisted`: whoever has its address; no list names it."""
+
+    PUBLIC = "public"
+    UNLISTED = "unlisted"
+    FOLLOWERS = "followers"
+    PRIVATE = "private"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Following:
+    """How many follow somebody, and whether whoever asks is one of them."""
+
+    followers: int
+    is_following: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
     """One track as listeners see it. `duration_ms` is None until the source was decoded to its end.
 
     `analysis` is the JSON of what its sound measured, by name; None before, or if it was not measured.
-    `plays` are those that count (`veza.persistence.listening.PlayRule`).
+    `plays` are those that count (`veza.persistence.listening.PlayRule`). Before `release_at` it is its
+    owner's alone. `version` counts changes by its owner.
     """
 
     id: UUID
@@ -113,6 +131,9 @@ class Track:
     duration_ms: int | None
     has_waveform: bool
     analysis: str | None
+    visibility: Visibility
+    release_at: datetime | None
+    version: int
     plays: int
     error: Failure | None
     created_at: datetime

@@ -4,6 +4,7 @@ Whoever encodes calls the functions that write after `jobs.hold_lease`, in the s
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -18,11 +19,13 @@ from veza.persistence.rows import (
     Job,
     Track,
     TrackState,
+    Visibility,
 )
 
 TRACK: Final = """
     t.id, t.owner_id, u.username, t.title, t.artist, t.state, t.duration_samples, t.sample_rate_hz,
-    t.peaks IS NOT NULL AS has_waveform, t.analysis, t.plays, t.created_at, j.error_code, j.error_detail
+    t.peaks IS NOT NULL AS has_waveform, t.analysis, t.plays, t.created_at, t.visibility, t.release_at,
+    t.version, j.error_code, j.error_detail
 """
 FROM_TRACKS: Final = """
     FROM tracks t JOIN users u ON u.id = t.owner_id
@@ -38,14 +41,46 @@ _INSERT_TRACK = """
     RETURNING id
 """
 
+# The one place that decides who may hear a track `t`: whoever `$1` is, or anybody if that is NULL.
+IS_AUDIBLE: Final = """(
+    t.owner_id = $1 OR t.state IN ('playable', 'published')
+    AND (t.release_at IS NULL OR t.release_at <= now())
+    AND (t.visibility IN ('public', 'unlisted') OR t.visibility = 'followers' AND EXISTS (
+        SELECT FROM follows f WHERE f.follower_id = $1 AND f.followed_id = t.owner_id
+    ))
+)"""
+IS_LISTED: Final = f"{IS_AUDIBLE} AND (t.visibility <> 'unlisted' OR t.owner_id = $1)"
+
 _GET_TRACK = f"SELECT {TRACK} {FROM_TRACKS} WHERE t.id = $1"
+
+_GET_AUDIBLE = f"SELECT {TRACK} {FROM_TRACKS} WHERE {IS_AUDIBLE} AND t.id = $2"
 
 _LIST_TRACKS = f"""
     SELECT {TRACK} {FROM_TRACKS}
-    WHERE (t.state IN ('playable', 'published') OR t.owner_id = $1)
-        AND ($2::uuid IS NULL OR t.id < $2)
+    WHERE {IS_LISTED} AND ($2::uuid IS NULL OR t.id < $2)
     ORDER BY t.id DESC LIMIT $3
 """
+
+# Fewer may hear it from now on: what was signed before is not good any more.
+_CHANGE_TRACK = """
+    UPDATE tracks SET title = coalesce($3, title), artist = coalesce($4, artist),
+        visibility = coalesce($5::text, visibility),
+        release_at = CASE WHEN $6 THEN $7::timestamptz ELSE release_at END,
+        version = version + 1,
+        playback_version = playback_version + coalesce(
+            $5 IN ('followers', 'private') AND $5 <> visibility OR $6 AND $7::timestamptz > now(),
+            false
+        )::integer
+    WHERE id = $1 AND owner_id = $2 AND ($8::integer IS NULL OR version = $8)
+    RETURNING id
+"""
+
+_END_PLAYBACK = """
+    UPDATE tracks SET playback_version = playback_version + 1 WHERE id = $1 AND owner_id = $2
+    RETURNING playback_version
+"""
+
+_PLAYBACK_VERSION = "SELECT playback_version FROM tracks WHERE id = $1"
 
 # The eldest of them: told again, it is the same one.
 _FIND_DUPLICATE = """
@@ -131,6 +166,56 @@ async def get_track(conn: Connection, track_id: UUID) -> Track | None:
     return None if row is None else track_of(row)
 
 
+async def get_audible_track(
+    conn: Connection, track_id: UUID, viewer_id: UUID | None
+) -> Track | None:
+    """Return a track that the viewer may hear, or anybody if that is None; None if there is no such track."""
+    row = await conn.fetchrow(_GET_AUDIBLE, viewer_id, track_id)
+    return None if row is None else track_of(row)
+
+
+async def change_track(
+    conn: Connection,
+    track_id: UUID,
+    *,
+    owner_id: UUID,
+    title: str | None,
+    artist: str | None,
+    visibility: Visibility | None,
+    release_at: datetime | None,
+    sets_release: bool,
+    if_version: int | None,
+) -> bool:
+    """Change what is not None of one's own track, and when it comes out if `sets_release`.
+
+    Returns False if it is not one's own, or has another version than `if_version`.
+    """
+    changed = await conn.fetchval(
+        _CHANGE_TRACK,
+        track_id,
+        owner_id,
+        title,
+        artist,
+        visibility,
+        sets_release,
+        release_at,
+        if_version,
+    )
+    return changed is not None
+
+
+async def end_playback(conn: Connection, track_id: UUID, owner_id: UUID) -> int | None:
+    """End all addresses of one's own track that were signed so far; return the version of those to come."""
+    version: int | None = await conn.fetchval(_END_PLAYBACK, track_id, owner_id)
+    return version
+
+
+async def playback_version(conn: Connection, track_id: UUID) -> int | None:
+    """Return what a playback address must be signed with; None if there is no such track."""
+    version: int | None = await conn.fetchval(_PLAYBACK_VERSION, track_id)
+    return version
+
+
 async def find_duplicate(conn: Connection, track_id: UUID) -> UUID | None:
     """Return the owner's eldest track that was made of the same bytes before this one, or None."""
     found: UUID | None = await conn.fetchval(_FIND_DUPLICATE, track_id)
@@ -140,7 +225,7 @@ async def find_duplicate(conn: Connection, track_id: UUID) -> UUID | None:
 async def list_tracks(
     conn: Connection, *, viewer_id: UUID | None, before: UUID | None, limit: int
 ) -> tuple[Track, ...]:
-    """Return tracks that can be played, and all of the viewer's own, newest first, older than `before`."""
+    """Return tracks that the viewer may find, and all of their own, newest first, older than `before`."""
     return tuple(track_of(row) for row in await conn.fetch(_LIST_TRACKS, viewer_id, before, limit))
 
 
@@ -238,6 +323,9 @@ def track_of(row: asyncpg.Record) -> Track:
         duration_ms=duration_ms,
         has_waveform=row["has_waveform"],
         analysis=row["analysis"],
+        visibility=Visibility(row["visibility"]),
+        release_at=row["release_at"],
+        version=row["version"],
         plays=row["plays"],
         error=failure,
         created_at=row["created_at"],

@@ -52,6 +52,7 @@ from veza.actors.pipeline import EncoderLimits, EncodingPipelineActor
 from veza.actors.rate_limit import Rate
 from veza.actors.segments import SegmentsActor
 from veza.actors.session import SessionActor
+from veza.actors.social import SocialActor
 from veza.actors.stream_job import StreamJobActor
 from veza.actors.thumbnail_job import ThumbnailJobActor
 from veza.actors.uploads import UploadLimits, UploadsActor
@@ -150,6 +151,7 @@ def chat_services(given: Resources) -> tuple[ChildSpec, ...]:
         service("pointers", PointersActor, pool),
         service("ways", WaysActor, pool | rates | fan_out),
         service("posts", PostsActor, pool | directory),
+        service("social", SocialActor, pool),
         service("reports", ReportsActor, pool | fan_out),
         service("audit", AuditActor, pool),
     )

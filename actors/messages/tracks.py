@@ -4,10 +4,20 @@ Keys: `("media", "")` stores bytes; `("catalogue", "")` knows tracks; `("jobs", 
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from veza.persistence.rows import Author, Failure, Job, JobState, JobType, Track, TrackState
+from veza.persistence.rows import (
+    Author,
+    Failure,
+    Job,
+    JobState,
+    JobType,
+    Track,
+    TrackState,
+    Visibility,
+)
 
 JOBS: Final = ("jobs", "")
 CATALOGUE: Final = ("catalogue", "")
@@ -92,9 +102,13 @@ class TrackAccepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribeTrack:
-    """Reply: `TrackDescribed` or `Rejected` (`not_found`)."""
+    """A track that the viewer may hear, or anybody if that is None.
+
+    Reply: `TrackDescribed` or `Rejected` (`not_found`: also for one that they may not hear).
+    """
 
     track_id: UUID
+    viewer_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +117,54 @@ class TrackDescribed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListTracks:
-    """Tracks newest first, those older than `before`. Reply: `TracksListed`.
+class ChangeTrack:
+    """Change what is not None of one's own track, and when it comes out if `sets_release`.
 
-    Others' tracks appear once playable; `viewer_id` also sees their own unfinished ones.
+    Reply: `TrackDescribed` or `Rejected`. Codes: `not_found`, `forbidden` (somebody else's),
+    `version_conflict` (it has another version than `if_version`).
+    """
+
+    track_id: UUID
+    owner_id: UUID
+    title: str | None
+    artist: str | None
+    visibility: Visibility | None
+    release_at: datetime | None
+    sets_release: bool
+    if_version: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndPlayback:
+    """End all playback addresses of one's own track. Reply: `PlaybackVersionRead` or `Rejected`.
+
+    Codes: `not_found`, `forbidden`.
+    """
+
+    track_id: UUID
+    owner_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPlaybackVersion:
+    """What playback addresses must be signed with.
+
+    Reply: `PlaybackVersionRead` or `Rejected` (`not_found`).
+    """
+
+    track_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackVersionRead:
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListTracks:
+    """Tracks that the viewer may find, newest first, those older than `before`. Reply: `TracksListed`.
+
+    Others' tracks appear once playable, if they are not unlisted; one's own always.
     """
 
     viewer_id: UUID | None

@@ -228,7 +228,8 @@ class ActorTarget:
 
     def _playback(self, arrival: Arrival, probe: Probe) -> None:
         track = self.tracks[arrival.number % len(self.tracks)]
-        self._drive(arrival.user, probe, CATALOGUE, DescribeTrack(track_id=track), TrackDescribed)
+        command = DescribeTrack(track_id=track, viewer_id=self.authors[arrival.user].id)
+        self._drive(arrival.user, probe, CATALOGUE, command, TrackDescribed)
 
     def _login(self, arrival: Arrival, probe: Probe) -> None:
         name = self.authors[arrival.user].name
@@ -253,7 +254,7 @@ class ActorTarget:
             probe.fail(str(error))
             return
         probe.done()
-        await follow(probe, partial(self._state, track))
+        await follow(probe, partial(self._state, track, self.authors[arrival.user]))
 
     # --- how it is done ---
 
@@ -277,7 +278,7 @@ class ActorTarget:
     async def _make_track(self) -> UUID:
         track = await self._store_track(self.authors[0])
         deadline = monotonic() + SETUP_SECONDS
-        while await self._state(track) is not Outcome.PUBLISHED:
+        while await self._state(track, self.authors[0]) is not Outcome.PUBLISHED:
             if monotonic() > deadline:
                 raise TargetError("the tracks of the fixtures were not published in a minute")
             await asyncio.sleep(AGAIN_SECONDS)
@@ -299,8 +300,9 @@ class ActorTarget:
         accepted = await self._ask(CATALOGUE, publish, TrackAccepted)
         return UUID(str(accepted.track.id))
 
-    async def _state(self, track: UUID) -> Outcome:
-        described = await self._ask(CATALOGUE, DescribeTrack(track_id=track), TrackDescribed)
+    async def _state(self, track: UUID, owner: Author) -> Outcome:
+        command = DescribeTrack(track_id=track, viewer_id=owner.id)
+        described = await self._ask(CATALOGUE, command, TrackDescribed)
         return Outcome.of(described.track.state)
 
     async def _ask(self, key: Key, command: object, expected: type[Any]) -> Any:

@@ -161,6 +161,7 @@ class PlaybackQuery(BaseModel):
 
     kid: str = ""
     exp: str = ""
+    ver: str = ""
     sig: str = ""
 
 

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 from veza.actors.messages.attachments import MAX_MESSAGE_ATTACHMENTS
 from veza.actors.messages.reading import FoundMessage
 from veza.actors.messages.rooms import RoomKind
-from veza.actors.messages.tracks import JobState, JobType, TrackState
+from veza.actors.messages.tracks import JobState, JobType, TrackState, Visibility
 from veza.config.settings import Settings
 from veza.gateway.errors import FieldCode, ProblemError
 from veza.gateway.values import (
@@ -218,13 +218,15 @@ class FailureView(View):
 
 
 class TrackView(View):
-    """`peaks_url` is where the waveform is, once there is one."""
+    """`peaks_url` is where the waveform is, once there is one; `release_at`, when others may hear it."""
 
     id: UUID
     owner: AuthorView
     title: str
     artist: str
     state: TrackState
+    visibility: Visibility
+    release_at: Time | None
     duration_ms: int | None
     peaks_url: str | None = None
     analysis: Measured | None = None

@@ -125,7 +125,9 @@ async def ended(node, owner, track_id):
 
 
 async def state_of(node, track_id) -> TrackState:
-    return (await node.node.ask(("catalogue", ""), DescribeTrack(track_id=track_id))).track.state
+    return (
+        await node.node.ask(("catalogue", ""), DescribeTrack(track_id=track_id, viewer_id=None))
+    ).track.state
 
 
 async def playing(node, track_id) -> dict[str, list[bytes]]:

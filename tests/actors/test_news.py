@@ -14,7 +14,7 @@ from veza.actors.messages.ways import DraftChanged, RequestMade
 from veza.actors.news import CROSSING, read_news, write_news
 from veza.persistence.reports import ReportReason
 from veza.persistence.room_rows import RoomKind
-from veza.persistence.rows import Failure, Job, JobState, JobType, Track, TrackState
+from veza.persistence.rows import Failure, Job, JobState, JobType, Track, TrackState, Visibility
 from veza.persistence.value_codec import UnreadableError
 
 ADA = Author(id=uuid4(), name="Ada \N{SNOWMAN}")
@@ -42,6 +42,9 @@ TRACK = Track(
     duration_ms=None,
     has_waveform=False,
     analysis=None,
+    visibility=Visibility.PUBLIC,
+    release_at=None,
+    version=0,
     plays=0,
     error=None,
     created_at=NOW,

@@ -213,7 +213,9 @@ async def test_a_killed_worker_is_replaced_and_the_stream_is_the_same(world, ali
 
     assert done.job.state is JobState.PUBLISHED
     assert await stream_of(world, accepted.track.id) == whole
-    other = await world.node.ask(("catalogue", ""), DescribeTrack(track_id=undisturbed))
+    other = await world.node.ask(
+        ("catalogue", ""), DescribeTrack(track_id=undisturbed, viewer_id=None)
+    )
     assert done.track.analysis == other.track.analysis
     assert json.loads(done.track.analysis)["loudness"]["integrated_lufs"] < 0
 
@@ -366,7 +368,9 @@ async def test_an_upload_that_is_not_there_is_not_found(world, alice):
 
 
 async def test_a_missing_track_is_not_found(world):
-    answer = await world.node.ask(("catalogue", ""), DescribeTrack(track_id=uuid7()))
+    answer = await world.node.ask(
+        ("catalogue", ""), DescribeTrack(track_id=uuid7(), viewer_id=None)
+    )
 
     assert answer.code is RejectCode.NOT_FOUND
 

@@ -6,6 +6,7 @@ import json
 import re
 import secrets
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,7 @@ from veza.actors.messages import (
     rooms,
     rooms_service,
     sessions,
+    social,
     tracks,
     uploads,
 )
@@ -175,6 +177,9 @@ class MemoryActors:
         self.dropped: list[UUID] = []
         self.media: dict[tuple[UUID, str, str], bytes] = {}
         self.media_reads = 0
+        self.follows: set[tuple[UUID, UUID]] = set()
+        self.playback_versions: Counter[UUID] = Counter()
+        self.version_reads = 0
         self.heard: dict[UUID, list[listening.Heard]] = {}
         self.playlists: dict[UUID, tracks.PlaylistRead] = {}
         self.faults: dict[str, object] = {}
@@ -573,6 +578,9 @@ class MemoryActors:
             "duration_ms": 61_000,
             "has_waveform": True,
             "analysis": None,
+            "visibility": tracks.Visibility.PUBLIC,
+            "release_at": None,
+            "version": 0,
             "plays": 0,
             "error": None,
             "created_at": now(),
@@ -627,15 +635,89 @@ class MemoryActors:
         return tracks.TrackAccepted(track=track, job=job, duplicate_of=None)
 
     def on_DescribeTrack(self, _: Key, command: tracks.DescribeTrack) -> object:
-        return tracks.TrackDescribed(track=self._track(command.track_id))
+        track = self._track(command.track_id)
+        if track.owner.id != command.viewer_id and not self._is_audible(track, command.viewer_id):
+            raise RefusedError(RejectCode.NOT_FOUND, "No such track.")
+        return tracks.TrackDescribed(track=track)
+
+    def _is_audible(self, track: tracks.Track, viewer_id: UUID | None) -> bool:
+        shown = {tracks.TrackState.PLAYABLE, tracks.TrackState.PUBLISHED}
+        is_followed = (viewer_id, track.owner.id) in self.follows
+        return (
+            track.state in shown
+            and (track.release_at is None or track.release_at <= now())
+            and track.visibility is not tracks.Visibility.PRIVATE
+            and (track.visibility is not tracks.Visibility.FOLLOWERS or is_followed)
+        )
+
+    def on_ChangeTrack(self, _: Key, command: tracks.ChangeTrack) -> object:
+        track = self._owned_track(command.track_id, command.owner_id)
+        if command.if_version not in {None, track.version}:
+            raise RefusedError(RejectCode.VERSION_CONFLICT, "Changed meanwhile.")
+        given = {
+            name: getattr(command, name)
+            for name in ("title", "artist", "visibility")
+            if getattr(command, name) is not None
+        }
+        if command.sets_release:
+            given["release_at"] = command.release_at
+        changed = replace(track, version=track.version + 1, **given)
+        self.tracks[track.id] = changed
+        if changed.visibility in {tracks.Visibility.FOLLOWERS, tracks.Visibility.PRIVATE}:
+            self.playback_versions[track.id] += 1
+        return tracks.TrackDescribed(track=changed)
+
+    def on_EndPlayback(self, _: Key, command: tracks.EndPlayback) -> object:
+        self._owned_track(command.track_id, command.owner_id)
+        self.playback_versions[command.track_id] += 1
+        return self.on_ReadPlaybackVersion(_, command)
+
+    def on_ReadPlaybackVersion(
+        self, _: Key, command: tracks.ReadPlaybackVersion | tracks.EndPlayback
+    ) -> object:
+        self.version_reads += 1
+        return tracks.PlaybackVersionRead(version=self.playback_versions[command.track_id])
+
+    def _owned_track(self, track_id: UUID, owner_id: UUID) -> tracks.Track:
+        track = self._track(track_id)
+        if track.owner.id != owner_id:
+            is_told = self._is_audible(track, owner_id)
+            code = RejectCode.FORBIDDEN if is_told else RejectCode.NOT_FOUND
+            raise RefusedError(code, "Somebody else's.")
+        return track
+
+    def on_SetFollowing(self, _: Key, command: social.SetFollowing) -> object:
+        if command.followed_id not in self.users:
+            raise RefusedError(RejectCode.NOT_FOUND, "Nobody.")
+        if command.followed_id == command.follower_id:
+            raise RefusedError(RejectCode.INVALID_STATE, "Oneself.")
+        pair = (command.follower_id, command.followed_id)
+        (self.follows.add if command.is_following else self.follows.discard)(pair)
+        return self._following(command.followed_id, command.follower_id)
+
+    def on_ReadFollowing(self, _: Key, command: social.ReadFollowing) -> object:
+        return self._following(command.user_id, command.viewer_id)
+
+    def _following(self, user_id: UUID, viewer_id: UUID) -> object:
+        followers = [one for one, followed in self.follows if followed == user_id]
+        following = social.Following(followers=len(followers), is_following=viewer_id in followers)
+        return social.FollowingRead(following=following)
+
+    def on_ListFollowed(self, _: Key, command: social.ListFollowed) -> object:
+        ids = sorted(
+            followed
+            for one, followed in self.follows
+            if one == command.follower_id and (not command.after or followed > command.after)
+        )
+        people = [accounts.Author(id=each, name=self.users[each][0].username) for each in ids]
+        return social.FollowedListed(people=tuple(people[: command.limit]))
 
     def on_ListTracks(self, _: Key, command: tracks.ListTracks) -> object:
-        shown = {tracks.TrackState.PLAYABLE, tracks.TrackState.PUBLISHED}
         found = [
             track
             for track in sorted(self.tracks.values(), key=lambda each: each.id, reverse=True)
             if (command.before is None or track.id < command.before)
-            and (track.state in shown or track.owner.id == command.viewer_id)
+            and (self._is_audible(track, command.viewer_id) or track.owner.id == command.viewer_id)
         ]
         return tracks.TracksListed(tracks=tuple(found[: command.limit]))
 

@@ -84,6 +84,7 @@ class MemoryAttachments:
             error=None,
             track_id=None,
             attachment_id=row.id,
+            sounds_like=None,
             owner_id=row.owner_id,
             created_at=row.created_at,
             updated_at=row.created_at,

@@ -12,7 +12,7 @@ import pytest
 from veza.persistence import jobs, renditions, tracks
 from veza.persistence.errors import AlreadyExistsError, SegmentOrderError
 from veza.persistence.pool import Connection, Pool
-from veza.persistence.rows import Author, Job, JobState, Segment, Track, TrackState
+from veza.persistence.rows import Author, Job, JobState, Segment, Track, TrackState, Visibility
 
 MakeAuthor = Callable[[], Awaitable[Author]]
 MakeTrack = Callable[[], Awaitable[tuple[Track, Job]]]
@@ -85,6 +85,9 @@ async def test_a_new_track_is_processing_and_its_job_queued(
         duration_ms=None,
         has_waveform=False,
         analysis=None,
+        visibility=Visibility.PUBLIC,
+        release_at=None,
+        version=0,
         plays=0,
         error=None,
         created_at=track.created_at,

@@ -53,10 +53,10 @@ export function problem(status, text, requestId) {
 }
 
 /**
- * @param {"GET" | "POST" | "DELETE"} method
+ * @param {"GET" | "POST" | "PUT" | "PATCH" | "DELETE"} method
  * @param {string} path below /api/v1, or an absolute path that the server gave us
  * @param {unknown} [body]
- * @param {{keepalive?: boolean}} [options] keepalive: it is sent though the page goes
+ * @param {{keepalive?: boolean, headers?: Record<string, string>}} [options] keepalive: it is sent though the page goes
  * @returns {Promise<any>}
  */
 export async function api(method, path, body, options) {
@@ -66,10 +66,10 @@ export async function api(method, path, body, options) {
   return text ? JSON.parse(text) : null;
 }
 
-/** @param {string} method @param {string} url @param {unknown} body @param {{keepalive?: boolean}} [options] */
+/** @param {string} method @param {string} url @param {unknown} body @param {{keepalive?: boolean, headers?: Record<string, string>}} [options] */
 async function answer(method, url, body, options) {
   /** @type {Record<string, string>} */
-  const headers = { Accept: "application/json" };
+  const headers = { Accept: "application/json", ...options?.headers };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   try {
     return await fetch(url, { ...options, method, headers, credentials: "same-origin", body: JSON.stringify(body) });

@@ -25,6 +25,8 @@ async def test_the_set_up_link_makes_the_first_administrator_and_only_that(visit
 
     roles = await root.page.evaluate("async () => (await (await fetch('/api/v1/me')).json()).roles")
     assert "admin" in roles
+    for who in (root, late):
+        await who.page.close()  # it would knock again once the node has ended
     node.stop()
 
 

@@ -5,6 +5,7 @@ import re
 import pytest
 
 pytestmark = pytest.mark.browser
+RATE_HZ = 44_100
 
 
 async def test_one_goes_on_where_one_stopped_and_its_maker_sees_the_listening(
@@ -40,3 +41,31 @@ async def test_one_goes_on_where_one_stopped_and_its_maker_sees_the_listening(
     await ada.open(f"/tracks/{track['id']}")
     await ada.sees(ada.page.get_by_role("heading", name=track["title"]))
     assert await ada.page.get_by_test_id("figures").count() == 0
+
+
+async def test_what_is_kept_for_followers_is_there_for_them_alone(
+    visitor, server, person, sound_file
+):
+    ada = await (await visitor(server.url)).register()
+    api = await (await person(server, ada.name)).sign_in()
+    track_id = await api.publish(sound_file("ogg", 2 * RATE_HZ), "song.ogg", "Kept")
+    bob = await (await visitor(server.url)).register()
+    await bob.open(f"/tracks/{track_id}")
+    await bob.button(f"Follow {ada.name}").click()
+    await bob.sees(bob.button(f"Following {ada.name}"))
+
+    await ada.open(f"/tracks/{track_id}")
+    await ada.button("Edit").click()
+    await ada.page.get_by_label("Title").fill("Kept close")
+    await ada.page.get_by_label("Who may hear it").select_option("followers")
+    await ada.button("Save").click()
+
+    await ada.sees(ada.page.get_by_role("heading", name="Kept close"))
+    await bob.open(f"/tracks/{track_id}")
+    await bob.sees(bob.page.get_by_text("For followers"))
+    await bob.button("Play").first.click()
+    await bob.hears_past(0.5)
+    await bob.button(f"Following {ada.name}").click()
+    await bob.open(f"/tracks/{track_id}")
+    await bob.sees(bob.page.get_by_text("There is no such track."))
+    bob.forgive("404 (Not Found)")

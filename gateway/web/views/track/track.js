@@ -12,6 +12,9 @@ import { Failure, Skeleton, useTitle } from "../../ui/state.js";
 import { SeekBar } from "../../ui/waveform.js";
 
 const Figures = lazy(async () => (await import("./figures.js")).Figures);
+const Badges = lazy(async () => (await import("./owner.js")).Badges);
+const Edit = lazy(async () => (await import("./owner.js")).Edit);
+const Follow = lazy(async () => (await import("./owner.js")).Follow);
 
 export function TrackPage() {
   const { id } = route.value;
@@ -32,9 +35,13 @@ export function TrackPage() {
           <span>${clock(track.duration_ms === null ? null : track.duration_ms / 1000)}</span>
           <${MusicFacts} music=${track.analysis?.music} />
           ${track.plays > 0 && html`<span>${playCount(track.plays)}</span>`}
+          <${Badges} track=${track} />
           <span>Uploaded by ${track.owner.name}, <time datetime=${track.created_at}>${ago(track.created_at)}</time></span>
         </p>
-        ${isPlayable(track) && html`<${PlayControl} track=${track} />`}
+        <div class="track-acts">
+          ${isPlayable(track) && html`<${PlayControl} track=${track} />`}
+          ${me.value && (me.value.id === track.owner.id ? html`<${Edit} track=${track} />` : html`<${Follow} track=${track} />`)}
+        </div>
       </div>
     </header>
     ${isPlayable(track) && html`<${Shape} track=${track} />`}

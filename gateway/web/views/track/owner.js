@@ -1,0 +1,82 @@
+// @ts-check
+/** What an owner decides of a track: its name, and who may hear it from when on. Others follow the owner here. */
+import { api } from "../../app/api.js";
+import { html, useEffect, useState } from "../../app/dom.js";
+import { fetchTrack, putTrack } from "../../app/store.js";
+import { Dialog } from "../../ui/dialog.js";
+import { Field, FormError, useAction, values } from "../../ui/form.js";
+
+/** @typedef {import("../../types/wire").Track} Track */
+
+/** Who may hear it: as the owner chooses it, and as everybody is told. @type {[Track["visibility"], string, string][]} */
+const CHOICES = [
+  ["public", "Everybody", ""],
+  ["unlisted", "Whoever has the link", "Unlisted"],
+  ["followers", "My followers", "For followers"],
+  ["private", "Only me", "Private"],
+];
+
+/** Who may hear it, unless that is everybody. @param {{track: Track}} props */
+export function Badges({ track }) {
+  const waits = track.release_at && new Date(track.release_at) > new Date();
+  const name = CHOICES.find(([choice]) => choice === track.visibility)?.[2];
+  return html`${name && html`<span class="track-badge">${name}</span>`}
+    ${waits && html`<span class="track-badge">Out on <time datetime=${track.release_at}>${new Date(track.release_at ?? "").toLocaleString()}</time></span>`}`;
+}
+
+/** @param {{track: Track}} props */
+export function Edit({ track }) {
+  const [isOpen, setOpen] = useState(false);
+  return html`<button type="button" class="button" onClick=${() => setOpen(true)}>Edit</button>
+    ${isOpen && html`<${Form} track=${track} onClose=${() => setOpen(false)} />`}`;
+}
+
+/** @param {{track: Track, onClose: () => void}} props */
+function Form({ track, onClose }) {
+  const { busy, error, run } = useAction();
+  const submit = async (/** @type {Event} */ event) => {
+    const form = /** @type {HTMLFormElement} */ (event.currentTarget);
+    const { title, artist, visibility, release_at: out } = values(event);
+    const body = { title, artist, visibility, release_at: out ? new Date(String(out)).toISOString() : null };
+    const changed = await run(() => api("PATCH", `/tracks/${track.id}`, body, { headers: { "If-Match": "*" } }));
+    if (!changed) return;
+    putTrack(changed);
+    form.closest("dialog")?.close();
+  };
+  return html`<${Dialog} title="Edit the track" onClose=${onClose}>
+    <form onSubmit=${submit} class="form">
+      <${Field} label="Title" name="title" error=${error} value=${track.title} required maxlength="200" autocomplete="off" autofocus />
+      <${Field} label="Artist" name="artist" error=${error} value=${track.artist} maxlength="200" autocomplete="off" />
+      <div class="field"><label for="field-visibility">Who may hear it</label>
+        <select id="field-visibility" name="visibility" value=${track.visibility}>
+          ${CHOICES.map(([choice, name]) => html`<option value=${choice} selected=${choice === track.visibility}>${name}</option>`)}
+        </select></div>
+      <${Field} label="Out on" name="release_at" error=${error} type="datetime-local" value=${local(track.release_at)}
+        hint="Empty: at once. Until then it is yours alone." />
+      <${FormError} error=${error} fields=${["title", "artist", "release_at"]} />
+      <button class="button button-primary" disabled=${busy}>Save</button>
+    </form>
+  <//>`;
+}
+
+/** What an input for local time shows. @param {string | null} moment */
+function local(moment) {
+  if (!moment) return "";
+  const at = new Date(moment);
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
+/** Follows whoever published the track, or no more. @param {{track: Track}} props */
+export function Follow({ track }) {
+  const { owner } = track;
+  const [following, setFollowing] = useState(/** @type {{followers: number, is_following: boolean} | null} */ (null));
+  const { busy, run } = useAction();
+  useEffect(() => { run(async () => setFollowing(await api("GET", `/users/${owner.id}/follow`))); }, [owner.id]);
+  if (!following) return null;
+  const toggle = () => run(async () => {
+    setFollowing(await api(following.is_following ? "DELETE" : "PUT", `/users/${owner.id}/follow`));
+    await fetchTrack(track.id);
+  });
+  return html`<button type="button" class="button" aria-pressed=${following.is_following} disabled=${busy} onClick=${toggle}>
+    ${following.is_following ? "Following" : "Follow"} ${owner.name}</button>`;
+}

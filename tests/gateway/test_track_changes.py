@@ -1,0 +1,98 @@
+"""Owners change their tracks, by version; who may not hear one does not hear of it."""
+
+from typing import Any
+
+import pytest
+
+FUTURE = "2999-01-01T00:00:00Z"
+
+
+async def change(
+    api: Any, track: Any, who: Any, match: str = "*", status: int = 200, **body: Any
+) -> Any:
+    return await api(
+        "PATCH",
+        f"/api/v1/tracks/{track.id}",
+        who=who,
+        headers={"If-Match": match},
+        json=body,
+        status=status,
+    )
+
+
+@pytest.fixture
+def track(actors: Any, ada: Any) -> Any:
+    return actors.add_track(ada.user)
+
+
+async def test_an_owner_changes_what_they_name_and_the_version_moves(
+    api: Any, track: Any, ada: Any
+) -> None:
+    shown = await api("GET", f"/api/v1/tracks/{track.id}")
+    body = {"title": "  Dawn ", "visibility": "unlisted", "release_at": FUTURE}
+    changed = await change(api, track, ada, shown.headers["ETag"], **body)
+
+    assert (changed.body["title"], changed.body["visibility"]) == ("Dawn", "unlisted")
+    assert changed.body["release_at"] == "2999-01-01T00:00:00.000Z"
+    again = await change(api, track, ada, changed.headers["ETag"], release_at=None)
+    assert (again.body["release_at"], again.body["title"]) == (None, "Dawn")
+    late = await change(api, track, ada, shown.headers["ETag"], 412, title="Late")
+    assert late.body["code"] == "version_conflict"
+
+
+async def test_a_change_needs_a_version_an_owner_and_sense(
+    api: Any, track: Any, ada: Any, bob: Any
+) -> None:
+    address = f"/api/v1/tracks/{track.id}"
+    await api("PATCH", address, who=ada, json={"title": "X"}, status=428)
+    await change(api, track, bob, status=403, title="Mine")
+    for wrong in ({"title": " "}, {"visibility": "secret"}, {"release_at": "soon"}, {"plays": 9}):
+        await change(api, track, ada, status=422, **wrong)
+
+
+@pytest.mark.parametrize(
+    "hidden", [{"visibility": "private"}, {"visibility": "followers"}, {"release_at": FUTURE}]
+)
+async def test_every_way_to_a_hidden_track_is_closed_but_to_its_owner(
+    hidden: Any, api: Any, track: Any, ada: Any, bob: Any
+) -> None:
+    await change(api, track, ada, **hidden)
+    ways = [
+        ("GET", ""),
+        ("GET", "/waveform"),
+        ("GET", "/playback"),
+        ("POST", "/plays"),
+        ("GET", "/statistics"),
+        ("POST", "/playback/revoke"),
+    ]
+    report = {"play_id": "01890a5d-ac96-774b-bcce-b302099a8057", "heard_ms": 1, "position_ms": 1}
+    for method, rest in ways:
+        more = {"json": report} if rest == "/plays" else {}
+        address = f"/api/v1/tracks/{track.id}{rest}"
+        await api(method, address, status=404, who=bob, **more)
+        if rest not in {"/statistics", "/playback/revoke"}:
+            await api(method, address, status=404, **more)
+    await change(api, track, bob, status=404, title="Mine")
+    assert (await api("GET", "/api/v1/tracks", who=bob)).body["data"] == []
+    await api("GET", f"/api/v1/tracks/{track.id}", who=ada)
+
+
+async def test_followers_hear_what_is_kept_for_them(
+    api: Any, track: Any, ada: Any, bob: Any
+) -> None:
+    await change(api, track, ada, visibility="followers")
+    address = f"/api/v1/users/{ada.user.id}/follow"
+    assert (await api("PUT", address, who=bob)).body == {"followers": 1, "is_following": True}
+    await api("PUT", address, who=bob)
+    assert (await api("GET", address, who=ada)).body == {"followers": 1, "is_following": False}
+
+    await api("GET", f"/api/v1/tracks/{track.id}/playback", who=bob)
+    followed = (await api("GET", "/api/v1/me/following", who=bob)).body
+    assert followed == {"data": [{"id": str(ada.user.id), "name": "ada"}], "next_cursor": None}
+
+    assert (await api("DELETE", address, who=bob)).body["followers"] == 0
+    await api("GET", f"/api/v1/tracks/{track.id}/playback", who=bob, status=404)
+    await api("PUT", address, who=ada, status=409)
+    await api(
+        "PUT", "/api/v1/users/01890a5d-ac96-774b-bcce-b302099a8057/follow", who=bob, status=404
+    )
