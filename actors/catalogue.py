@@ -5,11 +5,14 @@ from pathlib import PurePath
 from typing import Final
 from uuid import UUID
 
+import orjson
+
 from veza.actors.database import DatabaseActor
 from veza.actors.messages.common import RefusedError, RejectCode
 from veza.actors.messages.directory import Deliver
 from veza.actors.messages.jobs import DISPATCHER, JobQueued
 from veza.actors.messages.tracks import (
+    AudiowaveformRead,
     ChangeTrack,
     DescribeTrack,
     EndPlayback,
@@ -17,6 +20,7 @@ from veza.actors.messages.tracks import (
     PlaybackVersionRead,
     PlaylistRead,
     PublishUpload,
+    ReadAudiowaveform,
     ReadManifest,
     ReadMaster,
     ReadPlaybackVersion,
@@ -26,11 +30,13 @@ from veza.actors.messages.tracks import (
     TrackAccepted,
     TrackDescribed,
     TracksListed,
+    WaveformFormat,
     WaveformRead,
 )
 from veza.actors.runtime.address import Address
 from veza.codecs import dash, playlist
 from veza.codecs.ladder import FLAC
+from veza.codecs.peaks import Peaks
 from veza.config.ids import uuid7
 from veza.persistence import tracks
 from veza.persistence.errors import StorageFullError, UploadUnknownError
@@ -144,6 +150,20 @@ class CatalogueActor(DatabaseActor):
             raise RefusedError(RejectCode.NOT_READY, "The track is still being worked on.")
         values = memoryview(peaks).cast("b").tolist()
         return WaveformRead(buckets=tuple(zip(values[::2], values[1::2], strict=True)))
+
+    async def receiveMsg_ReadAudiowaveform(
+        self, command: ReadAudiowaveform, _sender: Address
+    ) -> AudiowaveformRead:
+        async with self.connection() as conn:
+            kept = await tracks.read_fine_waveform(conn, command.track_id)
+        if kept is None:
+            raise RefusedError(RejectCode.NOT_READY, "There is no waveform as fine as that yet.")
+        rate, samples, pairs = kept
+        peaks = Peaks(sample_rate_hz=rate, samples_per_bucket=samples, pairs=pairs)
+        peaks = peaks.at_least(command.samples_per_pixel)
+        if command.format is WaveformFormat.BINARY:
+            return AudiowaveformRead(data=peaks.as_dat())
+        return AudiowaveformRead(data=orjson.dumps(peaks.as_json()))
 
     async def receiveMsg_ReadMaster(self, command: ReadMaster, _sender: Address) -> PlaylistRead:
         ladder = await self._playing(command.track_id)

@@ -38,6 +38,7 @@ from veza.actors.messages.jobs import (
 from veza.actors.messages.tracks import Failure
 from veza.actors.runtime import ActorStopped
 from veza.actors.runtime.address import Address
+from veza.codecs.peaks import Peaks
 from veza.codecs.source import Fault
 from veza.persistence.media_store import MediaStore
 
@@ -136,7 +137,7 @@ class EncodingPipelineActor(SupervisedActor):
         self.job: Address | None = None
         self.run = NO_RUN
         self.renditions: dict[str, RenditionField] = {}
-        self.peaks = b""
+        self.peaks = Peaks(sample_rate_hz=1, samples_per_bucket=1, pairs=b"")
         self.fingerprint = b""
         self.progress = 0.0
         self.last_heard = 0.0
@@ -205,8 +206,12 @@ class EncodingPipelineActor(SupervisedActor):
         match message.frame:
             case ReadyFrame(sandbox_notes=notes):
                 self.sandbox_notes = notes
-            case PeaksFrame(data=data):
-                self.peaks = data
+            case PeaksFrame() as peaks:
+                self.peaks = Peaks(
+                    sample_rate_hz=peaks.sample_rate_hz,
+                    samples_per_bucket=peaks.samples_per_bucket,
+                    pairs=peaks.data,
+                )
             case FingerprintFrame(data=data):
                 self.fingerprint = data
             case BrokenFrame(traceback=traceback):

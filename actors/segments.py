@@ -31,6 +31,8 @@ from veza.persistence.pool import Connection, Pool
 from veza.persistence.renditions import media_folder, rendition_name
 from veza.persistence.rows import Segment
 
+COARSE_BUCKETS: Final = 2_048
+"""Of the waveform that a page draws: more than it has pixels."""
 MOST_COMPARED: Final = 8
 """Recordings that share the most words with a new one: the same recording was among the first two of 56."""
 
@@ -114,12 +116,19 @@ class SegmentsActor(DatabaseActor):
                 command.track_id,
                 duration_samples=command.duration_samples,
                 sample_rate_hz=command.sample_rate_hz,
-                peaks=command.peaks,
+                peaks=command.peaks.at_most(COARSE_BUCKETS).pairs,
                 analysis=orjson.dumps(command.analysis).decode(),
                 generation=command.generation,
                 recipe=command.recipe,
             )
             await renditions.supersede(conn, command.track_id, command.generation)
+            await tracks.save_waveform(
+                conn,
+                command.track_id,
+                sample_rate_hz=command.peaks.sample_rate_hz,
+                samples_per_pixel=command.peaks.samples_per_bucket,
+                peaks=command.peaks.pairs,
+            )
             await save_fingerprint(
                 conn,
                 command.track_id,

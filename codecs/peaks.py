@@ -2,18 +2,22 @@
 
 The length of a stream is not known before its end, so buckets start small and are merged in pairs
 when there are too many: every track ends with `MAX_BUCKETS / 2` to `MAX_BUCKETS` of them, short
-ones with less.
+ones with less. Whoever draws merges more of them.
 """
 
+import struct
 from dataclasses import dataclass
 
 import numpy as np
 
 from veza.codecs.source import Samples
 
-MAX_BUCKETS = 2_048
+MAX_BUCKETS = 65_536
+"""128 KiB; of four minutes at 44.1 kHz one for every 256 samples."""
 FIRST_SAMPLES_PER_BUCKET = 64
 FULL_SCALE = 127
+DAT_HEADER = struct.Struct("<iIiiIi")  # version, flags, rate, samples a pixel, pixels, channels
+DAT_8_BIT = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,40 @@ class Peaks:
             "length": len(self.pairs) // 2,
             "data": np.frombuffer(self.pairs, dtype=np.int8).tolist(),
         }
+
+    def as_dat(self) -> bytes:
+        """Give audiowaveform's binary format, version 2."""
+        length = len(self.pairs) // 2
+        head = DAT_HEADER.pack(
+            2, DAT_8_BIT, self.sample_rate_hz, self.samples_per_bucket, length, 1
+        )
+        return head + self.pairs
+
+    def at_least(self, samples_per_bucket: int) -> "Peaks":
+        """Give the same with that many samples a bucket or more: twice as often as is needed."""
+        peaks = self
+        while peaks.samples_per_bucket < samples_per_bucket:
+            peaks = peaks.merged()
+        return peaks
+
+    def at_most(self, buckets: int) -> "Peaks":
+        """Give the same with that many buckets or fewer."""
+        peaks = self
+        while len(peaks.pairs) // 2 > buckets:
+            peaks = peaks.merged()
+        return peaks
+
+    def merged(self) -> "Peaks":
+        """Give the same with two buckets in one."""
+        columns = np.frombuffer(self.pairs, dtype=np.int8).reshape(-1, 2)
+        odd = columns[-1:] if len(columns) % 2 else columns[:0]
+        low, high = np.concatenate((columns, odd)).reshape(-1, 2, 2).transpose(2, 0, 1)
+        pairs = np.stack((low.min(axis=1), high.max(axis=1)), axis=1)
+        return Peaks(
+            sample_rate_hz=self.sample_rate_hz,
+            samples_per_bucket=2 * self.samples_per_bucket,
+            pairs=pairs.tobytes(),
+        )
 
 
 class PeakMeter:

@@ -39,6 +39,7 @@ from veza.gateway import (
     tracks,
     tus,
     uploads,
+    waveforms,
     websocket,
 )
 from veza.gateway.connections import Connections
@@ -78,6 +79,7 @@ AREAS: Final = (
     direct.routes,
     presence.routes,
     tracks.routes,
+    waveforms.routes,
     listening.routes,
     social.routes,
     uploads.routes,

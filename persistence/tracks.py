@@ -118,6 +118,17 @@ _FINISH_TRACK = """
 
 _SOURCE_KEY = "SELECT source_key FROM tracks WHERE id = $1"
 
+_SAVE_WAVEFORM = """
+    INSERT INTO track_waveforms (track_id, sample_rate_hz, samples_per_pixel, peaks)
+    VALUES ($1, $2, $3, $4)
+    ON CONFLICT (track_id) DO UPDATE SET sample_rate_hz = excluded.sample_rate_hz,
+        samples_per_pixel = excluded.samples_per_pixel, peaks = excluded.peaks
+"""
+
+_READ_FINE_WAVEFORM = """
+    SELECT sample_rate_hz, samples_per_pixel, peaks FROM track_waveforms WHERE track_id = $1
+"""
+
 _READ_WAVEFORM = "SELECT peaks FROM tracks WHERE id = $1"
 
 
@@ -303,6 +314,24 @@ async def _first_job(conn: Connection, track_id: UUID) -> Job:
     if job is None:
         raise LookupError(f"track {track_id} has no job")
     return job
+
+
+async def save_waveform(
+    conn: Connection,
+    track_id: UUID,
+    *,
+    sample_rate_hz: int,
+    samples_per_pixel: int,
+    peaks: bytes,
+) -> None:
+    """Keep a waveform as fine as there is one; what was kept before is replaced."""
+    await conn.execute(_SAVE_WAVEFORM, track_id, sample_rate_hz, samples_per_pixel, peaks)
+
+
+async def read_fine_waveform(conn: Connection, track_id: UUID) -> tuple[int, int, bytes] | None:
+    """Return sample rate, samples a pixel and peaks as `save_waveform` got them, or None."""
+    row = await conn.fetchrow(_READ_FINE_WAVEFORM, track_id)
+    return None if row is None else (row[0], row[1], row[2])
 
 
 def track_of(row: asyncpg.Record) -> Track:

@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from veza.codecs.analysis import Analysis
+from veza.codecs.peaks import Peaks
 from veza.persistence.rows import Failure, Job, JobState, JobType, QueuedJob, Track
 
 DISPATCHER: Final = ("dispatcher", "")
@@ -241,7 +242,7 @@ class PartStored:
 class PublishTrack:
     """Everything is stored: complete the renditions, publish the track by them, end the job.
 
-    `peaks` holds an 8-bit minimum and maximum per bucket, `fingerprint` what the recording is known by again.
+    `fingerprint` is what the recording is known by again.
     Reply: `JobAdvanced` or `Rejected`.
     """
 
@@ -251,7 +252,7 @@ class PublishTrack:
     recipe: str
     duration_samples: int
     sample_rate_hz: int
-    peaks: bytes
+    peaks: Peaks
     fingerprint: bytes
     analysis: Analysis
 
@@ -323,7 +324,7 @@ class EncodingFinished:
     run: UUID
     duration_samples: int
     sample_rate_hz: int
-    peaks: bytes
+    peaks: Peaks
     fingerprint: bytes
     analysis: Analysis
 

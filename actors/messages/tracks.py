@@ -5,6 +5,7 @@ Keys: `("media", "")` stores bytes; `("catalogue", "")` knows tracks; `("jobs", 
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
@@ -189,6 +190,30 @@ class WaveformRead:
     """Minimum and maximum of each bucket, -128 to 127, in time order."""
 
     buckets: tuple[tuple[int, int], ...]
+
+
+class WaveformFormat(StrEnum):
+    """Those of audiowaveform, version 2."""
+
+    BINARY = "dat"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadAudiowaveform:
+    """A waveform as fine as it is kept, but of at least so many samples a pixel.
+
+    Reply: `AudiowaveformRead` or `Rejected` (`not_ready`: also for a track encoded before they were kept).
+    """
+
+    track_id: UUID
+    samples_per_pixel: int
+    format: WaveformFormat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudiowaveformRead:
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,30 @@
-"""What owners change of their tracks."""
+"""What owners change of their tracks, and waveforms to draw."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
 
 from veza.actors.messages.tracks import Visibility
-from veza.gateway.values import Artist, Body, Title
+from veza.gateway.values import Artist, Body, Title, View
 from veza.gateway.wire.ways import Moment
+
+
+class WaveformQuery(BaseModel):
+    """At least so many samples a pixel; what is kept may be coarser."""
+
+    samples_per_pixel: Annotated[int, Field(ge=1, le=2**24)] = 1
+
+
+class AudiowaveformView(View):
+    """audiowaveform's JSON format, version 2: minimum and maximum of each pixel, in turn."""
+
+    version: int
+    channels: int
+    sample_rate: int
+    samples_per_pixel: int
+    bits: int
+    length: int
+    data: list[int]
 
 
 class TrackChange(Body):

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
@@ -725,6 +726,22 @@ class MemoryActors:
         if not self._track(command.track_id).has_waveform:
             raise RefusedError(RejectCode.NOT_READY, "Not measured yet.")
         return tracks.WaveformRead(buckets=((-128, 127), (0, 5)))
+
+    def on_ReadAudiowaveform(self, _: Key, command: tracks.ReadAudiowaveform) -> object:
+        if not self._track(command.track_id).has_waveform:
+            raise RefusedError(RejectCode.NOT_READY, "Not measured yet.")
+        if command.format is tracks.WaveformFormat.BINARY:
+            return tracks.AudiowaveformRead(data=b"dat %d" % command.samples_per_pixel)
+        told = {
+            "version": 2,
+            "channels": 1,
+            "sample_rate": 44_100,
+            "samples_per_pixel": command.samples_per_pixel,
+            "bits": 8,
+            "length": 1,
+            "data": [-3, 3],
+        }
+        return tracks.AudiowaveformRead(data=orjson.dumps(told))
 
     def on_ReportListening(self, _: Key, command: listening.ReportListening) -> object:
         known = self.heard.setdefault(command.heard.play_id, [])

@@ -290,3 +290,20 @@ async def test_tracks_are_listed_newest_first_in_pages(api: Any, actors: Any, ad
 async def test_an_unknown_track_is_not_found(api: Any) -> None:
     for track_id in (uuid4(), UUID(int=0), "x", "..%2f"):
         await api("GET", f"/api/v1/tracks/{track_id}", status=404)
+
+
+async def test_waveforms_are_told_in_both_formats_at_any_zoom(
+    api: Any, actors: Any, ada: Any
+) -> None:
+    address = f"/api/v1/tracks/{actors.add_track(ada.user).id}/waveform"
+    binary = await api("GET", f"{address}.dat?samples_per_pixel=512")
+    part = await api("GET", f"{address}.dat", headers={"Range": "bytes=0-2"}, status=206)
+    told = await api("GET", f"{address}.json")
+    known = {"If-None-Match": told.headers["ETag"]}
+
+    assert (binary.raw, part.raw) == (b"dat 512", b"dat")
+    assert (told.body["samples_per_pixel"], told.body["data"]) == (1, [-3, 3])
+    await api("GET", f"{address}.json", headers=known, status=304)
+    await api("GET", f"{address}.json?samples_per_pixel=0", status=422)
+    young = actors.add_track(ada.user, has_waveform=False).id
+    await api("GET", f"/api/v1/tracks/{young}/waveform.dat", status=409)
