@@ -50,6 +50,7 @@ from veza.gateway.middlewares import MIDDLEWARES, add_headers
 from veza.gateway.ops import actors as ops_actors
 from veza.gateway.ops import encodings as ops_encodings
 from veza.gateway.ops import failures as ops_failures
+from veza.gateway.ops import media as ops_media
 from veza.gateway.ops import node as ops_node
 from veza.gateway.ops.feed import TreeFeed
 from veza.gateway.page import WEB_ROOT, Page
@@ -67,7 +68,13 @@ from veza.gateway.tokens import AccessTokens, Cursors, Listeners, PlaybackUrls, 
 
 ISSUER: Final = "veza"
 
-OPS_DOORS: Final = (ops_actors.doors, ops_failures.doors, ops_node.doors, ops_encodings.doors)
+OPS_DOORS: Final = (
+    ops_actors.doors,
+    ops_failures.doors,
+    ops_node.doors,
+    ops_encodings.doors,
+    ops_media.doors,
+)
 
 AREAS: Final = (
     auth.routes,

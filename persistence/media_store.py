@@ -9,9 +9,12 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import time
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 from uuid import UUID, uuid4
@@ -24,11 +27,29 @@ from veza.persistence.errors import (
     UploadUnknownError,
 )
 
+KINDS: Final = ("sources", "media", "attachments")
 # No part begins with a dot: no way up, and nothing hidden.
 _KEY: Final = re.compile(r"(sources|media|attachments)(/[a-z0-9][a-z0-9._-]{0,99}){1,4}")
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _READ_BYTES: Final = 1024 * 1024
 _INTERRUPTED_SECONDS: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredObject:
+    """An object as the store has it; `age_seconds` since it was last written."""
+
+    key: str
+    size_bytes: int
+    age_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """All objects of a kind whose second part is this name."""
+
+    name: str
+    objects: tuple[StoredObject, ...]
 
 
 class MediaStore(Protocol):
@@ -42,6 +63,18 @@ class MediaStore(Protocol):
 
     def delete_below(self, key: str) -> None:
         """Delete every object whose key begins with this one and a slash; harmless if there is none."""
+
+    def delete(self, key: str) -> None:
+        """Delete an object; harmless if there is none."""
+
+    def size(self, key: str) -> int:
+        """Return how many bytes an object has. Raises `MediaNotFoundError`."""
+
+    def measure(self, key: str) -> tuple[int, bytes]:
+        """Return size and SHA-256 of an object, reading all of it. Raises `MediaNotFoundError`."""
+
+    def entries(self, kind: str, *, after: str, limit: int) -> tuple[Entry, ...]:
+        """Return what there is of one of `KINDS`, by name: the first `limit` behind `after`."""
 
     def open_source(self, key: str) -> int:
         """Return a descriptor of an object, for a decoder to seek in; the caller closes it."""
@@ -117,6 +150,49 @@ class LocalMediaStore:
         """See `MediaStore`."""
         with suppress(FileNotFoundError):
             shutil.rmtree(self._path(key))
+
+    def delete(self, key: str) -> None:
+        """See `MediaStore`."""
+        self._path(key).unlink(missing_ok=True)
+
+    def size(self, key: str) -> int:
+        """See `MediaStore`."""
+        try:
+            return self._path(key).stat().st_size
+        except FileNotFoundError as error:
+            raise MediaNotFoundError(key) from error
+
+    def measure(self, key: str) -> tuple[int, bytes]:
+        """See `MediaStore`."""
+        fd = self.open_source(key)
+        try:
+            return _measure(fd)
+        finally:
+            os.close(fd)
+
+    def entries(self, kind: str, *, after: str, limit: int) -> tuple[Entry, ...]:
+        """See `MediaStore`."""
+        if kind not in KINDS:
+            raise InvalidKeyError(f"{kind!r} is no kind of media")
+        with suppress(FileNotFoundError):
+            names = sorted(entry.name for entry in os.scandir(self._root / kind))
+            names = names[bisect_right(names, after) :]
+            return tuple(
+                Entry(name=name, objects=tuple(self._objects(self._root / kind / name)))
+                for name in names[:limit]
+            )
+        return ()
+
+    def _objects(self, path: Path) -> Iterator[StoredObject]:
+        """Yield what is at a path and below it, and is an object; files may go meanwhile."""
+        now = time.time()
+        for each in (path, *sorted(path.rglob("*"))):
+            with suppress(FileNotFoundError):
+                found, key = each.stat(), each.relative_to(self._root).as_posix()
+                if stat.S_ISREG(found.st_mode) and _KEY.fullmatch(key):
+                    yield StoredObject(
+                        key=key, size_bytes=found.st_size, age_seconds=now - found.st_mtime
+                    )
 
     def open_source(self, key: str) -> int:
         """See `MediaStore`."""

@@ -45,6 +45,7 @@ from veza.actors.fanout import FanOut
 from veza.actors.jobs import JobsActor
 from veza.actors.listening import ListeningActor
 from veza.actors.media import MediaActor
+from veza.actors.media_keeper import MediaKeeperActor
 from veza.actors.messages.jobs import DISPATCHER, JobType, StartEncoding, StartJob
 from veza.actors.messages.presence import PRESENCE
 from veza.actors.messages.sessions import OpenSession
@@ -180,6 +181,7 @@ def media_services(given: Resources) -> tuple[ChildSpec, ...]:
         service("jobs", JobsActor, pool | directory | node | lease | recipe),
         service("segments", SegmentsActor, pool | store | node),
         service("encodings", EncodingsActor, pool | directory | recipe),
+        service("media_keeper", MediaKeeperActor, pool | store),
     )
 
 

@@ -1,17 +1,88 @@
-"""`veza media`: what is kept of tracks, and made of them."""
+"""`veza media`: what is kept of tracks and messages: check it, tidy it up, encode it anew."""
 
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 from rich.text import Text
 
-from veza.gateway.cli.client import NodeClient, connected
+from veza.gateway.cli.client import Json, NodeClient, connected
 from veza.gateway.cli.options import HERE, Reason, Where, reason_for
 from veza.gateway.cli.outcome import Exit, UsageError
-from veza.gateway.cli.rendering import show, show_json
+from veza.gateway.cli.rendering import Column, listed, show, show_json, size
 
-app = App(name="media", help="What is kept of tracks: encode it anew.")
+app = App(name="media", help="What is kept of tracks and messages: check, gc, reprocess.")
+
+PART_SECONDS: Final = 70.0
+KINDS: Final = ("sources", "media", "attachments")
+COLUMNS: Final[tuple[Column[Json], ...]] = (
+    Column(title="FATE", cell=lambda each: each["fate"]),
+    Column(title="KEY", cell=lambda each: each["key"], is_cut=False),
+)
+
+
+@app.command
+async def check(
+    *,
+    fast: Annotated[
+        bool, Parameter(negative="", help="Look at presence and size only; read nothing.")
+    ] = False,
+    where: Where = HERE,
+) -> int:
+    """Compare everything that the tables name with what is stored; exit code 1 if something is wrong.
+
+    Every file is read and its SHA-256 compared. The node goes on meanwhile.
+    """
+    bad: list[Json] = []
+    objects = size_bytes = 0
+    async with connected(where.socket, PART_SECONDS) as client:
+        for shelf in ("tracks", "attachments"):
+            query: dict[str, str | int] = {"shelf": shelf, "fast": str(fast).lower()}
+            while (part := await client.get("media/check", **query))["last"] is not None:
+                bad += part["bad"]
+                objects, size_bytes = objects + part["objects"], size_bytes + part["size_bytes"]
+                query["after"] = part["last"]
+    if where.as_json:
+        show_json({"objects": objects, "size_bytes": size_bytes, "bad": bad})
+    else:
+        found = f"{objects} objects of {size(size_bytes)} checked."
+        listed(bad, COLUMNS, as_json=False, nothing=f"{found} All are there, and whole.")
+    return Exit.PROBLEM if bad else Exit.OK
+
+
+@app.command
+async def gc(
+    *,
+    delete: Annotated[
+        bool, Parameter(negative="", help="Delete it; otherwise it is only counted.")
+    ] = False,
+    older_than_hours: Annotated[
+        float,
+        Parameter(help="Leave alone what is younger.", validator=validators.Number(gte=1)),
+    ] = 24.0,
+    reason: Reason = None,
+    where: Where = HERE,
+) -> int:
+    """Find what is stored and no table names any more, as crashes leave it; delete it if asked."""
+    why = reason_for("delete what no table names", reason) if delete else "count"
+    objects = size_bytes = 0
+    async with connected(where.socket, PART_SECONDS) as client:
+        for kind in KINDS:
+            body: dict[str, object] = {
+                "kind": kind,
+                "older_than_seconds": older_than_hours * 3600,
+                "deletes": delete,
+                "reason": why,
+            }
+            while (part := await client.post("media/gc", body))["last"]:
+                objects, size_bytes = objects + part["objects"], size_bytes + part["size_bytes"]
+                body["after"] = part["last"]
+    if where.as_json:
+        show_json({"objects": objects, "size_bytes": size_bytes, "deleted": delete})
+    else:
+        done = "deleted" if delete else "that no table names"
+        show(Text(f"{objects} objects of {size(size_bytes)} {done}."))
+    return Exit.OK
 
 
 @app.command

@@ -29,6 +29,7 @@ from veza.actors.messages import (
     encodings,
     jobs,
     listening,
+    media_keeping,
     operator,
     ops,
     presence,
@@ -839,6 +840,17 @@ class MemoryActors:
             x for x in wanted & set(self.tracks) if not command.after or x > command.after
         )
         return encodings.ReencodingsQueued(queued=len(found), last=found[-1] if found else None)
+
+    def on_CheckMedia(self, _: Key, command: media_keeping.CheckMedia) -> object:
+        self.operated.append(command)
+        bad = media_keeping.BadObject(key="media/x/0.mp4", fate=media_keeping.Fate.MISSING)
+        last = None if command.after else uuid7()
+        return media_keeping.MediaChecked(objects=3, size_bytes=9, bad=(bad,), last=last)
+
+    def on_CollectGarbage(self, _: Key, command: media_keeping.CollectGarbage) -> object:
+        self.operated.append(command)
+        last = "" if command.after else "x"
+        return media_keeping.GarbageCollected(objects=2, size_bytes=7, last=last)
 
     def _queued(self, job: tracks.Job) -> jobs.QueuedJob:
         track = self.tracks[job.track_id]

@@ -261,3 +261,35 @@ def test_those_that_finish_an_upload_at_once_find_the_same(store: MediaStore, nu
         found = list(threads.map(lambda key: store.finish(upload_id, key), ["sources/a"] * 4))
 
     assert set(found) == {(len(data), hashlib.sha256(data).digest())}
+
+
+def test_what_there_is_of_a_kind_is_told_by_name_and_by_page(store: LocalMediaStore) -> None:
+    for key in ("media/a/low/0.mp4", "media/a/low/1.mp4", "media/b/low/0.mp4", "sources/a"):
+        store.put(key, key.encode())
+
+    first = store.entries("media", after="", limit=1)
+    second = store.entries("media", after="a", limit=9)
+
+    assert [[each.key for each in entry.objects] for entry in (*first, *second)] == [
+        ["media/a/low/0.mp4", "media/a/low/1.mp4"],
+        ["media/b/low/0.mp4"],
+    ]
+    (source,) = store.entries("sources", after="", limit=9)
+    assert (source.name, source.objects[0].size_bytes) == ("a", 9)
+    assert source.objects[0].age_seconds < 3600
+    assert store.entries("media", after="b", limit=9) == ()
+    assert store.entries("attachments", after="", limit=9) == ()
+    with pytest.raises(InvalidKeyError):
+        store.entries("uploads", after="", limit=9)
+
+
+def test_an_object_is_measured_and_deleted(store: LocalMediaStore) -> None:
+    store.put("sources/a", b"sound")
+
+    assert store.size("sources/a") == 5
+    assert store.measure("sources/a") == (5, hashlib.sha256(b"sound").digest())
+    store.delete("sources/a")
+    store.delete("sources/a")
+    for ask in (store.size, store.measure):
+        with pytest.raises(MediaNotFoundError):
+            ask("sources/a")

@@ -187,6 +187,7 @@ class Peer:
     hidden: set[str] = field(default_factory=set)
     is_audited: bool = True
     outdated: int = 701
+    bad: list[dict[str, Any]] = field(default_factory=list)
     traced: list[list[dict[str, Any]]] = field(default_factory=list)
     why_ended: str = "limit"
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -213,6 +214,8 @@ class Peer:
                 web.post("/ops/drain", self._drain),
                 web.get("/ops/encodings", self._encodings),
                 web.post("/ops/encodings", self._reencode),
+                web.get("/ops/media/check", self._check_media),
+                web.post("/ops/media/gc", self._collect),
             ]
         )
         return app
@@ -335,6 +338,18 @@ class Peer:
         parts = {None: (500, "t-500"), "t-500": (200, "t-700"), "t-700": (0, None)}
         queued, last = (1, body["track_id"]) if "track_id" in body else parts[body.get("after")]
         return web.json_response({"queued": queued, "last": last})
+
+    async def _check_media(self, request: web.Request) -> web.Response:
+        self.asked.append(("check", dict(request.query)))
+        if "after" in request.query:
+            return web.json_response({"objects": 0, "size_bytes": 0, "bad": [], "last": None})
+        return web.json_response({"objects": 7, "size_bytes": 2048, "bad": self.bad, "last": "t-1"})
+
+    async def _collect(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self.asked.append(("gc", body))
+        last = "" if "after" in body else "n-1"
+        return web.json_response({"objects": 2, "size_bytes": 1024, "last": last})
 
     async def _connections(self, _request: web.Request) -> web.Response:
         entry = {

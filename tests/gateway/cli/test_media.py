@@ -43,3 +43,36 @@ def test_nothing_outdated_needs_no_reason(veza, peer) -> None:
 def test_a_reason_is_wanted(veza, peer) -> None:
     assert veza("media", "reprocess").code == 2
     assert peer.asked == []
+
+
+def test_check_goes_through_everything_and_says_that_all_is_there(veza, peer) -> None:
+    told = veza("media", "check", "--fast")
+
+    assert told.code == 0
+    shelves = [asked["shelf"] for _, asked in peer.asked]
+    assert shelves == ["tracks", "tracks", "attachments", "attachments"]
+    assert {asked["fast"] for _, asked in peer.asked} == {"true"}
+    assert "14 objects of 4.0 kB checked. All are there, and whole." in told.out
+
+
+def test_what_is_missing_is_listed_and_is_a_problem(veza, peer) -> None:
+    peer.bad = [{"key": "media/x/0.mp4", "fate": "missing"}]
+
+    told = veza("media", "check")
+
+    assert told.code == 1
+    assert "missing" in told.out
+    assert "media/x/0.mp4" in told.out
+
+
+def test_gc_counts_and_deletes_only_if_asked_for_a_reason(veza, peer) -> None:
+    told = veza("media", "gc")
+
+    assert told.code == 0
+    assert "6 objects of 3.0 kB that no table names." in told.out
+    assert {asked["deletes"] for _, asked in peer.asked} == {False}
+    assert veza("media", "gc", "--delete").code == 2
+    deleted = veza("media", "gc", "--delete", "--older-than-hours", "2", "--reason", "tidy")
+    assert "6 objects of 3.0 kB deleted." in deleted.out
+    assert peer.asked[-1][1]["older_than_seconds"] == 7200
+    assert veza("media", "gc", "--older-than-hours", "0.5").code == 2

@@ -135,6 +135,25 @@ async def test_tracks_are_encoded_anew_by_part_and_in_the_name_of_who_asks(
     await api("POST", address, who=olga, json={**BODY, "which": "one"}, status=422)
 
 
+async def test_the_media_store_is_checked_and_tidied_part_by_part(
+    api: Any, actors: Any, olga: Any
+) -> None:
+    address = "/api/v1/ops/media"
+    checked = (await api("GET", f"{address}/check?fast=true", who=olga)).body
+    rest = await api("GET", f"{address}/check?after={checked['last']}&shelf=attachments", who=olga)
+    body = {**BODY, "kind": "media", "older_than_seconds": 7200, "deletes": True}
+    collected = (await api("POST", f"{address}/gc", who=olga, json=body)).body
+
+    assert checked["bad"] == [{"key": "media/x/0.mp4", "fate": "missing"}]
+    assert rest.body["last"] is None
+    assert collected == {"objects": 2, "size_bytes": 7, "last": "x"}
+    fast, slow, gc = actors.operated
+    assert (fast.is_fast, slow.is_fast, slow.shelf) == (True, False, "attachments")
+    assert (gc.deletes, gc.older_than_seconds, gc.by.name) == (True, 7200, "olga")
+    for wrong in ({"kind": "uploads"}, {"older_than_seconds": 60}, {"deletes": 1}):
+        await api("POST", f"{address}/gc", who=olga, json={**body, **wrong}, status=422)
+
+
 async def test_draining_the_node_is_draining_its_root(
     api: Any, actors: Any, olga: Any, staff: Any
 ) -> None:
