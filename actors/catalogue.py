@@ -15,8 +15,10 @@ from veza.actors.messages.tracks import (
     AudiowaveformRead,
     ChangeTrack,
     DescribeTrack,
+    DownloadOpened,
     EndPlayback,
     ListTracks,
+    OpenDownload,
     PlaybackVersionRead,
     PlaylistRead,
     PublishUpload,
@@ -39,6 +41,7 @@ from veza.codecs.ladder import FLAC
 from veza.codecs.peaks import Peaks
 from veza.config.ids import uuid7
 from veza.persistence import tracks
+from veza.persistence.downloads import find_original
 from veza.persistence.errors import StorageFullError, UploadUnknownError
 from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Connection, Pool
@@ -105,6 +108,7 @@ class CatalogueActor(DatabaseActor):
                 title=command.title,
                 artist=command.artist,
                 visibility=command.visibility,
+                downloads=command.downloads,
                 release_at=command.release_at,
                 sets_release=command.sets_release,
                 if_version=command.if_version,
@@ -113,6 +117,25 @@ class CatalogueActor(DatabaseActor):
         if not is_changed:
             raise RefusedError(RejectCode.VERSION_CONFLICT, "It was changed meanwhile.")
         return TrackDescribed(track=track)
+
+    async def receiveMsg_OpenDownload(
+        self, command: OpenDownload, _sender: Address
+    ) -> DownloadOpened:
+        async with self.connection() as conn:
+            original = await find_original(conn, command.track_id, command.viewer_id)
+        if original is None:
+            raise RefusedError(RejectCode.NOT_FOUND, "There is no such track.")
+        if not original.is_allowed:
+            raise RefusedError(RejectCode.FORBIDDEN, "Its owner keeps the file.")
+        path = await asyncio.to_thread(self.store.locate, original.key)
+        return DownloadOpened(
+            path=path,
+            key=original.key,
+            size_bytes=original.size_bytes,
+            filename=original.filename,
+            title=original.title,
+            artist=original.artist,
+        )
 
     async def receiveMsg_EndPlayback(
         self, command: EndPlayback, _sender: Address

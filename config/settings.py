@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     access_token_seconds: Annotated[int, Field(ge=30)] = 15 * 60
     session_days: Annotated[int, Field(ge=1)] = 30
     playback_url_seconds: Annotated[int, Field(ge=60)] = 6 * 3600
+    x_accel_prefix: Annotated[str, Field(pattern=r"^/([A-Za-z0-9._~-]+/)+$")] | None = None
 
     max_upload_bytes: Annotated[int, Field(ge=1024)] = 1024 * MEBIBYTE
     user_quota_bytes: Annotated[int, Field(ge=1024)] = 50 * 1024 * MEBIBYTE

@@ -189,13 +189,13 @@ def safe_name(text: str) -> str:
 def _headers(disposition: str, name: str, cache_control: str) -> Mapping[str, str]:
     return {
         "Cache-Control": cache_control,
-        "Content-Disposition": f"{disposition}; {_name_parameters(name)}",
+        "Content-Disposition": f"{disposition}; {name_parameters(name)}",
         "Content-Security-Policy": _POLICY,
         "X-Content-Type-Options": "nosniff",
     }
 
 
-def _name_parameters(name: str) -> str:
+def name_parameters(name: str) -> str:
     """Write a file's name for `Content-Disposition` (RFC 6266, section 4.3; RFC 8187)."""
     plain = _NOT_IN_HEADERS.sub("_", name)
     return f"filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -81,6 +81,7 @@ async def change_track(
         title=body.title,
         artist=body.artist,
         visibility=body.visibility,
+        downloads=body.downloads,
         release_at=body.release_at,
         sets_release="release_at" in body.model_fields_set,
         if_version=matched_version(request),

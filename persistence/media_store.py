@@ -73,6 +73,9 @@ class MediaStore(Protocol):
     def measure(self, key: str) -> tuple[int, bytes]:
         """Return size and SHA-256 of an object, reading all of it. Raises `MediaNotFoundError`."""
 
+    def locate(self, key: str) -> Path:
+        """Return where an object is, for the kernel or a proxy to send it. Raises `MediaNotFoundError`."""
+
     def entries(self, kind: str, *, after: str, limit: int) -> tuple[Entry, ...]:
         """Return what there is of one of `KINDS`, by name: the first `limit` behind `after`."""
 
@@ -169,6 +172,13 @@ class LocalMediaStore:
             return _measure(fd)
         finally:
             os.close(fd)
+
+    def locate(self, key: str) -> Path:
+        """See `MediaStore`."""
+        path = self._path(key)
+        if not path.is_file():
+            raise MediaNotFoundError(key)
+        return path
 
     def entries(self, kind: str, *, after: str, limit: int) -> tuple[Entry, ...]:
         """See `MediaStore`."""

@@ -106,6 +106,14 @@ class Visibility(StrEnum):
     PRIVATE = "private"
 
 
+class Downloads(StrEnum):
+    """Who may take a track's file home, of those who may hear it; its owner always."""
+
+    NOBODY = "nobody"
+    FOLLOWERS = "followers"
+    EVERYBODY = "everybody"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Following:
     """How many follow somebody, and whether whoever asks is one of them."""
@@ -132,6 +140,7 @@ class Track:
     has_waveform: bool
     analysis: str | None
     visibility: Visibility
+    downloads: Downloads
     release_at: datetime | None
     version: int
     plays: int

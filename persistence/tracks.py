@@ -15,6 +15,7 @@ from veza.persistence.jobs import insert_job, newest_job_of_track
 from veza.persistence.pool import Connection, fetch_one
 from veza.persistence.rows import (
     Author,
+    Downloads,
     Failure,
     Job,
     Track,
@@ -25,7 +26,7 @@ from veza.persistence.rows import (
 TRACK: Final = """
     t.id, t.owner_id, u.username, t.title, t.artist, t.state, t.duration_samples, t.sample_rate_hz,
     t.peaks IS NOT NULL AS has_waveform, t.analysis, t.plays, t.created_at, t.visibility, t.release_at,
-    t.version, j.error_code, j.error_detail
+    t.downloads, t.version, j.error_code, j.error_detail
 """
 FROM_TRACKS: Final = """
     FROM tracks t JOIN users u ON u.id = t.owner_id
@@ -66,6 +67,7 @@ _CHANGE_TRACK = """
     UPDATE tracks SET title = coalesce($3, title), artist = coalesce($4, artist),
         visibility = coalesce($5::text, visibility),
         release_at = CASE WHEN $6 THEN $7::timestamptz ELSE release_at END,
+        downloads = coalesce($9, downloads),
         version = version + 1,
         playback_version = playback_version + coalesce(
             $5 IN ('followers', 'private') AND $5 <> visibility OR $6 AND $7::timestamptz > now(),
@@ -193,6 +195,7 @@ async def change_track(
     title: str | None,
     artist: str | None,
     visibility: Visibility | None,
+    downloads: Downloads | None,
     release_at: datetime | None,
     sets_release: bool,
     if_version: int | None,
@@ -211,6 +214,7 @@ async def change_track(
         sets_release,
         release_at,
         if_version,
+        downloads,
     )
     return changed is not None
 
@@ -353,6 +357,7 @@ def track_of(row: asyncpg.Record) -> Track:
         has_waveform=row["has_waveform"],
         analysis=row["analysis"],
         visibility=Visibility(row["visibility"]),
+        downloads=Downloads(row["downloads"]),
         release_at=row["release_at"],
         version=row["version"],
         plays=row["plays"],

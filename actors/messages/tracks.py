@@ -6,11 +6,13 @@ Keys: `("media", "")` stores bytes; `("catalogue", "")` knows tracks; `("jobs", 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 from uuid import UUID
 
 from veza.persistence.rows import (
     Author,
+    Downloads,
     Failure,
     Job,
     JobState,
@@ -130,9 +132,33 @@ class ChangeTrack:
     title: str | None
     artist: str | None
     visibility: Visibility | None
+    downloads: Downloads | None
     release_at: datetime | None
     sets_release: bool
     if_version: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenDownload:
+    """The file that a track was made of, for the viewer. Reply: `DownloadOpened` or `Rejected`.
+
+    Codes: `not_found`, `forbidden` (its owner keeps it).
+    """
+
+    track_id: UUID
+    viewer_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadOpened:
+    """`path` is where the file is on this machine, `key` its name in the media store."""
+
+    path: Path
+    key: str
+    size_bytes: int
+    filename: str
+    title: str
+    artist: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

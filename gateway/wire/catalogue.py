@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from veza.actors.messages.tracks import Visibility
+from veza.actors.messages.tracks import Downloads, Visibility
 from veza.gateway.values import Artist, Body, Title, View
 from veza.gateway.wire.ways import Moment
 
@@ -33,4 +33,5 @@ class TrackChange(Body):
     title: Title | None = None
     artist: Artist | None = None
     visibility: Visibility | None = None
+    downloads: Downloads | None = None
     release_at: Moment | None = None

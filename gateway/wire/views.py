@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 from veza.actors.messages.attachments import MAX_MESSAGE_ATTACHMENTS
 from veza.actors.messages.reading import FoundMessage
 from veza.actors.messages.rooms import RoomKind
-from veza.actors.messages.tracks import JobState, JobType, TrackState, Visibility
+from veza.actors.messages.tracks import Downloads, JobState, JobType, TrackState, Visibility
 from veza.config.settings import Settings
 from veza.gateway.errors import FieldCode, ProblemError
 from veza.gateway.values import (
@@ -226,6 +226,7 @@ class TrackView(View):
     artist: str
     state: TrackState
     visibility: Visibility
+    downloads: Downloads
     release_at: Time | None
     duration_ms: int | None
     peaks_url: str | None = None

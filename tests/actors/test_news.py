@@ -14,7 +14,16 @@ from veza.actors.messages.ways import DraftChanged, RequestMade
 from veza.actors.news import CROSSING, read_news, write_news
 from veza.persistence.reports import ReportReason
 from veza.persistence.room_rows import RoomKind
-from veza.persistence.rows import Failure, Job, JobState, JobType, Track, TrackState, Visibility
+from veza.persistence.rows import (
+    Downloads,
+    Failure,
+    Job,
+    JobState,
+    JobType,
+    Track,
+    TrackState,
+    Visibility,
+)
 from veza.persistence.value_codec import UnreadableError
 
 ADA = Author(id=uuid4(), name="Ada \N{SNOWMAN}")
@@ -43,6 +52,7 @@ TRACK = Track(
     has_waveform=False,
     analysis=None,
     visibility=Visibility.PUBLIC,
+    downloads=Downloads.NOBODY,
     release_at=None,
     version=0,
     plays=0,

@@ -182,6 +182,7 @@ class MemoryActors:
         self.follows: set[tuple[UUID, UUID]] = set()
         self.playback_versions: Counter[UUID] = Counter()
         self.version_reads = 0
+        self.originals: dict[UUID, Path] = {}
         self.heard: dict[UUID, list[listening.Heard]] = {}
         self.playlists: dict[UUID, tracks.PlaylistRead] = {}
         self.faults: dict[str, object] = {}
@@ -581,6 +582,7 @@ class MemoryActors:
             "has_waveform": True,
             "analysis": None,
             "visibility": tracks.Visibility.PUBLIC,
+            "downloads": tracks.Downloads.NOBODY,
             "release_at": None,
             "version": 0,
             "plays": 0,
@@ -658,7 +660,7 @@ class MemoryActors:
             raise RefusedError(RejectCode.VERSION_CONFLICT, "Changed meanwhile.")
         given = {
             name: getattr(command, name)
-            for name in ("title", "artist", "visibility")
+            for name in ("title", "artist", "visibility", "downloads")
             if getattr(command, name) is not None
         }
         if command.sets_release:
@@ -668,6 +670,23 @@ class MemoryActors:
         if changed.visibility in {tracks.Visibility.FOLLOWERS, tracks.Visibility.PRIVATE}:
             self.playback_versions[track.id] += 1
         return tracks.TrackDescribed(track=changed)
+
+    def on_OpenDownload(self, _: Key, command: tracks.OpenDownload) -> object:
+        track = self._track(command.track_id)
+        is_follower = (command.viewer_id, track.owner.id) in self.follows
+        if command.viewer_id != track.owner.id and (
+            track.downloads is tracks.Downloads.NOBODY
+            or (track.downloads is tracks.Downloads.FOLLOWERS and not is_follower)
+        ):
+            raise RefusedError(RejectCode.FORBIDDEN, "Kept.")
+        return tracks.DownloadOpened(
+            path=self.originals[track.id],
+            key=f"sources/{track.id}",
+            size_bytes=self.originals[track.id].stat().st_size,
+            filename="song.flac",
+            title=track.title,
+            artist=track.artist,
+        )
 
     def on_EndPlayback(self, _: Key, command: tracks.EndPlayback) -> object:
         self._owned_track(command.track_id, command.owner_id)

@@ -252,6 +252,7 @@ def job_changed(state: tracks.JobState) -> tracks.JobChanged:
         has_waveform=True,
         analysis=json.dumps({"loudness": LOUDNESS, "music": MUSIC}),
         visibility=tracks.Visibility.PUBLIC,
+        downloads=tracks.Downloads.NOBODY,
         release_at=None,
         version=0,
         plays=3,

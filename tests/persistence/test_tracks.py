@@ -12,7 +12,16 @@ import pytest
 from veza.persistence import jobs, renditions, tracks
 from veza.persistence.errors import AlreadyExistsError, SegmentOrderError
 from veza.persistence.pool import Connection, Pool
-from veza.persistence.rows import Author, Job, JobState, Segment, Track, TrackState, Visibility
+from veza.persistence.rows import (
+    Author,
+    Downloads,
+    Job,
+    JobState,
+    Segment,
+    Track,
+    TrackState,
+    Visibility,
+)
 
 MakeAuthor = Callable[[], Awaitable[Author]]
 MakeTrack = Callable[[], Awaitable[tuple[Track, Job]]]
@@ -86,6 +95,7 @@ async def test_a_new_track_is_processing_and_its_job_queued(
         has_waveform=False,
         analysis=None,
         visibility=Visibility.PUBLIC,
+        downloads=Downloads.NOBODY,
         release_at=None,
         version=0,
         plays=0,

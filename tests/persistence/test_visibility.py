@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from veza.persistence import fingerprints, follows, listening, tracks
+from veza.persistence import downloads, fingerprints, follows, listening, tracks
 from veza.persistence.errors import AccountUnknownError
 from veza.persistence.pool import Connection
-from veza.persistence.rows import Author, Job, Track, TrackState, Visibility
+from veza.persistence.rows import Author, Downloads, Job, Track, TrackState, Visibility
 
 MakeTrack = Callable[[], Awaitable[tuple[Track, Job]]]
 MakeAuthor = Callable[[], Awaitable[Author]]
@@ -119,6 +119,7 @@ async def change(conn: Connection, track: Track, **changes: object) -> bool:
         "title": None,
         "artist": None,
         "visibility": None,
+        "downloads": None,
         "release_at": None,
         "sets_release": False,
         "if_version": None,
@@ -170,6 +171,38 @@ async def test_playback_addresses_end_exactly_when_fewer_may_hear(
 ) -> None:
     await change(conn, track, **changes)
     assert await tracks.playback_version(conn, track.id) == int(ends)
+
+
+async def test_a_file_goes_to_whom_its_owner_lets_have_it_of_those_who_hear_the_track(
+    conn: Connection, track: Track, people: People
+) -> None:
+    viewers = {
+        "owner": people.owner,
+        "follower": people.follower,
+        "stranger": people.stranger,
+        "guest": None,
+    }
+    allowed = {
+        Downloads.NOBODY: ["owner"],
+        Downloads.FOLLOWERS: ["owner", "follower"],
+        Downloads.EVERYBODY: ["owner", "follower", "stranger", "guest"],
+    }
+    for visibility, kind in product(Visibility, Downloads):
+        await conn.execute(
+            "UPDATE tracks SET state = 'published', visibility = $2, downloads = $3 WHERE id = $1",
+            track.id,
+            visibility,
+            kind,
+        )
+        found = {
+            name: await downloads.find_original(conn, track.id, viewer)
+            for name, viewer in viewers.items()
+        }
+        hearing = [name for name, original in found.items() if original is not None]
+        having = [name for name in hearing if found[name].is_allowed]  # type: ignore[union-attr]  # just asked
+        may_hear = expected(visibility, TrackState.PUBLISHED, None)
+        assert hearing == may_hear
+        assert having == [name for name in allowed[kind] if name in may_hear]
 
 
 async def test_an_owner_ends_playback_addresses_and_nobody_else(

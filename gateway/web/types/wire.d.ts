@@ -14,6 +14,7 @@ export interface Track {
   id: string; title: string; artist: string; owner: { id: string; name: string }; state: TrackState;
   duration_ms: number | null; created_at: string; error: Refusal | null; peaks_url: string | null; plays: number;
   visibility: "public" | "unlisted" | "followers" | "private"; release_at: string | null;
+  downloads: "nobody" | "followers" | "everybody";
   analysis: { music: Music | null } | null;
 }
 

@@ -16,6 +16,9 @@ const CHOICES = [
   ["private", "Only me", "Private"],
 ];
 
+/** @type {[Track["downloads"], string][]} */
+const TAKERS = [["nobody", "Nobody"], ["followers", "My followers"], ["everybody", "Everybody who may hear it"]];
+
 /** Who may hear it, unless that is everybody. @param {{track: Track}} props */
 export function Badges({ track }) {
   const waits = track.release_at && new Date(track.release_at) > new Date();
@@ -36,8 +39,8 @@ function Form({ track, onClose }) {
   const { busy, error, run } = useAction();
   const submit = async (/** @type {Event} */ event) => {
     const form = /** @type {HTMLFormElement} */ (event.currentTarget);
-    const { title, artist, visibility, release_at: out } = values(event);
-    const body = { title, artist, visibility, release_at: out ? new Date(String(out)).toISOString() : null };
+    const { title, artist, visibility, downloads, release_at: out } = values(event);
+    const body = { title, artist, visibility, downloads, release_at: out ? new Date(String(out)).toISOString() : null };
     const changed = await run(() => api("PATCH", `/tracks/${track.id}`, body, { headers: { "If-Match": "*" } }));
     if (!changed) return;
     putTrack(changed);
@@ -47,16 +50,28 @@ function Form({ track, onClose }) {
     <form onSubmit=${submit} class="form">
       <${Field} label="Title" name="title" error=${error} value=${track.title} required maxlength="200" autocomplete="off" autofocus />
       <${Field} label="Artist" name="artist" error=${error} value=${track.artist} maxlength="200" autocomplete="off" />
-      <div class="field"><label for="field-visibility">Who may hear it</label>
-        <select id="field-visibility" name="visibility" value=${track.visibility}>
-          ${CHOICES.map(([choice, name]) => html`<option value=${choice} selected=${choice === track.visibility}>${name}</option>`)}
-        </select></div>
+      <${Choice} label="Who may hear it" name="visibility" choices=${CHOICES} chosen=${track.visibility} />
+      <${Choice} label="Who may download the file" name="downloads" choices=${TAKERS} chosen=${track.downloads} />
       <${Field} label="Out on" name="release_at" error=${error} type="datetime-local" value=${local(track.release_at)}
         hint="Empty: at once. Until then it is yours alone." />
       <${FormError} error=${error} fields=${["title", "artist", "release_at"]} />
       <button class="button button-primary" disabled=${busy}>Save</button>
     </form>
   <//>`;
+}
+
+/** @param {{label: string, name: string, choices: [string, string, ...any[]][], chosen: string}} props */
+function Choice({ label, name, choices, chosen }) {
+  const id = `field-${name}`;
+  return html`<div class="field"><label for=${id}>${label}</label>
+    <select id=${id} name=${name} value=${chosen}>
+      ${choices.map(([choice, text]) => html`<option value=${choice} selected=${choice === chosen}>${text}</option>`)}
+    </select></div>`;
+}
+
+/** Takes the file home that was uploaded. @param {{track: Track}} props */
+export function Download({ track }) {
+  return html`<a class="button" href=${`/api/v1/tracks/${track.id}/download`} download>Download</a>`;
 }
 
 /** What an input for local time shows. @param {string | null} moment */

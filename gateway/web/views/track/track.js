@@ -14,6 +14,7 @@ import { SeekBar } from "../../ui/waveform.js";
 const Figures = lazy(async () => (await import("./figures.js")).Figures);
 const Badges = lazy(async () => (await import("./owner.js")).Badges);
 const Edit = lazy(async () => (await import("./owner.js")).Edit);
+const Download = lazy(async () => (await import("./owner.js")).Download);
 const Follow = lazy(async () => (await import("./owner.js")).Follow);
 
 export function TrackPage() {
@@ -41,6 +42,7 @@ export function TrackPage() {
         <div class="track-acts">
           ${isPlayable(track) && html`<${PlayControl} track=${track} />`}
           ${me.value && (me.value.id === track.owner.id ? html`<${Edit} track=${track} />` : html`<${Follow} track=${track} />`)}
+          ${track.state === "published" && track.downloads === "everybody" && html`<${Download} track=${track} />`}
         </div>
       </div>
     </header>

@@ -1,0 +1,58 @@
+"""Addresses for taking tracks home: the file as it was uploaded, to whom its owner lets have it.
+
+Files are large: the kernel sends them (`sendfile`), or a proxy that was told where they are.
+"""
+
+from pathlib import PurePath
+from typing import Final
+from urllib.parse import quote
+from uuid import UUID
+
+from aiohttp import web
+
+from veza.actors.messages.accounts import Identified
+from veza.actors.messages.tracks import CATALOGUE, DownloadOpened, OpenDownload
+from veza.gateway.answers import parse_range
+from veza.gateway.attachments import name_parameters
+from veza.gateway.endpoints import Access, Answer, Endpoints
+from veza.gateway.errors import expect
+from veza.gateway.keys import ACTORS, SETTINGS
+
+routes = Endpoints("downloads")
+
+_BINARY: Final = "application/octet-stream"
+
+
+@routes.declare(
+    "GET",
+    "/tracks/{track_id}/download",
+    access=Access.OPTIONAL,
+    answers={
+        200: Answer(content_type=_BINARY, text="The file as it was uploaded"),
+        206: Answer(content_type=_BINARY, text="The bytes that `Range` asks for"),
+    },
+)
+async def download_track(
+    request: web.Request, track_id: UUID, who: Identified | None
+) -> web.StreamResponse:
+    """Serve the file that a track was made of."""
+    viewer_id = None if who is None else who.user.id
+    command = OpenDownload(track_id=track_id, viewer_id=viewer_id)
+    opened = expect(await request.app[ACTORS].ask(CATALOGUE, command), DownloadOpened)
+    headers = {
+        "Cache-Control": "private, no-cache",
+        "Content-Disposition": f"attachment; {name_parameters(file_name(opened))}",
+        "Content-Type": _BINARY,
+        "X-Content-Type-Options": "nosniff",
+    }
+    parse_range(request.headers.get("Range"), opened.size_bytes)  # else aiohttp answers in HTML
+    prefix = request.app[SETTINGS].x_accel_prefix
+    if prefix is not None:
+        return web.Response(headers={**headers, "X-Accel-Redirect": prefix + quote(opened.key)})
+    return web.FileResponse(opened.path, headers=headers)
+
+
+def file_name(opened: DownloadOpened) -> str:
+    """Name the file as people look for it; its ending is that of the upload."""
+    name = f"{opened.artist} - {opened.title}" if opened.artist else opened.title
+    return name.replace("/", "-").replace("\\", "-") + PurePath(opened.filename).suffix
