@@ -85,6 +85,7 @@ class CatalogueActor(DatabaseActor):
                 source_key=source_key,
                 source_sha256=sha256,
                 source_bytes=size_bytes,
+                visibility=command.visibility,
             )
             duplicate_of = await tracks.find_duplicate(conn, track.id)
         self.send(self.directory, Deliver(key=DISPATCHER, message=JobQueued()))

@@ -98,6 +98,7 @@ class UploadsActor(DatabaseActor):
                     title=command.title,
                     filename=command.filename,
                     metadata=command.metadata,
+                    visibility=command.visibility,
                     lifetime_seconds=self.limits.lifetime_seconds,
                 )
         except AlreadyExistsError as error:
@@ -262,6 +263,7 @@ class UploadsActor(DatabaseActor):
             owner=upload.owner,
             title=upload.title,
             filename=upload.filename,
+            visibility=upload.visibility,
         )
         accepted = await self._accepted(upload, command)
         async with self.connection() as conn:

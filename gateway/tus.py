@@ -87,6 +87,7 @@ async def open_upload(request: web.Request, who: Identified) -> web.Response:
         title=told.title or "",
         filename=name_of(told.filename),
         metadata=metadata,
+        visibility=told.visibility,
     )
     opened = await described(request, command)
     if request.body_exists:

@@ -29,7 +29,8 @@ LENGTH: Final = HeaderField(name="Upload-Length", text="How many bytes the file 
 OFFSET: Final = HeaderField(name="Upload-Offset", text="Where these bytes belong", is_required=True)
 DEFER: Final = HeaderField(name="Upload-Defer-Length", text="`1`: the length is told later")
 METADATA: Final = HeaderField(
-    name="Upload-Metadata", text="Keys and values in base64; `filename` and `title` are used"
+    name="Upload-Metadata",
+    text="Keys and values in base64; `filename`, `title` and `visibility` are used",
 )
 CHECKSUM: Final = HeaderField(
     name="Upload-Checksum", text="`sha1`, `sha256` or `md5`, and the digest in base64"

@@ -172,6 +172,7 @@ class Upload:
     title: str
     filename: str
     metadata: str
+    visibility: Visibility
     state: UploadState
     sha256: bytes | None
     duplicate_of: UUID | None

@@ -37,8 +37,9 @@ FROM_TRACKS: Final = """
 
 _INSERT_TRACK = """
     INSERT INTO tracks
-        (id, owner_id, title, artist, filename, state, source_key, source_sha256, source_bytes)
-    VALUES ($1, $2, $3, $4, $5, 'processing', $6, $7, $8) ON CONFLICT (id) DO NOTHING
+        (id, owner_id, title, artist, filename, state, source_key, source_sha256, source_bytes,
+         visibility)
+    VALUES ($1, $2, $3, $4, $5, 'processing', $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING
     RETURNING id
 """
 
@@ -146,6 +147,7 @@ async def insert_track(
     source_sha256: bytes,
     source_bytes: int,
     artist: str = "",
+    visibility: Visibility = Visibility.PUBLIC,
 ) -> tuple[Track, Job]:
     """Make a track and queue its job in one transaction; the same id again returns what there is.
 
@@ -162,6 +164,7 @@ async def insert_track(
             source_key,
             source_sha256,
             source_bytes,
+            visibility,
         )
         if inserted is not None:
             job = await insert_job(conn, job_id=job_id, owner_id=owner_id, track_id=track_id)

@@ -12,7 +12,7 @@ import asyncpg
 
 from veza.persistence.errors import AlreadyExistsError
 from veza.persistence.pool import Connection, fetch_one
-from veza.persistence.rows import Author, Track, Upload, UploadState, Usage
+from veza.persistence.rows import Author, Track, Upload, UploadState, Usage, Visibility
 from veza.persistence.tracks import FROM_TRACKS, TRACK, track_of
 
 _FIND_OF_FILE = f"""
@@ -22,7 +22,7 @@ _FIND_OF_FILE = f"""
 
 _UPLOAD: Final = """
     p.id, p.owner_id, u.username, p.track_id, p.length_bytes, p.offset_bytes, p.title, p.filename,
-    p.metadata, p.state, p.sha256, p.duplicate_of, p.created_at, p.expires_at,
+    p.metadata, p.visibility, p.state, p.sha256, p.duplicate_of, p.created_at, p.expires_at,
     p.state = 'open' AND p.expires_at <= now() AS is_expired
 """
 
@@ -48,8 +48,8 @@ _LIST_UNFINISHED: Final = f"""
 
 _INSERT: Final = """
     INSERT INTO uploads
-        (id, owner_id, track_id, length_bytes, title, filename, metadata, expires_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, now() + make_interval(secs => $8))
+        (id, owner_id, track_id, length_bytes, title, filename, metadata, visibility, expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9))
     ON CONFLICT (id) DO NOTHING
 """
 
@@ -121,13 +121,14 @@ async def insert_upload(
     filename: str,
     metadata: str,
     lifetime_seconds: float,
+    visibility: Visibility = Visibility.PUBLIC,
 ) -> Upload:
     """Begin an upload; the same id again returns what there is.
 
     Raises `AlreadyExistsError` if the id is that of somebody else's upload.
     """
-    values = (owner_id, track_id, length_bytes, title, filename, metadata, lifetime_seconds)
-    await conn.execute(_INSERT, upload_id, *values)
+    told = (length_bytes, title, filename, metadata, visibility)
+    await conn.execute(_INSERT, upload_id, owner_id, track_id, *told, lifetime_seconds)
     upload = _upload(await fetch_one(conn, _GET, upload_id))
     if upload.owner.id != owner_id:
         raise AlreadyExistsError(f"upload {upload_id} belongs to another account")
@@ -210,6 +211,7 @@ def _upload(row: asyncpg.Record) -> Upload:
         title=row["title"],
         filename=row["filename"],
         metadata=row["metadata"],
+        visibility=Visibility(row["visibility"]),
         state=UploadState(row["state"]),
         sha256=row["sha256"],
         duplicate_of=row["duplicate_of"],

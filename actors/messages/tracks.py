@@ -92,6 +92,7 @@ class PublishUpload:
     owner: Author
     title: str
     filename: str
+    visibility: Visibility = Visibility.PUBLIC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

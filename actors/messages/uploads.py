@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from veza.persistence.rows import Author, Job, Track, Upload, UploadState
+from veza.persistence.rows import Author, Job, Track, Upload, UploadState, Visibility
 
 UPLOADS: Final = ("uploads", "")
 
@@ -28,6 +28,7 @@ class OpenUpload:
     title: str
     filename: str
     metadata: str
+    visibility: Visibility = Visibility.PUBLIC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

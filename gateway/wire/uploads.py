@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from veza.actors.messages.tracks import Visibility
 from veza.actors.messages.uploads import UploadDescribed, UploadState
 from veza.gateway.values import Body, Time, Title, View
 from veza.gateway.wire.views import JobView, TrackView
@@ -15,6 +16,7 @@ class UploadMetadata(Body):
 
     title: Title | None = None
     filename: str = ""
+    visibility: Visibility = Visibility.PUBLIC
 
 
 class UploadView(View):

@@ -173,7 +173,9 @@ class World:
 
 @pytest.fixture
 async def world(pool: Pool, tmp_path: Path) -> AsyncIterator[World]:
-    settings = Settings(data=tmp_path, bcrypt_cost=4, message_burst=1000, act_burst=1000)
+    settings = Settings(
+        data=tmp_path, bcrypt_cost=4, message_burst=1000, act_burst=1000, ladder_kbps=(64, 128)
+    )
     world = World(pool, tmp_path / "media", settings)
     await world.node.start()
     yield world

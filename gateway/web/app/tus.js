@@ -55,13 +55,13 @@ export function discard(file) {
 
 /**
  * Brings a file to the server, however long the server stays away; `signal` pauses it.
- * @param {File} file @param {string} title @param {AbortSignal} signal @param {(news: News) => void} tell @returns {Promise<Outcome>}
+ * @param {File} file @param {{title: string, visibility: string}} told @param {AbortSignal} signal @param {(news: News) => void} tell @returns {Promise<Outcome>}
  */
-export async function transfer(file, title, signal, tell) {
+export async function transfer(file, told, signal, tell) {
   let [furthest, failures] = [-1, 0];
   for (;;) {
     try {
-      const { location, offset } = await whereabouts(file, title, signal);
+      const { location, offset } = await whereabouts(file, told, signal);
       if (offset > furthest) [furthest, failures] = [offset, 0];
       tell({ sent: offset, waits: null });
       if (offset === file.size) return await outcome(location, file, signal);
@@ -75,15 +75,15 @@ export async function transfer(file, title, signal, tell) {
   }
 }
 
-/** Where an upload is, and where it goes on; it begins if it has not. @param {File} file @param {string} title @param {AbortSignal} signal */
-async function whereabouts(file, title, signal) {
+/** Where an upload is, and where it goes on; it begins if it has not. @param {File} file @param {{title: string, visibility: string}} told @param {AbortSignal} signal */
+async function whereabouts(file, told, signal) {
   const known = recall(mark(file));
   const offset = known && await arrived(known.location, signal);
   if (known && offset !== null) return { location: known.location, offset };
-  const metadata = [["filename", file.name], ["title", title]].map(([name, text]) => `${name} ${base64(text)}`).join();
+  const metadata = [["filename", file.name], ...Object.entries(told)].map(([name, text]) => `${name} ${base64(text)}`).join();
   const answer = await ask("POST", ROOT, { "Upload-Length": String(file.size), "Upload-Metadata": metadata }, signal);
   const location = answer.headers.get("Location") ?? "";
-  localStorage.setItem(key(mark(file)), JSON.stringify({ ...mark(file), title, location }));
+  localStorage.setItem(key(mark(file)), JSON.stringify({ ...mark(file), title: told.title, location }));
   return { location, offset: 0 };
 }
 

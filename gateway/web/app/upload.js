@@ -11,7 +11,7 @@ const PARALLEL = 2;
 /**
  * state: `chosen` waits for the person, `waiting` for its turn, `broken` (by a reload) for its file; `accepted` means that the
  * track exists and its job tells the rest. `waits` is why a file that is being sent does not get on at this moment.
- * @typedef {{id: string, file: File | null, name: string, size: number, modified: number, title: string,
+ * @typedef {{id: string, file: File | null, name: string, size: number, modified: number, title: string, visibility: string,
  *   state: "chosen" | "waiting" | "sending" | "paused" | "broken" | "accepted" | "failed",
  *   sent: number, waits: ApiError | null, trackId: string, duplicateOf: string | null, error: ApiError | null}} Item
  */
@@ -25,8 +25,8 @@ export const news = signal("");
 /** @type {Map<string, AbortController>} */
 const transfers = new Map();
 
-/** @type {Pick<Item, "sent" | "waits" | "trackId" | "duplicateOf" | "error">} */
-const FRESH = { sent: 0, waits: null, trackId: "", duplicateOf: null, error: null };
+/** @type {Pick<Item, "visibility" | "sent" | "waits" | "trackId" | "duplicateOf" | "error">} */
+const FRESH = { visibility: "public", sent: 0, waits: null, trackId: "", duplicateOf: null, error: null };
 
 /** Puts files on the list. What broke off goes on; what is on its way already is left alone. @param {Iterable<File>} files */
 export function choose(files) {
@@ -119,12 +119,12 @@ function advance() {
 }
 
 /** @param {Item} item */
-async function send({ id, file, name, title }) {
+async function send({ id, file, name, title, visibility }) {
   if (!file) return;
   const { signal: ended } = take(id);
   change(id, { state: "sending" });
   try {
-    const outcome = await transfer(file, title.trim() || titleOf(name), ended, (told) => follow(id, told));
+    const outcome = await transfer(file, { title: title.trim() || titleOf(name), visibility }, ended, (told) => follow(id, told));
     putProgress(outcome);
     settle(id, { state: "accepted", trackId: outcome.track.id, duplicateOf: outcome.duplicate_of }, "is uploaded");
   } catch (error) {

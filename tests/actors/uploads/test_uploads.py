@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import resource
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -18,6 +19,7 @@ from veza.actors.messages.uploads import (
 )
 from veza.config.ids import uuid7
 from veza.persistence import tracks, uploads
+from veza.persistence.rows import Visibility
 
 
 async def test_bytes_become_one_track_with_the_last_of_them(service, alice):
@@ -35,6 +37,16 @@ async def test_bytes_become_one_track_with_the_last_of_them(service, alice):
     assert whole.job.track_id == upload.track_id
     assert service.source(upload.track_id) == b"0123"
     assert service.files() == []
+
+
+async def test_what_is_uploaded_for_oneself_is_nobody_elses_for_a_moment(service, alice):
+    command = replace(service.open_upload(alice, 4), visibility=Visibility.PRIVATE)
+    upload = (await service.ask(command)).upload
+
+    whole = await service.append(upload, 0, b"0123")
+
+    assert upload.visibility is Visibility.PRIVATE
+    assert whole.track.visibility is Visibility.PRIVATE
 
 
 async def test_the_same_creation_again_is_the_same_upload(service, alice):

@@ -27,7 +27,13 @@ function Name({ item, track }) {
   if (item.state === "chosen") {
     return html`<div class="field"><label for=${id}>Title</label>
       <input id=${id} value=${item.title} maxlength="200" autocomplete="off"
-        onInput=${(/** @type {any} */ event) => change(item.id, { title: event.currentTarget.value })} /></div>`;
+        onInput=${(/** @type {any} */ event) => change(item.id, { title: event.currentTarget.value })} /></div>
+      <div class="field"><label for=${`who-${item.id}`}>Who may hear it</label>
+      <select id=${`who-${item.id}`} value=${item.visibility}
+        onChange=${(/** @type {any} */ event) => change(item.id, { visibility: event.currentTarget.value })}>
+        <option value="public">Everybody</option><option value="unlisted">Whoever has the link</option>
+        <option value="followers">My followers</option><option value="private">Only me</option>
+      </select></div>`;
   }
   return html`<p class="upload-title">${track ? html`<a href=${`/tracks/${track.id}`}>${track.title}</a>` : item.title || item.name}</p>`;
 }
