@@ -27,6 +27,7 @@ logger = structlog.get_logger(__name__)
 _CLIENT_CLOSED_REQUEST: Final = 499
 """What the log says of a request whose client left; nobody gets to see it."""
 
+_MEDIA: Final = f"{API}/media/"
 _REQUEST_ID: Final = re.compile(r"[\w-]{8,64}", re.ASCII)
 
 API_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
@@ -95,8 +96,7 @@ async def log_request(request: web.Request, handler: Handler) -> web.StreamRespo
         route = route_of(request)
         request.app[METRICS].count_request(route, request.method, status, seconds)
         who = request.get(IDENTITY)
-        # Thousands come back at once after a restart; who they are is not known yet.
-        tell = logger.debug if status == HTTPStatus.SWITCHING_PROTOCOLS else logger.info
+        tell = logger.debug if is_one_of_many(route, status) else logger.info
         tell(
             "http.request",
             method=request.method,
@@ -106,6 +106,16 @@ async def log_request(request: web.Request, handler: Handler) -> web.StreamRespo
             dur_ms=round(seconds * 1000, 1),
             user_id=who and str(who.user.id),
         )
+
+
+def is_one_of_many(route: str, status: int) -> bool:
+    """Whether a line for each of these would say less than their count in the metrics does.
+
+    Thousands of sockets come back at once after a restart, and who they are is not known yet. Every player
+    fetches a segment every few seconds: a line took more than half of the time that one costs.
+    """
+    is_served = route.startswith(_MEDIA) and status < HTTPStatus.BAD_REQUEST
+    return status == HTTPStatus.SWITCHING_PROTOCOLS or is_served
 
 
 def route_of(request: web.Request) -> str:

@@ -16,6 +16,7 @@ from veza.actors.messages.common import (
     TimedOut,
 )
 from veza.gateway.errors import ProblemCode
+from veza.gateway.middlewares import is_one_of_many
 from veza.gateway.static import PAGE_PATHS
 
 
@@ -377,3 +378,11 @@ async def test_figures_are_for_ops_staff_wherever_others_can_reach_the_node(
     await api("GET", "/metrics", headers=forwarded, status=401)
     await api("GET", "/metrics", headers=forwarded, who=ada, status=403)
     await api("GET", "/metrics", headers=forwarded, who=staff)
+
+
+def test_what_players_fetch_every_few_seconds_is_counted_and_not_told_line_by_line() -> None:
+    media = "/api/v1/media/{track_id}/{rendition}/{name}"
+    assert is_one_of_many(media, 200)
+    assert is_one_of_many(media, 304)
+    assert not is_one_of_many(media, 403)
+    assert not is_one_of_many("/api/v1/tracks", 200)
