@@ -6,7 +6,8 @@ so that a connection keeps no window of 32 KB, and never beyond the largest mess
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, Final, Protocol, cast
 
 from aiohttp import WSMessage, WSMsgType
@@ -64,7 +65,7 @@ class Inbox(WebSocketDataQueue):
     def work(self, waiting: Awaitable[None]) -> None:
         """Hold messages back until this is done."""
         self._work = asyncio.create_task(self._catch_up(waiting))
-        self._work.add_done_callback(self._worked)
+        self._work.add_done_callback(partial(self._worked, waiting))
 
     async def _catch_up(self, waiting: Awaitable[None] | None) -> None:
         while True:
@@ -76,7 +77,9 @@ class Inbox(WebSocketDataQueue):
                 break
             waiting = self._listener(await self.read())
 
-    def _worked(self, work: "asyncio.Task[None]") -> None:
+    def _worked(self, first: Awaitable[None], work: "asyncio.Task[None]") -> None:
+        if isinstance(first, Coroutine):
+            first.close()  # a connection that ended before its first step leaves it never awaited
         error = None if work.cancelled() else work.exception()
         if isinstance(error, Exception):
             self._on_error(error)

@@ -27,8 +27,8 @@ def test_blocks_of_any_size_give_the_peaks_of_the_whole(length, sizes, seed):
     assert len(pairs) == -(-length // size) <= MAX_BUCKETS
     assert size == 64 or length // (size // 2) >= MAX_BUCKETS
     starts = range(0, length, size)
-    low = np.array([samples[s : s + size].min() for s in starts])
-    high = np.array([samples[s : s + size].max() for s in starts])
+    low = np.array([samples[s : s + size].min() for s in starts], np.float64)
+    high = np.array([samples[s : s + size].max() for s in starts], np.float64)
     assert np.array_equal(pairs[:, 0], np.rint(low * 127))
     assert np.array_equal(pairs[:, 1], np.rint(high * 127))
 
