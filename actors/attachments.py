@@ -1,6 +1,5 @@
 """The attachments service: files of messages into and out of the store, and gone if nobody uses them."""
 
-import asyncio
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,7 +7,6 @@ from hashlib import sha256
 from typing import ClassVar, Final
 from uuid import UUID
 
-from veza.actors.database import DatabaseActor
 from veza.actors.jobs import advanced, holding
 from veza.actors.messages.attachments import (
     MAX_MESSAGE_ATTACHMENTS,
@@ -31,10 +29,11 @@ from veza.actors.messages.common import RefusedError, RejectCode
 from veza.actors.messages.directory import Deliver
 from veza.actors.messages.jobs import JobQueued
 from veza.actors.runtime.address import Address
+from veza.actors.storing import StoringActor
 from veza.codecs.sniffing import HEAD_BYTES, TEXT, UNKNOWN, TextCheck, sniff
 from veza.config.ids import uuid7
 from veza.persistence import attachments, jobs
-from veza.persistence.errors import AlreadyExistsError, StorageFullError, UploadUnknownError
+from veza.persistence.errors import AlreadyExistsError, UploadUnknownError
 from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Connection, Pool
 
@@ -54,7 +53,7 @@ class SweepAttachments:
     """Time to look for attachments that no message used."""
 
 
-class AttachmentsActor(DatabaseActor):
+class AttachmentsActor(StoringActor):
     """Attachments as a table, and their files. On several nodes all sweep; doing it twice is harmless."""
 
     concurrency: ClassVar[int] = 8
@@ -69,8 +68,7 @@ class AttachmentsActor(DatabaseActor):
         node_id: UUID,
         max_attachment_bytes: int,
     ) -> None:
-        super().__init__(pool=pool)
-        self.store = store
+        super().__init__(pool=pool, store=store)
         self.directory = directory
         self.node_id = node_id
         self.max_attachment_bytes = max_attachment_bytes
@@ -84,15 +82,15 @@ class AttachmentsActor(DatabaseActor):
         await self._refuse_hoarding(command.owner.id)
         key = f"{folder_of(command.attachment_id)}/original"
         try:
-            size_bytes, digest = await asyncio.to_thread(self.store.finish, command.upload_id, key)
+            size_bytes, digest = await self.stored(
+                self.store.finish, command.upload_id, key, filename=command.filename
+            )
         except UploadUnknownError as error:
             raise RefusedError(RejectCode.NOT_FOUND, "There is no such upload.") from error
-        except StorageFullError as error:
-            raise RefusedError(RejectCode.STORAGE_FULL, "The server's disk is full.") from error
         if size_bytes > self.max_attachment_bytes:
             await self._delete_files(command.attachment_id)
             raise RefusedError(RejectCode.PAYLOAD_TOO_LARGE, "The file is too large for a message.")
-        content_type = await asyncio.to_thread(content_type_of, self.store, key)
+        content_type = await self.stored(content_type_of, self.store, key)
         stored = await self._insert(command, key, size_bytes, digest, content_type)
         if stored is None:
             await self._delete_files(command.attachment_id)
@@ -158,7 +156,7 @@ class AttachmentsActor(DatabaseActor):
         async with self.connection() as conn:
             attachment = await found(conn, command.attachment_id)
         key = thumbnail_key_of(attachment) if command.is_thumbnail else attachment.key
-        return AttachmentRead(data=await asyncio.to_thread(self.store.read, key))
+        return AttachmentRead(data=await self.stored(self.store.read, key))
 
     # --- for the node's own actors ---
 
@@ -177,10 +175,7 @@ class AttachmentsActor(DatabaseActor):
         # Named by what it holds: a node that lost its lease cannot write over what is shown.
         name = f"thumbnail.{sha256(command.data).hexdigest()[:16]}.webp"
         key = f"{folder_of(command.attachment_id)}/{name}"
-        try:
-            await asyncio.to_thread(self.store.put, key, command.data)
-        except StorageFullError as error:
-            raise RefusedError(RejectCode.STORAGE_FULL, "The server's disk is full.") from error
+        await self.stored(self.store.put, key, command.data)
         async with self.transaction() as conn, holding(conn, command.job_id, self.node_id):
             attachment = await attachments.set_thumbnail(
                 conn,
@@ -218,7 +213,7 @@ class AttachmentsActor(DatabaseActor):
         return len(expired)
 
     async def _delete_files(self, attachment_id: UUID) -> None:
-        await asyncio.to_thread(self.store.delete_below, folder_of(attachment_id))
+        await self.stored(self.store.delete_below, folder_of(attachment_id))
 
 
 def folder_of(attachment_id: UUID) -> str:
@@ -228,7 +223,8 @@ def folder_of(attachment_id: UUID) -> str:
 
 def content_type_of(store: MediaStore, key: str) -> str:
     """Return what a stored file is. Blocks."""
-    with os.fdopen(store.open_source(key), "rb") as file:
+    source = store.open_source(key)
+    with os.fdopen(source.fd, "rb", closefd=False) as file:
         kind = sniff(file.read(HEAD_BYTES))
         if kind != UNKNOWN:
             return kind

@@ -1,13 +1,11 @@
 """The catalogue service: tracks, their waveforms and their playlists."""
 
-import asyncio
 from pathlib import PurePath
 from typing import Final
 from uuid import UUID
 
 import orjson
 
-from veza.actors.database import DatabaseActor
 from veza.actors.messages.common import RefusedError, RejectCode
 from veza.actors.messages.directory import Deliver
 from veza.actors.messages.jobs import DISPATCHER, JobQueued
@@ -36,13 +34,14 @@ from veza.actors.messages.tracks import (
     WaveformRead,
 )
 from veza.actors.runtime.address import Address
+from veza.actors.storing import StoringActor
 from veza.codecs import dash, playlist
 from veza.codecs.ladder import FLAC
 from veza.codecs.peaks import Peaks
 from veza.config.ids import uuid7
 from veza.persistence import tracks
 from veza.persistence.downloads import find_original
-from veza.persistence.errors import StorageFullError, UploadUnknownError
+from veza.persistence.errors import UploadUnknownError
 from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Connection, Pool
 from veza.persistence.renditions import load_playing, load_rendition
@@ -51,14 +50,13 @@ from veza.persistence.rows import Rendition, Segment
 MAX_TITLE_CHARS: Final = 200
 
 
-class CatalogueActor(DatabaseActor):
+class CatalogueActor(StoringActor):
     """Tracks as a table, and playlists made from the rows of their segments."""
 
     def __init__(
         self, *, pool: Pool, store: MediaStore, directory: Address, segment_seconds: int
     ) -> None:
-        super().__init__(pool=pool)
-        self.store = store
+        super().__init__(pool=pool, store=store)
         self.directory = directory
         self.segment_seconds = segment_seconds
 
@@ -67,13 +65,11 @@ class CatalogueActor(DatabaseActor):
     ) -> TrackAccepted:
         source_key = f"sources/{command.track_id}"
         try:
-            size_bytes, sha256 = await asyncio.to_thread(
-                self.store.finish, command.upload_id, source_key
+            size_bytes, sha256 = await self.stored(
+                self.store.finish, command.upload_id, source_key, filename=command.filename
             )
         except UploadUnknownError as error:
             raise RefusedError(RejectCode.NOT_FOUND, "There is no such upload.") from error
-        except StorageFullError as error:
-            raise RefusedError(RejectCode.STORAGE_FULL, "The server's disk is full.") from error
         async with self.transaction() as conn:
             track, job = await tracks.insert_track(
                 conn,
@@ -128,9 +124,9 @@ class CatalogueActor(DatabaseActor):
             raise RefusedError(RejectCode.NOT_FOUND, "There is no such track.")
         if not original.is_allowed:
             raise RefusedError(RejectCode.FORBIDDEN, "Its owner keeps the file.")
-        path = await asyncio.to_thread(self.store.locate, original.key)
+        place = await self.stored(self.store.locate, original.key)
         return DownloadOpened(
-            path=path,
+            place=place,
             key=original.key,
             size_bytes=original.size_bytes,
             filename=original.filename,

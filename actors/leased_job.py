@@ -5,10 +5,11 @@ leaves everything as it is, since the job is another node's by then.
 """
 
 from dataclasses import dataclass
+from time import monotonic
 from typing import ClassVar, Final
 from uuid import UUID
 
-from veza.actors.base import SupervisedActor
+from veza.actors.base import DEFAULT_TIMEOUT_SECONDS, SupervisedActor
 from veza.actors.fanout import FanOut
 from veza.actors.messages.common import Answer, Key, RejectCode, Rejected
 from veza.actors.messages.directory import Deliver
@@ -17,16 +18,36 @@ from veza.actors.messages.jobs import (
     AdvanceJob,
     CancelRunning,
     ConfirmCancel,
+    FailJob,
     HandBackJob,
     JobAdvanced,
     JobRunning,
     LeaveJob,
+    ReleaseJob,
     StartJob,
 )
-from veza.actors.messages.tracks import JOBS, JobState, JobType
+from veza.actors.messages.tracks import (
+    JOBS,
+    MEDIA,
+    Failure,
+    JobState,
+    JobType,
+    OpenSource,
+    SourceOpened,
+)
 from veza.actors.runtime.address import Address
+from veza.persistence.media_store import SourceFile
 
 RETRY_SECONDS: Final = 2.0
+OPENING_SECONDS: Final = 3600.0
+"""How long to wait for a source: from a bucket it is fetched first."""
+STORING_SECONDS: Final = 60.0
+"""How long to wait for one part: longer than a store tries before it counts as away."""
+
+MISSING: Final = Failure(
+    code="source_missing", detail="The uploaded file is no longer in the media store."
+)
+STORE_FAULTS: Final = frozenset({RejectCode.STORAGE_FULL, RejectCode.STORAGE_UNAVAILABLE})
 
 BreakingOff = HandBackJob | ConfirmCancel
 
@@ -34,6 +55,13 @@ BreakingOff = HandBackJob | ConfirmCancel
 @dataclass(frozen=True, slots=True)
 class Loading:
     """Tag: what the job is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Tag: the file that the job works on."""
+
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +81,7 @@ class AskAgain:
     key: Key
     message: object
     tag: object
+    timeout_seconds: float
 
 
 class LeasedJobActor(SupervisedActor):
@@ -72,6 +101,7 @@ class LeasedJobActor(SupervisedActor):
         self.progress = 0.0
         self.is_ending_sent = False
         self.is_leaving = False
+        self.refused_since: float | None = None
 
     # --- what a job of one type does ---
 
@@ -85,6 +115,14 @@ class LeasedJobActor(SupervisedActor):
 
     def _leave(self) -> None:
         """End once no process works for the job: until then it takes a slot of the node."""
+        raise NotImplementedError
+
+    def _on_source(self, source: SourceFile) -> None:
+        """Begin with what `_open_source` was to open; if nobody wants it any more, forget it."""
+        raise NotImplementedError
+
+    def _on_no_source(self, ending: FailJob | ReleaseJob) -> None:
+        """End in this way: there is no such file, or the store was away for too long."""
         raise NotImplementedError
 
     # --- what is the same for all ---
@@ -105,7 +143,7 @@ class LeasedJobActor(SupervisedActor):
         self.wakeup_after(self.lease_seconds / 3, message)
 
     def receiveMsg_AskAgain(self, again: AskAgain, _sender: Address) -> None:
-        self._ask(again.key, again.message, again.tag)
+        self._ask(again.key, again.message, again.tag, again.timeout_seconds)
 
     def receiveMsg_Answer(self, answer: Answer, _sender: Address) -> None:
         match answer:
@@ -116,14 +154,52 @@ class LeasedJobActor(SupervisedActor):
                 self._leave()
             case Answer(tag=Renewing(), message=JobAdvanced(is_cancel_requested=True)):
                 self._break_off(ConfirmCancel(job_id=self.job_id))
+            case Answer(tag=Opening(), message=SourceOpened(file=source)):
+                self._on_source(source)
+            case Answer(tag=Opening() as tag, message=message):
+                self._on_not_opened(tag, message)
             case _:
                 self._on_answer(answer)
 
-    def _retry(self, key: Key, message: object, tag: object) -> None:
-        self.wakeup_after(RETRY_SECONDS, AskAgain(key=key, message=message, tag=tag))
+    def _open_source(self, key: str) -> None:
+        self._ask(MEDIA, OpenSource(key=key), Opening(key), OPENING_SECONDS)
 
-    def _ask(self, key: Key, message: object, tag: object) -> None:
-        self.ask_later(self.directory, Deliver(key=key, message=message), tag)
+    def _on_not_opened(self, tag: Opening, message: object) -> None:
+        fault = self._store_fault(message)
+        if isinstance(message, Rejected) and message.code is RejectCode.NOT_FOUND:
+            self._on_no_source(FailJob(job_id=self.job_id, failure=MISSING))
+        elif fault is not None:
+            self._on_no_source(ReleaseJob(job_id=self.job_id, failure=fault))
+        else:
+            self._retry(MEDIA, OpenSource(key=tag.key), tag, OPENING_SECONDS)
+
+    def _retry(
+        self,
+        key: Key,
+        message: object,
+        tag: object,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    ) -> None:
+        again = AskAgain(key=key, message=message, tag=tag, timeout_seconds=timeout_seconds)
+        self.wakeup_after(RETRY_SECONDS, again)
+
+    def _store_fault(self, message: object) -> Failure | None:
+        """Say why not to go on, once the media store has refused for as long as a lease."""
+        if not isinstance(message, Rejected) or message.code not in STORE_FAULTS:
+            return None
+        self.refused_since = self.refused_since or monotonic()
+        if monotonic() - self.refused_since < self.lease_seconds:
+            return None
+        return Failure(code=message.code, detail=message.detail)
+
+    def _ask(
+        self,
+        key: Key,
+        message: object,
+        tag: object,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    ) -> None:
+        self.ask_later(self.directory, Deliver(key=key, message=message), tag, timeout_seconds)
 
     def _deliver(self, key: Key, message: object) -> None:
         self.send(self.directory, Deliver(key=key, message=message))

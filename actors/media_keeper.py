@@ -1,11 +1,9 @@
 """The media keeper: compares the media store with the tables, and takes away what nobody names."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import ClassVar, Final
 from uuid import UUID
 
-from veza.actors.database import DatabaseActor
 from veza.actors.messages.media_keeping import (
     BadObject,
     CheckMedia,
@@ -17,27 +15,23 @@ from veza.actors.messages.media_keeping import (
 )
 from veza.actors.runtime.address import Address
 from veza.actors.runtime.context import request_context
+from veza.actors.storing import StoringActor
 from veza.config.ids import uuid7
 from veza.persistence import media_keys
 from veza.persistence.audit import insert_act
 from veza.persistence.errors import MediaNotFoundError
 from veza.persistence.media_keys import BEFORE_ALL, NamedObject
-from veza.persistence.media_store import MediaStore, StoredObject
-from veza.persistence.pool import Pool
+from veza.persistence.media_store import StoredObject
 
 OWNERS_AT_ONCE: Final = 20
 """Tracks or files of messages in a part: some hundred megabytes to read."""
 NAMES_AT_ONCE: Final = 200
 
 
-class MediaKeeperActor(DatabaseActor):
+class MediaKeeperActor(StoringActor):
     """Goes through the store part by part, one part at a time: disks have other work."""
 
     concurrency: ClassVar[int] = 1
-
-    def __init__(self, *, pool: Pool, store: MediaStore) -> None:
-        super().__init__(pool=pool)
-        self.store = store
 
     async def receiveMsg_CheckMedia(self, command: CheckMedia, _sender: Address) -> MediaChecked:
         after = command.after or BEFORE_ALL
@@ -48,7 +42,7 @@ class MediaKeeperActor(DatabaseActor):
             else:
                 ids = await media_keys.next_attachments(conn, after=after, limit=OWNERS_AT_ONCE)
                 named = await media_keys.objects_of_attachments(conn, ids)
-        sizes, bad = await asyncio.to_thread(self._compare, named, is_fast=command.is_fast)
+        sizes, bad = await self.stored(self._compare, named, is_fast=command.is_fast)
         if bad:
             bad = await self._still_named(ids, bad)
         return MediaChecked(
@@ -59,7 +53,7 @@ class MediaKeeperActor(DatabaseActor):
         self, command: CollectGarbage, _sender: Address
     ) -> GarbageCollected:
         # First what is there, then what is named: what is stored in between is named, or young.
-        entries = await asyncio.to_thread(
+        entries = await self.stored(
             self.store.entries, command.kind, after=command.after, limit=NAMES_AT_ONCE
         )
         old = [
@@ -95,7 +89,7 @@ class MediaKeeperActor(DatabaseActor):
                 request_id=request_context.get().request_id,
             )
         for each in garbage:
-            await asyncio.to_thread(self.store.delete, each.key)
+            await self.stored(self.store.delete, each.key)
 
     def _compare(
         self, named: Sequence[NamedObject], *, is_fast: bool

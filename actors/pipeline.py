@@ -1,6 +1,5 @@
 """The encoding pipeline actor: owns one sandboxed worker process and speaks for it."""
 
-import os
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final
@@ -40,7 +39,7 @@ from veza.actors.runtime import ActorStopped
 from veza.actors.runtime.address import Address
 from veza.codecs.peaks import Peaks
 from veza.codecs.source import Fault
-from veza.persistence.media_store import MediaStore
+from veza.persistence.media_store import SourceFile
 
 STALL_SECONDS: Final = 300.0
 """Longer than storing a window of segments takes on a slow disk or through a database restart."""
@@ -103,22 +102,18 @@ class LookStalled:
 
 
 def start_process(
-    owner: SupervisedActor,
-    store: MediaStore,
-    source_key: str,
-    start: StartFrame | StartThumbnailFrame,
+    owner: SupervisedActor, source: SourceFile, start: StartFrame | StartThumbnailFrame
 ) -> EncoderProcess:
-    """Start a worker on a stored file; its owner gets `WorkerSpoke` for each frame, then `WorkerExited`."""
-    source_fd = store.open_source(source_key)
+    """Start a worker on an open file; its owner gets `WorkerSpoke` for each frame, then `WorkerExited`."""
     try:
         return EncoderProcess(
-            source_fd,
+            source.fd,
             start,
             on_frame=lambda frame: owner.send(owner.cell, WorkerSpoke(frame=frame)),
             on_exit=lambda code, _signal: owner.send(owner.cell, WorkerExited(code=code)),
         )
     finally:
-        os.close(source_fd)
+        source.close()
 
 
 class EncodingPipelineActor(SupervisedActor):
@@ -128,10 +123,9 @@ class EncodingPipelineActor(SupervisedActor):
     no file and no network. It is a few segments ahead of what is stored at most.
     """
 
-    def __init__(self, *, actor_id: str, store: MediaStore, limits: EncoderLimits) -> None:
+    def __init__(self, *, actor_id: str, limits: EncoderLimits) -> None:
         super().__init__()
         self.actor_id = actor_id
-        self.store = store
         self.limits = limits
         self.process: EncoderProcess | None = None
         self.job: Address | None = None
@@ -173,7 +167,7 @@ class EncodingPipelineActor(SupervisedActor):
             max_cpu_seconds=self.limits.max_cpu_seconds,
             max_memory_bytes=self.limits.max_memory_bytes,
         )
-        self.process = start_process(self, self.store, command.source_key, start)
+        self.process = start_process(self, command.source, start)
 
     def receiveMsg_StopEncoding(self, _command: StopEncoding, _sender: Address) -> None:
         if self.process is None:

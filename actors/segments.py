@@ -9,7 +9,6 @@ from uuid import UUID
 
 import orjson
 
-from veza.actors.database import DatabaseActor
 from veza.actors.jobs import advanced, holding, job_and_track
 from veza.actors.messages.common import RefusedError, RejectCode
 from veza.actors.messages.jobs import (
@@ -22,9 +21,10 @@ from veza.actors.messages.jobs import (
 )
 from veza.actors.messages.tracks import JobState
 from veza.actors.runtime.address import Address
+from veza.actors.storing import StoringActor
 from veza.codecs import fingerprint
 from veza.persistence import jobs, renditions, tracks
-from veza.persistence.errors import AlreadyExistsError, SegmentOrderError, StorageFullError
+from veza.persistence.errors import AlreadyExistsError, SegmentOrderError
 from veza.persistence.fingerprints import find_alike, save_fingerprint
 from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Connection, Pool
@@ -37,12 +37,11 @@ MOST_COMPARED: Final = 8
 """Recordings that share the most words with a new one: the same recording was among the first two of 56."""
 
 
-class SegmentsActor(DatabaseActor):
+class SegmentsActor(StoringActor):
     """Stores parts of tracks for jobs whose lease this node holds; storing one twice is harmless."""
 
     def __init__(self, *, pool: Pool, store: MediaStore, node_id: UUID) -> None:
-        super().__init__(pool=pool)
-        self.store = store
+        super().__init__(pool=pool, store=store)
         self.node_id = node_id
 
     async def receiveMsg_StoreProbe(self, command: StoreProbe, _sender: Address) -> PartStored:
@@ -164,10 +163,7 @@ class SegmentsActor(DatabaseActor):
         return holding(conn, job_id, self.node_id)
 
     async def _put(self, key: str, data: bytes) -> None:
-        try:
-            await asyncio.to_thread(self.store.put, key, data)
-        except StorageFullError as error:
-            raise RefusedError(RejectCode.STORAGE_FULL, "The server's disk is full.") from error
+        await self.stored(self.store.put, key, data)
 
 
 def media_key(track_id: UUID, rendition: str, name: str, digest: bytes) -> str:

@@ -13,7 +13,13 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 from veza.actors.fanout import FanOut
-from veza.actors.leased_job import BreakingOff, LeasedJobActor, Loading, RenewLease
+from veza.actors.leased_job import (
+    STORING_SECONDS,
+    BreakingOff,
+    LeasedJobActor,
+    Loading,
+    RenewLease,
+)
 from veza.actors.messages.common import Answer, Gone, Key, RejectCode, Rejected
 from veza.actors.messages.directory import AwaitEnd
 from veza.actors.messages.jobs import (
@@ -45,6 +51,7 @@ from veza.actors.messages.tracks import JOBS, Failure, Job, JobChanged, JobState
 from veza.actors.runtime.address import Address
 from veza.actors.topics import user_topic
 from veza.config.ids import uuid7
+from veza.persistence.media_store import SourceFile
 
 SEGMENTS: Final = ("segments", "")
 
@@ -117,6 +124,7 @@ class StreamJobActor(LeasedJobActor):
         self.told_progress = -1.0
         self.parts: deque[Part] = deque()
         self.is_storing = False
+        self.is_opening = False
         self.run = NO_RUN
         self.pipelines = 0
         self.is_encoding = False
@@ -229,8 +237,8 @@ class StreamJobActor(LeasedJobActor):
                 self._on_ended(ending, job, track)
             case Answer(tag=Loading() as tag):
                 self._retry(JOBS, LoadAssignment(job_id=self.job_id), tag)
-            case Answer(tag=_Storing() as tag):
-                self._on_not_stored(tag)
+            case Answer(tag=_Storing() as tag, message=message):
+                self._on_not_stored(tag, message)
             case Answer(tag=_EndingJob(ending=ending) as tag):
                 self._retry(keeper_of(ending), ending, tag)
 
@@ -247,12 +255,19 @@ class StreamJobActor(LeasedJobActor):
         self.receiveMsg_RenewLease(RenewLease(), self.cell)
         self._go_on()
 
-    def _start_pipeline(self) -> None:
+    def _on_no_source(self, ending: FailJob | ReleaseJob) -> None:
+        if self.ending is None:
+            self._end(ending)
+
+    def _on_source(self, source: SourceFile) -> None:
+        self.is_opening = False
+        if self.ending is not None:
+            return
         self.run = uuid7()
         self.pipelines += 1
         self.is_encoding = self.has_pipeline = True
         stored = tuple(StoredSegment(rendition=r, number=n) for r, n in self.stored.items())
-        start = StartEncoding(run=self.run, source_key=self.source_key, stored=stored)
+        start = StartEncoding(run=self.run, source=source, stored=stored)
         self._deliver(self._pipeline(), start)
         self.ask_later(
             self.directory,
@@ -292,7 +307,7 @@ class StreamJobActor(LeasedJobActor):
         self._go_on()
 
     def _on_stored(self, part: Part, stored: PartStored) -> None:
-        self.is_storing = False
+        self.is_storing, self.refused_since = False, None
         self.job, self.track = stored.job, stored.track
         if isinstance(part, StoreSegment):
             self.stored[part.rendition] = part.number
@@ -300,13 +315,18 @@ class StreamJobActor(LeasedJobActor):
         self._tell_owner()
         self._go_on()
 
-    def _on_not_stored(self, tag: _Storing) -> None:
-        """Try again, unless nobody wants it any more."""
+    def _on_not_stored(self, tag: _Storing, message: object) -> None:
+        """Try again, unless nobody wants it any more or the store has been away for long."""
+        fault = self._store_fault(message)
         if isinstance(self.ending, BreakingOff):
             self.is_storing = False
             self._go_on()
+        elif fault is None:
+            self._retry(SEGMENTS, tag.part, tag, STORING_SECONDS)
         else:
-            self._retry(SEGMENTS, tag.part, tag)
+            self.is_storing = False
+            self.parts.clear()
+            self._end(ReleaseJob(job_id=self.job_id, failure=fault))
 
     def _break_off(self, ending: BreakingOff) -> None:
         """End before the encoder has: what it gave last is not worth waiting for."""
@@ -327,11 +347,12 @@ class StreamJobActor(LeasedJobActor):
         if self.parts:
             self.is_storing = True
             part = self.parts.popleft()
-            self._ask(SEGMENTS, part, _Storing(part))
-        elif self.is_encoding:
+            self._ask(SEGMENTS, part, _Storing(part), STORING_SECONDS)
+        elif self.is_encoding or (self.is_opening and self.ending is None):
             return
         elif self.ending is None:
-            self._start_pipeline()
+            self.is_opening = True
+            self._open_source(self.source_key)
         elif not self.is_ending_sent:
             self.is_ending_sent = True
             self._ask(keeper_of(self.ending), self.ending, _EndingJob(self.ending))

@@ -17,7 +17,13 @@ from veza.actors.encoding.frames import (
 )
 from veza.actors.encoding.process import EncoderProcess
 from veza.actors.fanout import FanOut
-from veza.actors.leased_job import BreakingOff, LeasedJobActor, Loading, RenewLease
+from veza.actors.leased_job import (
+    STORING_SECONDS,
+    BreakingOff,
+    LeasedJobActor,
+    Loading,
+    RenewLease,
+)
 from veza.actors.messages.attachments import (
     ATTACHMENTS,
     Attachment,
@@ -46,7 +52,7 @@ from veza.actors.pipeline import (
 from veza.actors.runtime.address import Address
 from veza.actors.topics import room_topic, user_topic
 from veza.codecs.thumbnail import PictureFault
-from veza.persistence.media_store import MediaStore
+from veza.persistence.media_store import SourceFile
 
 PROCESS_SECONDS: Final = 120.0
 """How long a process may be there: its CPU limit does not see one that sleeps."""
@@ -79,7 +85,6 @@ class ThumbnailJobActor(LeasedJobActor):
         actor_id: str,
         directory: Address,
         fan_out: FanOut,
-        store: MediaStore,
         start: StartThumbnailFrame,
         lease_seconds: float,
     ) -> None:
@@ -87,7 +92,6 @@ class ThumbnailJobActor(LeasedJobActor):
             actor_id=actor_id, directory=directory, fan_out=fan_out, lease_seconds=lease_seconds
         )
         self.state = JobState.ENCODING
-        self.store = store
         self.start = start
         self.attachment: Attachment | None = None
         self.process: EncoderProcess | None = None
@@ -155,9 +159,11 @@ class ThumbnailJobActor(LeasedJobActor):
                 self._leave()
             case Answer(tag=Loading() as tag):
                 self._retry(ATTACHMENTS, LoadThumbnail(job_id=self.job_id), tag)
-            case Answer(tag=_EndingJob(ending=ending)):
-                ending = self.breaking_off or ending
-                self._retry(keeper_of(ending), ending, _EndingJob(ending))
+            case Answer(tag=_EndingJob(ending=ending), message=message):
+                fault = self._store_fault(message)
+                released = fault and ReleaseJob(job_id=self.job_id, failure=fault)
+                ending = self.breaking_off or released or ending
+                self._retry(keeper_of(ending), ending, _EndingJob(ending), STORING_SECONDS)
 
     # --- how it is done ---
 
@@ -165,13 +171,18 @@ class ThumbnailJobActor(LeasedJobActor):
         self.attachment = attachment
         self.receiveMsg_RenewLease(RenewLease(), self.cell)
         if self.ending is None:
-            self._start_process(attachment)
+            self._open_source(attachment.key)
         else:
             self._end()
 
-    def _start_process(self, attachment: Attachment) -> None:
-        self.process = start_process(self, self.store, attachment.key, self.start)
-        self.wakeup_after(PROCESS_SECONDS, LookStalled())
+    def _on_source(self, source: SourceFile) -> None:
+        if self.ending is None:
+            self.process = start_process(self, source, self.start)
+            self.wakeup_after(PROCESS_SECONDS, LookStalled())
+
+    def _on_no_source(self, ending: FailJob | ReleaseJob) -> None:
+        self._decide(ending)
+        self._end()
 
     def _storing(self, frame: ThumbnailFrame) -> StoreThumbnail:
         if self.attachment is None:
@@ -204,7 +215,7 @@ class ThumbnailJobActor(LeasedJobActor):
             self._carry_out(self.ending)
 
     def _carry_out(self, ending: Ending) -> None:
-        self._ask(keeper_of(ending), ending, _EndingJob(ending))
+        self._ask(keeper_of(ending), ending, _EndingJob(ending), STORING_SECONDS)
 
     def _leave(self) -> None:
         """End once the process is gone: until then it takes a slot of the node."""

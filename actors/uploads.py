@@ -1,13 +1,11 @@
 """The uploads service: bytes that stay where a break left them, and become one track when all are there."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import ClassVar, Final
 from uuid import UUID
 
-from veza.actors.database import DatabaseActor
 from veza.actors.messages.common import RefusedError, RejectCode, Rejected
 from veza.actors.messages.directory import Deliver
 from veza.actors.messages.tracks import (
@@ -35,8 +33,9 @@ from veza.actors.messages.uploads import (
     UploadTerminated,
 )
 from veza.actors.runtime.address import Address
+from veza.actors.storing import StoringActor
 from veza.persistence import tracks, uploads
-from veza.persistence.errors import AlreadyExistsError, ChunkOffsetError, StorageFullError
+from veza.persistence.errors import AlreadyExistsError, ChunkOffsetError
 from veza.persistence.jobs import newest_job_of_track
 from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Connection, Pool
@@ -63,7 +62,7 @@ class UploadLimits:
     lifetime_seconds: float
 
 
-class UploadsActor(DatabaseActor):
+class UploadsActor(StoringActor):
     """Uploads as a table beside their files. On several nodes all sweep; doing it twice is harmless.
 
     Nobody owns an upload while it is written: whoever finds the row free and the offset right writes next,
@@ -76,8 +75,7 @@ class UploadsActor(DatabaseActor):
     def __init__(
         self, *, pool: Pool, store: MediaStore, directory: Address, limits: UploadLimits
     ) -> None:
-        super().__init__(pool=pool)
-        self.store = store
+        super().__init__(pool=pool, store=store)
         self.directory = directory
         self.limits = limits
         self.wakeup_after(0.0, SweepUnfinished(older_than_seconds=0.0))
@@ -152,14 +150,18 @@ class UploadsActor(DatabaseActor):
         return await self._append(
             command,
             len(command.data),
-            lambda: self.store.append(command.upload_id, command.offset_bytes, command.data),
+            lambda: self.store.staging.append(
+                command.upload_id, command.offset_bytes, command.data
+            ),
         )
 
     async def receiveMsg_JoinUpload(self, command: JoinUpload, _sender: Address) -> UploadDescribed:
         return await self._append(
             command,
             command.size_bytes,
-            lambda: self.store.join(command.upload_id, command.offset_bytes, command.part_id),
+            lambda: self.store.staging.join(
+                command.upload_id, command.offset_bytes, command.part_id
+            ),
         )
 
     async def _append(
@@ -172,7 +174,7 @@ class UploadsActor(DatabaseActor):
             refuse_misplaced(upload, command.offset_bytes)
             refuse_too_long(end, upload.length_bytes or self.limits.upload_bytes)
             if size_bytes:
-                await asyncio.to_thread(write)
+                await self.stored(write)
                 upload = await self._advance(conn, upload, end, upload.length_bytes)
         return await self._settled(upload)
 
@@ -189,11 +191,9 @@ class UploadsActor(DatabaseActor):
 
     @asynccontextmanager
     async def _minding_the_file(self, upload_id: UUID) -> AsyncIterator[None]:
-        """Refuse what the disk refuses; where the file holds less than the row says, it is right."""
+        """Where the file holds less than the row says, it is right."""
         try:
             yield
-        except StorageFullError as error:
-            raise RefusedError(RejectCode.STORAGE_FULL, "The server's disk is full.") from error
         except ChunkOffsetError as error:
             async with self.connection() as conn:
                 await uploads.set_back(conn, upload_id, error.size_bytes)
@@ -222,7 +222,7 @@ class UploadsActor(DatabaseActor):
             refuse_unusable(upload, command.owner_id)
             if not await uploads.delete_upload(conn, command.upload_id, command.owner_id):
                 raise RefusedError(RejectCode.INVALID_STATE, "Its track is being made.")
-        await asyncio.to_thread(self.store.drop, command.upload_id)
+        await self.stored(self.store.staging.drop, command.upload_id)
         return UploadTerminated()
 
     async def receiveMsg_SweepUnfinished(self, message: SweepUnfinished, _sender: Address) -> None:
@@ -235,7 +235,7 @@ class UploadsActor(DatabaseActor):
                     conn, older_than_seconds=message.older_than_seconds, limit=SWEEP_ROWS
                 )
             for upload_id in expired:
-                await asyncio.to_thread(self.store.drop, upload_id)
+                await self.stored(self.store.staging.drop, upload_id)
             for upload in received:
                 with suppress(RefusedError):
                     await self._settled(upload)
@@ -256,7 +256,7 @@ class UploadsActor(DatabaseActor):
     async def _publish(self, upload: Upload) -> Upload:
         """Have the catalogue make the track: the same one, however often this is tried."""
         async with self._minding_the_file(upload.id):
-            await asyncio.to_thread(self.store.cut, upload.id, upload.offset_bytes)
+            await self.stored(self.store.staging.cut, upload.id, upload.offset_bytes)
         command = PublishUpload(
             track_id=upload.track_id,
             upload_id=upload.id,

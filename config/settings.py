@@ -4,15 +4,16 @@ import json
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 MEBIBYTE = 1024 * 1024
 PREFIX = "VEZA_"
 TEST_PREFIX = "VEZA_TEST_"
+S3_URL = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?$"
 OTHER_VARIABLES = frozenset({"VEZA_PG_BIN"})
 """Read elsewhere: which PostgreSQL binaries to use is decided before there are settings."""
 
@@ -36,6 +37,12 @@ class Settings(BaseSettings):
     demo: bool = False
     database_url: SecretStr | None = None
     redis_url: SecretStr | None = None
+    media_url: Annotated[str, Field(pattern=S3_URL)] | None = None
+    s3_endpoint: AnyHttpUrl | None = None
+    s3_public_endpoint: AnyHttpUrl | None = None
+    s3_region: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] = "us-east-1"
+    s3_access_key_id: SecretStr | None = None
+    s3_secret_access_key: SecretStr | None = None
     public_url: AnyHttpUrl | None = None
     cors_origins: tuple[str, ...] = ()
     registration: Literal["auto", "open", "closed"] = "auto"
@@ -87,6 +94,12 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _bucket_is_whole(self) -> Self:
+        if (self.s3_access_key_id is None) != (self.s3_secret_access_key is None):
+            raise ValueError("VEZA_S3_ACCESS_KEY_ID and VEZA_S3_SECRET_ACCESS_KEY belong together")
+        return self
 
     @property
     def is_loopback(self) -> bool:

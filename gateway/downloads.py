@@ -1,14 +1,17 @@
 """Addresses for taking tracks home: the file as it was uploaded, to whom its owner lets have it.
 
-Files are large: the kernel sends them (`sendfile`), or a proxy that was told where they are.
+Files are large: the kernel sends them (`sendfile`), a proxy that was told where they are, or the bucket
+that they are in.
 """
 
+from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import PurePath
 from typing import Final
 from urllib.parse import quote
 from uuid import UUID
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from veza.actors.messages.accounts import Identified
 from veza.actors.messages.tracks import CATALOGUE, DownloadOpened, OpenDownload
@@ -30,6 +33,7 @@ _BINARY: Final = "application/octet-stream"
     answers={
         200: Answer(content_type=_BINARY, text="The file as it was uploaded"),
         206: Answer(content_type=_BINARY, text="The bytes that `Range` asks for"),
+        307: Answer(text="It is at `Location`, for a few minutes"),
     },
 )
 async def download_track(
@@ -46,10 +50,22 @@ async def download_track(
         "X-Content-Type-Options": "nosniff",
     }
     parse_range(request.headers.get("Range"), opened.size_bytes)  # else aiohttp answers in HTML
+    if isinstance(opened.place, str):
+        return elsewhere(request, opened.place, opened.size_bytes, headers)
     prefix = request.app[SETTINGS].x_accel_prefix
     if prefix is not None:
         return web.Response(headers={**headers, "X-Accel-Redirect": prefix + quote(opened.key)})
-    return web.FileResponse(opened.path, headers=headers)
+    return web.FileResponse(opened.place, headers=headers)
+
+
+def elsewhere(
+    request: web.Request, url: str, size_bytes: int, headers: Mapping[str, str]
+) -> web.Response:
+    """Send a client to the bucket. It has signed for `GET` alone, so `HEAD` is answered here."""
+    if request.method == hdrs.METH_HEAD:
+        return web.Response(headers={**headers, "Content-Length": str(size_bytes)})
+    found = {"Location": url, "Cache-Control": headers["Cache-Control"]}
+    return web.Response(status=HTTPStatus.TEMPORARY_REDIRECT, headers=found)
 
 
 def file_name(opened: DownloadOpened) -> str:

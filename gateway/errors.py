@@ -134,6 +134,7 @@ class ProblemCode(Enum):
     ROOM_RULES = "room_rules", 422, "Against the rules of the room"
     SLOW_MODE = "slow_mode", 429, "The room is in slow mode", True
     STORAGE_FULL = "storage_full", 507, "The server has no room left", True
+    STORAGE_UNAVAILABLE = "storage_unavailable", 503, "The media store is away", True
     TIMED_OUT = "timed_out", 504, "No answer in time", True
     TOKEN_REUSED = "token_reused", 401, "The refresh token was used before"
     TOO_MANY_CONNECTIONS = "too_many_connections", 429, "Too many connections"

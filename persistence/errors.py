@@ -88,6 +88,10 @@ class MediaNotFoundError(PersistenceError):
     """The store holds nothing under the key."""
 
 
+class MediaUnavailableError(PersistenceError):
+    """The store cannot be reached, or gives other bytes than were put there. It may be right later."""
+
+
 class TooSlowError(PersistenceError):
     """A question was given up because its answer took too long."""
 

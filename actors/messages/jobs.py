@@ -11,6 +11,7 @@ from uuid import UUID
 
 from veza.codecs.analysis import Analysis
 from veza.codecs.peaks import Peaks
+from veza.persistence.media_store import SourceFile
 from veza.persistence.rows import Failure, Job, JobState, JobType, QueuedJob, Track
 
 DISPATCHER: Final = ("dispatcher", "")
@@ -269,7 +270,7 @@ class StartEncoding:
     """
 
     run: UUID
-    source_key: str
+    source: SourceFile
     stored: tuple[StoredSegment, ...]
 
 

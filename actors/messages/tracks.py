@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+from veza.persistence.media_store import SourceFile
 from veza.persistence.rows import (
     Author,
     Downloads,
@@ -54,6 +55,21 @@ class DropUpload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSource:
+    """An uploaded file, for a process of this node to read. Only for jobs, which say which.
+
+    Reply: `SourceOpened` or `Rejected` (`not_found`, `storage_unavailable`, `storage_full`).
+    """
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceOpened:
+    file: SourceFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadMedia:
     """Bytes of a published object. `name` is `init.mp4` or `<n>.m4s`, as in the playlist.
 
@@ -75,8 +91,11 @@ class MediaRead:
 
 # --- the catalogue ---
 
-PUBLISH_SECONDS: Final = 60.0
-"""How long to wait for it: what was uploaded is read once more, for its hash, and moved to its place."""
+PUBLISH_SECONDS: Final = 300.0
+"""How long to wait for it: what was uploaded is read once more, for its hash, and moved to its place.
+
+In a bucket that place is at the end of a line: a gigabyte takes 300 s at 28 Mbit/s.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,9 +171,9 @@ class OpenDownload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadOpened:
-    """`path` is where the file is on this machine, `key` its name in the media store."""
+    """`place` is a file of this machine, or the URL that gives it; `key` its name in the media store."""
 
-    path: Path
+    place: Path | str
     key: str
     size_bytes: int
     filename: str

@@ -1,4 +1,4 @@
-"""What `veza doctor` looks at, gathered once: node, sockets, database, encoder. Nothing is changed."""
+"""What `veza doctor` looks at, gathered once: node, sockets, database, media, encoder. Nothing is changed."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,14 @@ from veza.gateway.cli.client import connected, reason_of
 from veza.gateway.cli.node_checks import Listening, NodeSeen, Readiness, Silence
 from veza.gateway.cli.options import node_socket
 from veza.gateway.cli.outcome import CommandError
-from veza.supervisors.doctor import DatabaseSeen, EncoderSeen, look_at_database, try_encoder
+from veza.supervisors.doctor import (
+    DatabaseSeen,
+    EncoderSeen,
+    MediaSeen,
+    look_at_database,
+    look_at_media,
+    try_encoder,
+)
 from veza.supervisors.shared import RedisSeen, look_at_redis
 
 ANSWER_SECONDS: Final = 5.0
@@ -40,6 +47,7 @@ class Surroundings:
     settings: Settings
     database: DatabaseSeen
     redis: RedisSeen
+    media: MediaSeen
     encoder: EncoderSeen
     node: Running | Silence
 
@@ -47,14 +55,20 @@ class Surroundings:
 async def examine(settings: Settings, worker: int | None = None) -> Surroundings:
     """Look at everything."""
     url = settings.redis_url
-    database, redis, encoder, node = await asyncio.gather(
+    database, redis, media, encoder, node = await asyncio.gather(
         look_at_database(settings),
         look_at_redis(url.get_secret_value() if url else None),
+        look_at_media(settings),
         try_encoder(settings),
         look_at_node(settings, worker),
     )
     return Surroundings(
-        settings=settings, database=database, redis=redis, encoder=encoder, node=node
+        settings=settings,
+        database=database,
+        redis=redis,
+        media=media,
+        encoder=encoder,
+        node=node,
     )
 
 

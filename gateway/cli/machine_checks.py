@@ -14,7 +14,7 @@ from veza.config.secrets import SecretsFileError, load_keys
 from veza.config.settings import LOOPBACK_HOSTS, MEBIBYTE, Settings
 from veza.gateway.cli.findings import Finding, fail, ok, warn
 from veza.gateway.cli.rendering import count, seconds, size
-from veza.supervisors.doctor import DatabaseSeen, EncoderSeen
+from veza.supervisors.doctor import DatabaseSeen, EncoderSeen, MediaSeen
 from veza.supervisors.shared import RedisSeen
 
 OLDEST_PYTHON: Final = (3, 11)
@@ -208,6 +208,18 @@ def check_redis(seen: RedisSeen) -> Finding:
             "start Redis, or mend VEZA_REDIS_URL; nothing is lost meanwhile",
         )
     return ok(f"Redis {seen.version}")
+
+
+def check_media(seen: MediaSeen) -> Finding:
+    """Check that the bucket of the media can be asked; a folder is checked as the data folder."""
+    if not seen.bucket:
+        return ok("in the data folder")
+    if seen.problem:
+        return fail(
+            f"bucket {seen.bucket}: {seen.problem}",
+            "mend VEZA_MEDIA_URL and the VEZA_S3_ settings, or what is behind them",
+        )
+    return ok(f"bucket {seen.bucket}")
 
 
 def check_encoder(seen: EncoderSeen) -> Finding:

@@ -25,7 +25,8 @@ from veza.actors.messages.rooms_service import CreateRoom, RoomDescribed
 from veza.actors.messages.sessions import CloseSession, OpenSession, SessionOpened, SubscribeRoom
 from veza.config.ids import uuid7
 from veza.config.settings import Settings
-from veza.persistence.media_store import LocalMediaStore, MediaStore
+from veza.persistence.local_store import LocalMediaStore
+from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Pool
 from veza.supervisors.node import Node
 from veza.supervisors.shared import Shared, alone, over_redis

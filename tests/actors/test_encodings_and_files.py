@@ -20,6 +20,7 @@ from veza.actors.messages.tracks import (
     ReadMaster,
     ReadMedia,
     ReadPlaylist,
+    RetryJob,
     TrackState,
     WriteChunk,
 )
@@ -27,7 +28,8 @@ from veza.codecs.pipeline import InitReady, SegmentReady, encode
 from veza.config.ids import uuid7
 from veza.config.settings import Settings
 from veza.persistence import encodings, renditions
-from veza.persistence.media_store import LocalMediaStore
+from veza.persistence.local_store import LocalMediaStore
+from veza.persistence.s3_store import S3MediaStore
 
 RATE = 44_100
 DISPATCHER = ("dispatcher", "")
@@ -52,11 +54,11 @@ def encoded(source: bytes) -> list[bytes]:
     return [event.data for event in events if isinstance(event, InitReady | SegmentReady)]
 
 
-class GatedStore(LocalMediaStore):
-    """A directory in which one write of a track stops, before or after it, until it is let go on."""
+class Gate:
+    """Makes of a store one in which one write of a track stops, before or after it, until it is let go on."""
 
-    def __init__(self, folder) -> None:
-        super().__init__(folder)
+    def __init__(self, *given) -> None:
+        super().__init__(*given)
         self.stopped = threading.Event()
         self.may_go_on = threading.Event()
         self.steps_left = -1
@@ -78,6 +80,14 @@ class GatedStore(LocalMediaStore):
         if self.steps_left == -1:
             self.stopped.set()
             self.may_go_on.wait(60)
+
+
+class GatedFolder(Gate, LocalMediaStore):
+    pass
+
+
+class GatedBucket(Gate, S3MediaStore):
+    pass
 
 
 @pytest.fixture
@@ -162,7 +172,7 @@ async def check_files(pool, store, track_id) -> None:
 async def test_a_node_that_stops_at_any_step_leaves_what_another_finishes(
     world, running, alice, pool, tmp_path, step
 ):
-    gate = GatedStore(tmp_path / "media")
+    gate = GatedFolder(tmp_path / "media")
     gate.stop_at(step)
     source = tone(8)
     async with running(store=gate, encoders=1, ladder_kbps=(64,)) as stops:
@@ -182,6 +192,31 @@ async def test_a_node_that_stops_at_any_step_leaves_what_another_finishes(
             await stops.node.ended(("stream_job", str(job.id)))
             assert await playing(other, accepted.track.id) == finished
             await check_files(pool, world.store, accepted.track.id)
+
+
+async def test_a_bucket_that_stays_away_ends_a_job_with_that_reason_and_a_retry_is_done(
+    running, alice, bucket, pool, tmp_path
+):
+    gate = GatedBucket(bucket.described(), tmp_path / "media")
+    gate.stop_at(3)  # behind the first segment
+    source = tone(8)
+    async with running(store=gate, ladder_kbps=(64,), job_lease_seconds=1.0) as node:
+        track_id = (await upload(node, alice, source)).track.id
+        assert await asyncio.to_thread(gate.stopped.wait, 60)
+        async with pool.acquire() as conn:
+            await conn.execute("UPDATE jobs SET max_attempts = 1")
+        bucket.stop()
+        gate.may_go_on.set()
+        # The first time the bucket is away for a segment, the second time for the source.
+        for is_back in (False, True):
+            job = await ended(node, alice, track_id)
+            assert (job.state, job.error.code) == (JobState.FAILED, "storage_unavailable")
+            if is_back:
+                bucket.start()
+            await node.node.ask(("jobs", ""), RetryJob(job_id=job.id, viewer_id=alice.id))
+        job = await ended(node, alice, track_id)
+        assert job.state is JobState.PUBLISHED, job.error
+        assert list((await playing(node, track_id)).values()) == [encoded(source)]
 
 
 async def test_a_track_is_encoded_anew_by_another_ladder_while_it_plays(
@@ -220,7 +255,7 @@ async def test_an_encoding_anew_that_comes_to_nothing_is_not_heard_of(world, run
 async def test_a_job_that_goes_on_under_another_ladder_makes_that_one_and_nothing_else(
     world, running, alice, pool, tmp_path
 ):
-    gate = GatedStore(tmp_path / "media")
+    gate = GatedFolder(tmp_path / "media")
     gate.stop_at(5)  # the first segment is stored
     async with running(store=gate, encoders=1, ladder_kbps=(64,)) as stops:
         accepted = await upload(stops, alice, tone(20))

@@ -17,7 +17,7 @@ from veza.config.settings import Settings
 from veza.gateway.app import make_app
 from veza.gateway.tokens import SigningKeys
 from veza.gateway.wire import encode_frame
-from veza.persistence.media_store import LocalMediaStore
+from veza.persistence.local_store import LocalMediaStore
 from veza.supervisors.node import Node
 from veza.supervisors.shared import alone
 from veza.supervisors.tree import Resources, build_tree

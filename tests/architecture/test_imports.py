@@ -15,6 +15,7 @@ HOMES = {
     "jwt": ("gateway/",),
     "asyncpg": ("persistence/",),
     "redis": ("persistence/",),
+    "obstore": ("persistence/s3_store.py",),
     "av": ("codecs/", "actors/encoding/worker.py"),
     "PIL": ("codecs/",),
     "soundfile": ("codecs/",),

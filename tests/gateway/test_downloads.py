@@ -85,3 +85,18 @@ async def test_a_proxy_is_told_where_the_file_is_and_sends_it_itself(
     assert answered.raw == b""
     assert answered.headers["X-Accel-Redirect"] == f"/_media/sources/{track.id}"
     assert answered.headers["Content-Disposition"].startswith("attachment")
+
+
+async def test_a_file_in_a_bucket_is_fetched_there_and_asked_about_here(
+    api: Any, actors: Any, ada: Any
+) -> None:
+    track = actors.add_track(ada.user, title="Brot", artist="Ada")
+    url = "https://media.example.org/veza/sources/x?signed"
+    actors.originals[track.id] = url
+
+    sent = await api("GET", address(track), who=ada, status=307, allow_redirects=False)
+    head = await api("HEAD", address(track), who=ada)
+
+    assert sent.headers["Location"] == url
+    assert sent.headers["Cache-Control"] == "private, no-cache"
+    assert head.headers["Content-Length"] == str(len(SOUND))

@@ -110,7 +110,7 @@ async def test_the_sweep_of_left_files_leaves_uploads_alone_that_may_go_on(servi
     upload = await service.opened(alice)
     await service.append(upload, 0, b"01")
     left = uuid7()
-    world.store.write_chunk(left, 0, b"of a form that broke off")
+    world.store.staging.write_chunk(left, 0, b"of a form that broke off")
     for name in service.files():
         os.utime(world.store._root / "uploads" / name, (0, 0))
 
@@ -147,7 +147,7 @@ async def test_terminating_forgets_the_bytes_but_no_track(service, alice):
 
 async def test_an_upload_whose_track_is_being_made_cannot_be_terminated(service, world, alice):
     upload = await service.opened(alice)
-    world.store.append(upload.id, 0, b"0123")
+    world.store.staging.append(upload.id, 0, b"0123")
     await service.received(upload)
 
     command = TerminateUpload(upload_id=upload.id, owner_id=alice.id)

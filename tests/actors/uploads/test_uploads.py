@@ -110,7 +110,7 @@ async def test_of_many_that_bring_the_same_bytes_one_is_taken(service, alice):
 async def test_what_a_crash_left_unsaid_is_written_over(service, world, alice):
     upload = await service.opened(alice, 6)
     await service.append(upload, 0, b"01")
-    world.store.append(upload.id, 2, b"never told, and longer than it all is")
+    world.store.staging.append(upload.id, 2, b"never told, and longer than it all is")
 
     assert (await service.described(upload)).upload.offset_bytes == 2
     await service.append(upload, 2, b"2345")
@@ -121,11 +121,11 @@ async def test_what_a_crash_left_unsaid_is_written_over(service, world, alice):
 async def test_an_upload_whose_file_was_lost_goes_on_from_what_there_is(service, world, alice):
     upload = await service.opened(alice, 6)
     await service.append(upload, 0, b"0123")
-    world.store.cut(upload.id, 1)
+    world.store.staging.cut(upload.id, 1)
 
     assert service.code(await service.append(upload, 4, b"45")) is RejectCode.UPLOAD_OFFSET
     assert (await service.described(upload)).upload.offset_bytes == 1
-    world.store.drop(upload.id)
+    world.store.staging.drop(upload.id)
     assert service.code(await service.append(upload, 1, b"12345")) is RejectCode.UPLOAD_OFFSET
     assert (await service.described(upload)).upload.offset_bytes == 0
     await service.append(upload, 0, b"012345")
@@ -162,9 +162,9 @@ async def test_whatever_step_the_node_died_at_the_upload_becomes_that_one_track(
     service, world, pool, alice, step
 ):
     upload = await service.opened(alice)
-    world.store.append(upload.id, 0, b"0123, and what nobody was told of")
+    world.store.staging.append(upload.id, 0, b"0123, and what nobody was told of")
     if step != "bytes":
-        world.store.cut(upload.id, 4)
+        world.store.staging.cut(upload.id, 4)
         world.store.finish(upload.id, f"sources/{upload.track_id}")
     if step == "track":
         async with pool.acquire() as conn:
@@ -192,7 +192,7 @@ async def test_whatever_step_the_node_died_at_the_upload_becomes_that_one_track(
 
 async def test_what_is_whole_becomes_a_track_though_nobody_asks(service, world, pool, alice):
     upload = await service.opened(alice)
-    world.store.append(upload.id, 0, b"0123")
+    world.store.staging.append(upload.id, 0, b"0123")
     await service.received(upload)
 
     service.sweep()

@@ -16,6 +16,7 @@ from veza.gateway.cli.machine_checks import (
     check_encoder,
     check_folder,
     check_inodes,
+    check_media,
     check_open_files,
     check_port,
     check_public_url,
@@ -29,7 +30,7 @@ from veza.gateway.cli.machine_checks import (
     judge_room,
 )
 from veza.gateway.cli.rendering import count
-from veza.supervisors.doctor import DatabaseSeen, EncoderSeen
+from veza.supervisors.doctor import DatabaseSeen, EncoderSeen, MediaSeen
 from veza.supervisors.shared import RedisSeen
 
 OK, WARN, FAIL = Grade.OK, Grade.WARN, Grade.FAIL
@@ -210,6 +211,21 @@ def test_the_clock_is_compared_with_what_there_is(tmp_path: Path) -> None:
 )
 def test_redis_that_is_away_is_a_warning_for_nothing_is_lost(seen, grade, word) -> None:
     finding = check_redis(seen)
+
+    assert finding.grade is grade
+    assert word in finding.found
+
+
+@pytest.mark.parametrize(
+    ("seen", "grade", "word"),
+    [
+        (MediaSeen(), OK, "data folder"),
+        (MediaSeen(bucket="music"), OK, "music"),
+        (MediaSeen(bucket="music", problem="Connection refused"), FAIL, "Connection refused"),
+    ],
+)
+def test_a_bucket_that_is_away_is_a_failure_for_nothing_plays(seen, grade, word) -> None:
+    finding = check_media(seen)
 
     assert finding.grade is grade
     assert word in finding.found
