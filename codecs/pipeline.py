@@ -13,12 +13,10 @@ from itertools import chain
 from typing import IO
 
 import numpy as np
-import soxr  # type: ignore[import-untyped]  # ships no types
 
 from veza.codecs.aac import AacEncoder
 from veza.codecs.analysis import Analysis, AnalysisMeter
 from veza.codecs.decode import open_source
-from veza.codecs.downmix import stereo_matrix
 from veza.codecs.fingerprint import FingerprintMeter
 from veza.codecs.flac import FlacEncoder
 from veza.codecs.fmp4 import FRAME_SAMPLES, init_segment, media_segment
@@ -27,10 +25,10 @@ from veza.codecs.ladder import (
     Rendition,
     boundary,
     lossless_rendition,
-    output_rate,
     renditions,
 )
 from veza.codecs.peaks import PeakMeter, Peaks
+from veza.codecs.resample import stereo_blocks
 from veza.codecs.source import Fault, Limits, MediaError, Samples, Source, SourceInfo
 
 LOOKAHEAD_SECONDS = 0.25
@@ -139,7 +137,7 @@ def _encode(
     packagers = [_Packager(rung, border, lookahead) for rung in rungs]
     peaks, total = PeakMeter(rate), 0
     analysis, fingerprint = AnalysisMeter(rate, rungs[0].channels), FingerprintMeter(rate)
-    for chunk, last in _chunks(_output_blocks(source), border, lookahead):
+    for chunk, last in _chunks(stereo_blocks(source, rate), border, lookahead):
         total += len(chunk)
         # The dearest rung first: on two threads it then takes as long as the others together.
         feeds = [partial(packager.feed, chunk, last=last) for packager in reversed(packagers)]
@@ -162,26 +160,6 @@ def _progress(done_samples: int, rate: int, info: SourceInfo) -> Progress:
     done = done_samples / rate
     whole = info.estimated_seconds
     return Progress(done_seconds=done, share=min(done / whole, 1.0) if whole else None)
-
-
-def _output_blocks(source: Source) -> Iterator[Samples]:
-    """Down-mix and resample the source's blocks to what the encoders take."""
-    info = source.info
-    matrix = stereo_matrix(info.channels, info.layout)
-    blocks: Iterator[Samples] = source.blocks()
-    if matrix is not None:
-        blocks = (block @ matrix for block in blocks)
-    rate = output_rate(info.sample_rate_hz)
-    return blocks if rate == info.sample_rate_hz else _resampled(blocks, info, rate)
-
-
-def _resampled(blocks: Iterator[Samples], info: SourceInfo, rate: int) -> Iterator[Samples]:
-    # soxr HQ: 135 dB clean at the price of libav's own resampler, which lets -20 dB fold back.
-    channels = min(info.channels, 2)
-    stream = soxr.ResampleStream(info.sample_rate_hz, rate, channels, dtype="float32", quality="HQ")
-    for block in blocks:
-        yield stream.resample_chunk(np.ascontiguousarray(block))
-    yield stream.resample_chunk(np.zeros((0, channels), dtype=np.float32), last=True)
 
 
 def _chunks(
