@@ -13,10 +13,8 @@ from veza.actors.messages.tracks import (
     AudiowaveformRead,
     ChangeTrack,
     DescribeTrack,
-    DownloadOpened,
     EndPlayback,
     ListTracks,
-    OpenDownload,
     PlaybackVersionRead,
     PlaylistRead,
     PublishUpload,
@@ -40,7 +38,6 @@ from veza.codecs.ladder import FLAC
 from veza.codecs.peaks import Peaks
 from veza.config.ids import uuid7
 from veza.persistence import tracks
-from veza.persistence.downloads import find_original
 from veza.persistence.errors import UploadUnknownError
 from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Connection, Pool
@@ -114,25 +111,6 @@ class CatalogueActor(StoringActor):
         if not is_changed:
             raise RefusedError(RejectCode.VERSION_CONFLICT, "It was changed meanwhile.")
         return TrackDescribed(track=track)
-
-    async def receiveMsg_OpenDownload(
-        self, command: OpenDownload, _sender: Address
-    ) -> DownloadOpened:
-        async with self.connection() as conn:
-            original = await find_original(conn, command.track_id, command.viewer_id)
-        if original is None:
-            raise RefusedError(RejectCode.NOT_FOUND, "There is no such track.")
-        if not original.is_allowed:
-            raise RefusedError(RejectCode.FORBIDDEN, "Its owner keeps the file.")
-        place = await self.stored(self.store.locate, original.key)
-        return DownloadOpened(
-            place=place,
-            key=original.key,
-            size_bytes=original.size_bytes,
-            filename=original.filename,
-            title=original.title,
-            artist=original.artist,
-        )
 
     async def receiveMsg_EndPlayback(
         self, command: EndPlayback, _sender: Address

@@ -25,7 +25,11 @@ from veza.actors.messages.operator import Drain, Undrain
 from veza.actors.messages.tracks import JOBS, Job
 from veza.actors.runtime.address import Address
 
-FAMILIES: Final = {JobType.TRANSCODE: "stream_job", JobType.THUMBNAIL: "thumbnail_job"}
+FAMILIES: Final = {
+    JobType.TRANSCODE: "stream_job",
+    JobType.THUMBNAIL: "thumbnail_job",
+    JobType.COPY: "copy_job",
+}
 """Who carries out a job."""
 POLL_SECONDS: Final = 5.0
 JOB_TIMEOUT_SECONDS: Final = 7 * 24 * 3600.0

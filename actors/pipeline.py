@@ -20,9 +20,8 @@ from veza.actors.encoding.frames import (
     RenditionField,
     SegmentFrame,
     StartFrame,
-    StartThumbnailFrame,
 )
-from veza.actors.encoding.process import EncoderProcess
+from veza.actors.encoding.process import EncoderProcess, Start
 from veza.actors.messages.jobs import (
     EncodingFailed,
     EncodingFinished,
@@ -101,9 +100,7 @@ class LookStalled:
     """Time to see whether the process still says something."""
 
 
-def start_process(
-    owner: SupervisedActor, source: SourceFile, start: StartFrame | StartThumbnailFrame
-) -> EncoderProcess:
+def start_process(owner: SupervisedActor, source: SourceFile, start: Start) -> EncoderProcess:
     """Start a worker on an open file; its owner gets `WorkerSpoke` for each frame, then `WorkerExited`."""
     try:
         return EncoderProcess(

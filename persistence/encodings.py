@@ -24,7 +24,7 @@ _LOCK_PUBLISHED = """
     WHERE t.state = 'published' AND t.id > $1 AND ($2::uuid IS NULL OR t.id = $2)
         AND ($4::text IS NULL OR t.recipe IS DISTINCT FROM $4)
         AND NOT EXISTS (
-            SELECT FROM jobs j WHERE j.track_id = t.id
+            SELECT FROM jobs j WHERE j.track_id = t.id AND j.type = 'transcode'
                 AND j.state NOT IN ('published', 'failed', 'cancelled')
         )
     ORDER BY t.id LIMIT $3

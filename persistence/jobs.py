@@ -45,10 +45,15 @@ _INSERT_THUMBNAIL_JOB = """
     VALUES ($1, 'thumbnail', 'queued', $2, $3, $4) ON CONFLICT (id) DO NOTHING
 """
 
+_INSERT_COPY_JOB = """
+    INSERT INTO jobs (id, type, state, owner_id, track_id, format)
+    VALUES ($1, 'copy', 'queued', $2, $3, $4) ON CONFLICT DO NOTHING
+"""
+
 _GET_JOB = f"SELECT {JOB} FROM jobs j WHERE j.id = $1"
 
 _NEWEST_JOB_OF_TRACK = f"""
-    SELECT {JOB} FROM jobs j WHERE j.track_id = $1 ORDER BY j.id DESC LIMIT 1
+    SELECT {JOB} FROM jobs j WHERE j.track_id = $1 AND j.type = 'transcode' ORDER BY j.id DESC LIMIT 1
 """
 
 _NEWEST_JOB_OF_ATTACHMENT = f"""
@@ -118,7 +123,8 @@ _END = f"""
         WHERE state <> 'published' AND id IN (SELECT track_id FROM ended)
     ), dropped AS (
         UPDATE renditions r SET superseded_at = now()
-        FROM ended e WHERE r.track_id = e.track_id AND r.generation = e.generation
+        FROM ended e
+        WHERE e.type = 'transcode' AND r.track_id = e.track_id AND r.generation = e.generation
     ), given_up AS (
         UPDATE attachments SET state = 'failed'
         WHERE state = 'processing' AND id IN (SELECT attachment_id FROM ended)
@@ -196,6 +202,13 @@ async def insert_thumbnail_job(
     """Queue the thumbnail of an attachment that has no job; the same id again returns the job there is."""
     await conn.execute(_INSERT_THUMBNAIL_JOB, job_id, owner_id, attachment_id, THUMBNAIL_ATTEMPTS)
     return job_of(await fetch_one(conn, _GET_JOB, job_id))
+
+
+async def insert_copy_job(
+    conn: Connection, *, job_id: UUID, owner_id: UUID, track_id: UUID, in_format: str
+) -> None:
+    """Queue a copy of a track in a format, unless one is being made."""
+    await conn.execute(_INSERT_COPY_JOB, job_id, owner_id, track_id, in_format)
 
 
 async def get_job(conn: Connection, job_id: UUID) -> Job | None:

@@ -28,6 +28,8 @@ _OF_TRACKS = """
     SELECT init_key, init_sha256, NULL FROM renditions WHERE track_id = ANY ($1::uuid[])
     UNION ALL
     SELECT key, sha256, size_bytes FROM segments WHERE track_id = ANY ($1::uuid[])
+    UNION ALL
+    SELECT key, sha256, size_bytes FROM copies WHERE track_id = ANY ($1::uuid[])
 """
 
 # What has expired is being deleted: it may be there or not.

@@ -47,16 +47,17 @@ class TrackState(StrEnum):
 
 
 class JobType(StrEnum):
-    """What a job does: publish a track, or make the thumbnail of an attachment."""
+    """What a job does: publish a track, copy it in another codec, make the thumbnail of an attachment."""
 
     TRANSCODE = "transcode"
     THUMBNAIL = "thumbnail"
+    COPY = "copy"
 
 
 class JobState(StrEnum):
     """Where a job is; `actors/stream_job.py` holds the table of transitions.
 
-    One for a thumbnail goes from `queued` by `encoding` to `published`.
+    One for a thumbnail or a copy goes from `queued` by `encoding` to `published`.
     """
 
     QUEUED = "queued"

@@ -31,7 +31,8 @@ TRACK: Final = """
 FROM_TRACKS: Final = """
     FROM tracks t JOIN users u ON u.id = t.owner_id
     LEFT JOIN LATERAL (
-        SELECT error_code, error_detail FROM jobs WHERE track_id = t.id ORDER BY id DESC LIMIT 1
+        SELECT error_code, error_detail FROM jobs
+        WHERE track_id = t.id AND type = 'transcode' ORDER BY id DESC LIMIT 1
     ) j ON t.state = 'failed'
 """
 

@@ -3,13 +3,14 @@
 root (rest_for_one)
 ├── directory        (family, id) -> address; everything below is lost with it
 ├── services         accounts, arrivals, rooms, ways into them, room log and writer, posts, pointers,
-│                    messages, search and its index, media, catalogue, uploads, listening, jobs,
+│                    messages, search and its index, media, catalogue, uploads, downloads, listening, jobs,
 │                    segments, attachments, audit, reports, presence and its store; the bus
 ├── rooms            a RoomActor for each room in use
 ├── sessions         a SessionActor for each signed-in connection
 ├── pipelines        an EncodingPipelineActor, with its process, for each encoding
 ├── stream_jobs      a StreamJobActor for each track's job this node holds
 ├── thumbnail_jobs   a ThumbnailJobActor, with its process, for each picture's job this node holds
+├── copy_jobs        a CopyJobActor, with its process, for each copy's job this node holds
 └── dispatcher       claims jobs; last, so that nothing is claimed before it can run
 """
 
@@ -38,7 +39,9 @@ from veza.actors.chat.rooms import RoomLogActor, RoomsActor, RoomWriterActor
 from veza.actors.chat.search import SearchActor
 from veza.actors.chat.search_index import SearchIndexActor
 from veza.actors.chat.ways import WaysActor
+from veza.actors.copy_job import CopyJobActor
 from veza.actors.dispatcher import DispatcherActor
+from veza.actors.downloads import DownloadsActor
 from veza.actors.encoding.frames import StartThumbnailFrame
 from veza.actors.encodings import EncodingsActor
 from veza.actors.fanout import FanOut
@@ -74,6 +77,7 @@ from veza.supervisors.shared import Shared
 
 DIRECTORY: Final = Ref("directory")
 THUMBNAILERS: Final = 2
+COPIERS: Final = 1
 """How many pictures are made small at once: each takes a process and less than a second."""
 THUMBNAIL_CPU_SECONDS: Final = 30
 
@@ -110,6 +114,7 @@ def build_tree(given: Resources) -> SupervisorSpec:
             pipelines(given),
             stream_jobs(given),
             thumbnail_jobs(given),
+            copy_jobs(given),
             ChildSpec(
                 name="dispatcher",
                 actor=DispatcherActor,
@@ -167,6 +172,7 @@ def media_services(given: Resources) -> tuple[ChildSpec, ...]:
     directory: dict[str, object] = {"directory": DIRECTORY}
     upload = {"max_upload_bytes": settings.max_upload_bytes}
     limits = {"limits": upload_limits(settings)}
+    longest = {"max_track_seconds": settings.max_track_seconds}
     segment = {"segment_seconds": settings.segment_seconds}
     attachment = {"max_attachment_bytes": settings.max_attachment_bytes}
     lease = {"lease_seconds": settings.job_lease_seconds}
@@ -175,6 +181,7 @@ def media_services(given: Resources) -> tuple[ChildSpec, ...]:
     return (
         service("media", MediaActor, pool | store | upload | signed),
         service("catalogue", CatalogueActor, pool | store | directory | segment),
+        service("downloads", DownloadsActor, pool | store | directory | node | longest),
         service("uploads", UploadsActor, pool | store | directory | limits),
         service("listening", ListeningActor, pool),
         service("attachments", AttachmentsActor, pool | store | directory | node | attachment),
@@ -311,6 +318,24 @@ def thumbnail_jobs(given: Resources) -> FamilySpec:
     )
 
 
+def copy_jobs(given: Resources) -> FamilySpec:
+    """Describe the copies' jobs. One that crashes is not restarted: its lease ends, the queue decides."""
+    return FamilySpec(
+        name="copy_jobs",
+        family="copy_job",
+        actor=CopyJobActor,
+        kwargs={
+            "directory": DIRECTORY,
+            "fan_out": given.fan_out,
+            "limits": encoder_limits(given.settings),
+            "lease_seconds": given.settings.job_lease_seconds,
+        },
+        restart=Restart.TEMPORARY,
+        max_children=4 * COPIERS,
+        starts_with=frozenset({StartJob}),
+    )
+
+
 # --- what they are given ---
 
 
@@ -335,7 +360,11 @@ def upload_limits(settings: Settings) -> UploadLimits:
 
 def slots(settings: Settings) -> Mapping[JobType, int]:
     """Say how many jobs of each type run at once."""
-    return {JobType.TRANSCODE: settings.encoders, JobType.THUMBNAIL: THUMBNAILERS}
+    return {
+        JobType.TRANSCODE: settings.encoders,
+        JobType.THUMBNAIL: THUMBNAILERS,
+        JobType.COPY: COPIERS,
+    }
 
 
 def encoder_limits(settings: Settings) -> EncoderLimits:

@@ -13,6 +13,7 @@ from veza.actors.encoding.frames import (
     CreditFrame,
     Frame,
     FrameReader,
+    PieceFrame,
     SegmentFrame,
     encode_frame,
 )
@@ -52,7 +53,7 @@ class Channel:
     def grant(self, segments: int) -> None:
         self._credit += segments
 
-    def send_segment(self, frame: SegmentFrame) -> None:
+    def send_on_credit(self, frame: SegmentFrame | PieceFrame) -> None:
         """Send when the parent has room: encoding waits with us, and nothing piles up."""
         while not self._credit:
             if isinstance(granted := self.receive(), CreditFrame):

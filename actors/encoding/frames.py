@@ -61,8 +61,22 @@ class StartThumbnailFrame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StartCopyFrame:
+    """To a worker for copies, first: what to make (`CopyFormat`), what it says of itself, the limits."""
+
+    format: str
+    title: str
+    artist: str
+    window: int = 2
+    max_duration_seconds: float = 4 * 3600
+    max_channels: int = 8
+    max_cpu_seconds: int = 3600
+    max_memory_bytes: int = 1024**3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreditFrame:
-    """To the worker: so many more segments may be sent."""
+    """To the worker: so many more segments, or pieces, may be sent."""
 
     segments: int
 
@@ -166,6 +180,21 @@ class ThumbnailFrame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PieceFrame:
+    """From a worker for copies: bytes that belong at `offset` of its file; it uses up one credit."""
+
+    offset: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopiedFrame:
+    """From a worker for copies, last: all pieces were sent, and the file has so many bytes."""
+
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FailedFrame:
     """From the worker, last: the file is at fault (`Fault`, `PictureFault`); do not try again."""
 
@@ -183,6 +212,7 @@ class BrokenFrame:
 Frame = (
     StartFrame
     | StartThumbnailFrame
+    | StartCopyFrame
     | CreditFrame
     | ReadyFrame
     | ProbedFrame
@@ -193,6 +223,8 @@ Frame = (
     | FingerprintFrame
     | FinishedFrame
     | ThumbnailFrame
+    | PieceFrame
+    | CopiedFrame
     | FailedFrame
     | BrokenFrame
 )

@@ -24,7 +24,9 @@ from veza.actors.encoding.frames import (
     Frame,
     FrameError,
     FrameReader,
+    PieceFrame,
     SegmentFrame,
+    StartCopyFrame,
     StartFrame,
     StartThumbnailFrame,
     encode_frame,
@@ -33,10 +35,11 @@ from veza.actors.encoding.frames import (
 RECEIVE_BYTES = 256 * 1024
 CLOSING_GRACE_SECONDS = 2.0  # between the end of the stream and the end of the process
 
-Start = StartFrame | StartThumbnailFrame
+Start = StartFrame | StartThumbnailFrame | StartCopyFrame
 WORKERS: Mapping[type[Start], str] = {
     StartFrame: "veza.actors.encoding.worker",
     StartThumbnailFrame: "veza.actors.encoding.picture_worker",
+    StartCopyFrame: "veza.actors.encoding.copy_worker",
 }
 """The module that does what each first frame asks for."""
 
@@ -59,7 +62,7 @@ class EncoderProcess:
         self._on_frame, self._on_exit = on_frame, on_exit
         self._reader = FrameReader()
         self._frames: deque[Frame] = deque()
-        self._credit = start.window if isinstance(start, StartFrame) else 0
+        self._credit = 0 if isinstance(start, StartThumbnailFrame) else start.window
         self._outgoing = bytearray()
         self._paused = self._stream_ended = False
         self._closed: asyncio.Future[None] = self._loop.create_future()
@@ -159,7 +162,7 @@ class EncoderProcess:
             self.kill()
 
     def _within_credit(self, frame: Frame) -> Frame:
-        self._credit -= isinstance(frame, SegmentFrame)
+        self._credit -= isinstance(frame, SegmentFrame | PieceFrame)
         if self._credit < 0:
             raise FrameError("more segments than it had credit for")
         return frame

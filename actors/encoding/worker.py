@@ -105,7 +105,7 @@ def _tell(event: Event, start: StartFrame, channel: Channel) -> None:
     """Send what the node has not stored yet."""
     match event:
         case SegmentReady() if event.number > start.stored.get(event.rendition, -1):
-            channel.send_segment(
+            channel.send_on_credit(
                 SegmentFrame(
                     rendition=event.rendition,
                     number=event.number,

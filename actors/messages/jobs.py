@@ -2,7 +2,7 @@
 
 Keys: `("dispatcher", "")` starts jobs, `("stream_job", <job id>)` carries out one for a track,
 `("pipeline", <job id>)` encodes for it, `("segments", "")` publishes what was encoded.
-`("thumbnail_job", <job id>)` carries out one for an attachment.
+`("thumbnail_job", <job id>)` carries out one for an attachment, `("copy_job", <job id>)` one for a copy.
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,6 @@ Keys: `("media", "")` stores bytes; `("catalogue", "")` knows tracks; `("jobs", 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
 from uuid import UUID
 
@@ -156,29 +155,6 @@ class ChangeTrack:
     release_at: datetime | None
     sets_release: bool
     if_version: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenDownload:
-    """The file that a track was made of, for the viewer. Reply: `DownloadOpened` or `Rejected`.
-
-    Codes: `not_found`, `forbidden` (its owner keeps it).
-    """
-
-    track_id: UUID
-    viewer_id: UUID | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DownloadOpened:
-    """`place` is a file of this machine, or the URL that gives it; `key` its name in the media store."""
-
-    place: Path | str
-    key: str
-    size_bytes: int
-    filename: str
-    title: str
-    artist: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ HOMES = {
     "asyncpg": ("persistence/",),
     "redis": ("persistence/",),
     "obstore": ("persistence/s3_store.py",),
-    "av": ("codecs/", "actors/encoding/worker.py"),
+    "av": ("codecs/", "actors/encoding/worker.py", "actors/encoding/copy_worker.py"),
     "PIL": ("codecs/",),
     "soundfile": ("codecs/",),
     "soxr": ("codecs/",),

@@ -26,6 +26,7 @@ from veza.actors.fanout import FanOut, FanOutLimits, Outbox
 from veza.actors.messages import (
     accounts,
     audit,
+    downloads,
     encodings,
     jobs,
     listening,
@@ -183,6 +184,7 @@ class MemoryActors:
         self.playback_versions: Counter[UUID] = Counter()
         self.version_reads = 0
         self.originals: dict[UUID, Path | str] = {}
+        self.copies: set[str] = set()
         self.heard: dict[UUID, list[listening.Heard]] = {}
         self.playlists: dict[UUID, tracks.PlaylistRead] = {}
         self.faults: dict[str, object] = {}
@@ -671,21 +673,45 @@ class MemoryActors:
             self.playback_versions[track.id] += 1
         return tracks.TrackDescribed(track=changed)
 
-    def on_OpenDownload(self, _: Key, command: tracks.OpenDownload) -> object:
-        track = self._track(command.track_id)
-        is_follower = (command.viewer_id, track.owner.id) in self.follows
-        if command.viewer_id != track.owner.id and (
+    def _takeable_track(self, track_id: UUID, viewer_id: UUID | None) -> tracks.Track:
+        track = self._track(track_id)
+        is_follower = (viewer_id, track.owner.id) in self.follows
+        if viewer_id != track.owner.id and (
             track.downloads is tracks.Downloads.NOBODY
             or (track.downloads is tracks.Downloads.FOLLOWERS and not is_follower)
         ):
             raise RefusedError(RejectCode.FORBIDDEN, "Kept.")
-        return tracks.DownloadOpened(
+        return track
+
+    def on_OpenDownload(self, _: Key, command: downloads.OpenDownload) -> object:
+        track = self._takeable_track(command.track_id, command.viewer_id)
+        if command.format not in {downloads.ORIGINAL, *self.copies}:
+            raise RefusedError(RejectCode.NOT_READY, "Nobody has asked for it.")
+        return downloads.DownloadOpened(
             place=self.originals[track.id],
             key=f"sources/{track.id}",
             size_bytes=102_400,
             filename="song.flac",
             title=track.title,
             artist=track.artist,
+        )
+
+    def on_ListDownloads(self, _: Key, command: downloads.ListDownloads) -> object:
+        self._takeable_track(command.track_id, command.viewer_id)
+        formats = (downloads.ORIGINAL, *downloads.CopyFormat)
+        return downloads.DownloadsListed(downloads=tuple(map(self._download, formats)))
+
+    def on_RequestCopy(self, _: Key, command: downloads.RequestCopy) -> object:
+        self._takeable_track(command.track_id, command.by)
+        self.copies.add(command.format)
+        return downloads.CopyRequested(download=self._download(command.format))
+
+    def _download(self, kind: str) -> downloads.Download:
+        is_ready = kind in {downloads.ORIGINAL, *self.copies}
+        return downloads.Download(
+            format=kind,
+            state=downloads.DownloadState.READY if is_ready else downloads.DownloadState.NONE,
+            size_bytes=102_400 if is_ready else None,
         )
 
     def on_EndPlayback(self, _: Key, command: tracks.EndPlayback) -> object:

@@ -100,3 +100,27 @@ async def test_a_file_in_a_bucket_is_fetched_there_and_asked_about_here(
     assert sent.headers["Location"] == url
     assert sent.headers["Cache-Control"] == "private, no-cache"
     assert head.headers["Content-Length"] == str(len(SOUND))
+
+
+async def test_a_copy_is_asked_for_and_then_taken(api: Any, track: Any, ada: Any, bob: Any) -> None:
+    ways = f"{address(track)}s"
+    await let(api, track, ada, "followers")
+    await api("POST", ways, who=bob, json={"format": "mp3"}, status=403)
+    await api("GET", ways, who=bob, status=403)
+    await api("PUT", f"/api/v1/users/{ada.user.id}/follow", who=bob)
+
+    early = await api("GET", f"{address(track)}?format=mp3", who=bob, status=409)
+    asked = await api("POST", ways, who=bob, json={"format": "mp3"}, status=202)
+    listed = await api("GET", ways, who=bob)
+    taken = await api("GET", f"{address(track)}?format=mp3", who=bob)
+
+    assert early.body["code"] == "not_ready"
+    assert asked.body == {"format": "mp3", "state": "ready", "size_bytes": len(SOUND)}
+    assert [(each["format"], each["state"]) for each in listed.body["data"]] == [
+        ("original", "ready"),
+        ("mp3", "ready"),
+        ("opus", "none"),
+    ]
+    assert taken.headers["Content-Disposition"].endswith("%22-Brot.mp3")
+    await api("GET", f"{address(track)}?format=wav", who=bob, status=422)
+    await api("POST", ways, who=bob, json={"format": "original"}, status=422)

@@ -195,7 +195,7 @@ async def test_a_file_goes_to_whom_its_owner_lets_have_it_of_those_who_hear_the_
             kind,
         )
         found = {
-            name: await downloads.find_original(conn, track.id, viewer)
+            name: await downloads.find_takeable(conn, track.id, viewer, downloads.ORIGINAL)
             for name, viewer in viewers.items()
         }
         hearing = [name for name, original in found.items() if original is not None]

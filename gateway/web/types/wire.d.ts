@@ -10,6 +10,8 @@ export interface Refusal { code: string; detail: string }
 
 export type TrackState = "processing" | "playable" | "published" | "failed" | "cancelled";
 
+export interface Download { format: "original" | "mp3" | "opus"; state: "none" | "making" | "ready" | "failed"; size_bytes: number | null }
+
 export interface Track {
   id: string; title: string; artist: string; owner: { id: string; name: string }; state: TrackState;
   duration_ms: number | null; created_at: string; error: Refusal | null; peaks_url: string | null; plays: number;

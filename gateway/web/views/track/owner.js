@@ -2,7 +2,7 @@
 /** What an owner decides of a track: its name, and who may hear it from when on. Others follow the owner here. */
 import { api } from "../../app/api.js";
 import { html, useEffect, useState } from "../../app/dom.js";
-import { fetchTrack, putTrack } from "../../app/store.js";
+import { fetchTrack, me, putTrack } from "../../app/store.js";
 import { Dialog } from "../../ui/dialog.js";
 import { Field, FormError, useAction, values } from "../../ui/form.js";
 
@@ -69,9 +69,48 @@ function Choice({ label, name, choices, chosen }) {
     </select></div>`;
 }
 
-/** Takes the file home that was uploaded. @param {{track: Track}} props */
+/** @type {[import("../../types/wire").Download["format"], string][]} */
+const FORMATS = [["original", "As it was uploaded"], ["mp3", "MP3"], ["opus", "Opus"]];
+const ASK_AGAIN_MS = 1500;
+
+/** Takes a track home: the file that was uploaded, or a copy that is made first. @param {{track: Track}} props */
 export function Download({ track }) {
-  return html`<a class="button" href=${`/api/v1/tracks/${track.id}/download`} download>Download</a>`;
+  const address = `/api/v1/tracks/${track.id}/download`;
+  const [making, setMaking] = useState("");
+  const [error, setError] = useState(/** @type {Error | null} */ (null));
+  const take = async (/** @type {Event & {currentTarget: HTMLSelectElement}} */ event) => {
+    const format = event.currentTarget.value;
+    event.currentTarget.value = "";
+    setError(null);
+    try {
+      if (format !== "original") {
+        setMaking(format);
+        await made(track.id, format);
+      }
+      location.assign(`${address}?format=${format}`);
+    } catch (caught) {
+      setError(/** @type {Error} */ (caught));
+    } finally {
+      setMaking("");
+    }
+  };
+  if (!me.value) return html`<a class="button" href=${address} download>Download</a>`;
+  return html`<select class="button" aria-label="Download" disabled=${Boolean(making)} onChange=${take}>
+      <option value="">${making ? "Being made…" : "Download"}</option>
+      ${FORMATS.map(([format, text]) => html`<option value=${format}>${text}</option>`)}
+    </select>
+    ${error && html`<span class="field-error" role="alert">${error.message}</span>`}`;
+}
+
+/** Return once there is a copy. @param {string} trackId @param {string} format */
+async function made(trackId, format) {
+  let { state } = await api("POST", `/tracks/${trackId}/downloads`, { format });
+  while (state !== "ready") {
+    if (state !== "making") throw new Error("It could not be made. Take it as it was uploaded.");
+    await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+    const { data } = await api("GET", `/tracks/${trackId}/downloads`);
+    state = data.find((/** @type {import("../../types/wire").Download} */ each) => each.format === format).state;
+  }
 }
 
 /** What an input for local time shows. @param {string | null} moment */
