@@ -105,6 +105,10 @@ class CatalogueActor(StoringActor):
                 downloads=command.downloads,
                 release_at=command.release_at,
                 sets_release=command.sets_release,
+                album=command.album,
+                genre=command.genre,
+                track_number=command.track_number,
+                sets_number=command.sets_number,
                 if_version=command.if_version,
             )
             track = await owned(conn, command.track_id, command.owner_id)

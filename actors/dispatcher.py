@@ -29,6 +29,7 @@ FAMILIES: Final = {
     JobType.TRANSCODE: "stream_job",
     JobType.THUMBNAIL: "thumbnail_job",
     JobType.COPY: "copy_job",
+    JobType.ARTWORK: "artwork_job",
 }
 """Who carries out a job."""
 POLL_SECONDS: Final = 5.0

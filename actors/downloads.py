@@ -28,6 +28,7 @@ from veza.actors.messages.downloads import (
     StorePiece,
 )
 from veza.actors.messages.jobs import DISPATCHER, JobQueued
+from veza.actors.messages.tracks import JobType
 from veza.actors.runtime.address import Address
 from veza.actors.storing import StoringActor
 from veza.persistence import jobs
@@ -108,9 +109,10 @@ class DownloadsActor(StoringActor):
             if not found.is_published:
                 raise RefusedError(RejectCode.NOT_READY, "The track is not published yet.")
             if found.key is None:
-                await jobs.insert_copy_job(
+                await jobs.insert_side_job(
                     conn,
                     job_id=command.job_id,
+                    job_type=JobType.COPY,
                     owner_id=command.by,
                     track_id=command.track_id,
                     in_format=command.format,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from veza.actors.base import SupervisedActor
 from veza.actors.encoding.frames import (
+    ArtworkFrame,
     BrokenFrame,
     FailedFrame,
     FingerprintFrame,
@@ -23,6 +24,7 @@ from veza.actors.encoding.frames import (
 )
 from veza.actors.encoding.process import EncoderProcess, Start
 from veza.actors.messages.jobs import (
+    ArtworkFound,
     EncodingFailed,
     EncodingFinished,
     EncodingProgressed,
@@ -38,6 +40,7 @@ from veza.actors.runtime import ActorStopped
 from veza.actors.runtime.address import Address
 from veza.codecs.peaks import Peaks
 from veza.codecs.source import Fault
+from veza.codecs.tags import Tags
 from veza.persistence.media_store import SourceFile
 
 STALL_SECONDS: Final = 300.0
@@ -227,9 +230,16 @@ class EncodingPipelineActor(SupervisedActor):
                     run=self.run,
                     sample_rate_hz=frame.sample_rate_hz,
                     channels=frame.channels,
-                    artist=frame.artist or "",
+                    tags=Tags(
+                        artist=frame.artist,
+                        album=frame.album,
+                        genre=frame.genre,
+                        track_number=frame.track_number,
+                    ),
                     renditions=tuple(self.renditions),
                 )
+            case ArtworkFrame(data=data):
+                return ArtworkFound(run=self.run, data=data)
             case InitFrame(rendition=name, data=data):
                 rendition = self.renditions[name]
                 return RenditionOpened(

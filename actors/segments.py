@@ -15,6 +15,7 @@ from veza.actors.messages.jobs import (
     JobAdvanced,
     PartStored,
     PublishTrack,
+    StoreArtwork,
     StoreInit,
     StoreProbe,
     StoreSegment,
@@ -23,7 +24,8 @@ from veza.actors.messages.tracks import JobState
 from veza.actors.runtime.address import Address
 from veza.actors.storing import StoringActor
 from veza.codecs import fingerprint
-from veza.persistence import jobs, renditions, tracks
+from veza.persistence import artworks, jobs, renditions, tracks
+from veza.persistence.artworks import artwork_key
 from veza.persistence.errors import AlreadyExistsError, SegmentOrderError
 from veza.persistence.fingerprints import find_alike, save_fingerprint
 from veza.persistence.media_store import MediaStore
@@ -51,7 +53,10 @@ class SegmentsActor(StoringActor):
                 command.track_id,
                 sample_rate_hz=command.sample_rate_hz,
                 channels=command.channels,
-                artist=command.artist or None,
+                artist=command.tags.artist,
+                album=command.tags.album,
+                genre=command.tags.genre,
+                track_number=command.tags.track_number,
             )
             await jobs.set_state(
                 conn,
@@ -59,6 +64,16 @@ class SegmentsActor(StoringActor):
                 node_id=self.node_id,
                 state=JobState.ENCODING,
                 progress=command.progress,
+            )
+            return await part_stored(conn, command.job_id)
+
+    async def receiveMsg_StoreArtwork(self, command: StoreArtwork, _sender: Address) -> PartStored:
+        digest = sha256(command.data).digest()
+        key = artwork_key(command.track_id, digest)
+        await self._put(key, command.data)
+        async with self.transaction() as conn, self._holding(conn, command.job_id):
+            await artworks.set_found(
+                conn, command.track_id, key=key, sha256=digest, size_bytes=len(command.data)
             )
             return await part_stored(conn, command.job_id)
 

@@ -23,6 +23,7 @@ from veza.actors.leased_job import (
 from veza.actors.messages.common import Answer, Gone, Key, RejectCode, Rejected
 from veza.actors.messages.directory import AwaitEnd
 from veza.actors.messages.jobs import (
+    ArtworkFound,
     Assignment,
     AssignmentLoaded,
     ConfirmCancel,
@@ -42,6 +43,7 @@ from veza.actors.messages.jobs import (
     SourceProbed,
     StartEncoding,
     StopEncoding,
+    StoreArtwork,
     StoredSegment,
     StoreInit,
     StoreProbe,
@@ -82,7 +84,7 @@ DIFFERS: Final = Failure(
     detail="What was encoded before does not fit what is encoded now. Retry to start over.",
 )
 
-Part = StoreProbe | StoreInit | StoreSegment
+Part = StoreProbe | StoreArtwork | StoreInit | StoreSegment
 Ending = FailJob | ReleaseJob | PublishTrack | BreakingOff
 
 
@@ -154,9 +156,15 @@ class StreamJobActor(LeasedJobActor):
                     track_id=self._owned().id,
                     sample_rate_hz=message.sample_rate_hz,
                     channels=message.channels,
-                    artist=message.artist,
+                    tags=message.tags,
                     progress=self.progress,
                 )
+            )
+
+    def receiveMsg_ArtworkFound(self, message: ArtworkFound, sender: Address) -> None:
+        if self._accepts(message.run, sender):
+            self._store(
+                StoreArtwork(job_id=self.job_id, track_id=self._owned().id, data=message.data)
             )
 
     def receiveMsg_RenditionOpened(self, message: RenditionOpened, sender: Address) -> None:

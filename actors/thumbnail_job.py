@@ -31,16 +31,24 @@ SENTENCES: Final[dict[str, str]] = {
 }
 
 
+PICTURE_LOST: Final = Failure(
+    code="decoder_lost", detail="The picture could not be decoded: the decoder stopped each time."
+)
+
+
+def picture_failure(fault: str, detail: str) -> Failure:
+    """Turn a fault of a picture into a reason that a person understands."""
+    sentence = SENTENCES.get(fault, "The picture cannot be shown")
+    return Failure(code=fault, detail=f"{sentence} ({detail}).")
+
+
 class ThumbnailJobActor(ProcessJobActor):
     """One job, one process, one picture."""
 
     job_type: ClassVar[JobType] = JobType.THUMBNAIL
     keeper: ClassVar[Key] = ATTACHMENTS
     process_seconds: ClassVar[float] = 120.0
-    lost: ClassVar[Failure] = Failure(
-        code="decoder_lost",
-        detail="The picture could not be decoded: the decoder stopped each time.",
-    )
+    lost: ClassVar[Failure] = PICTURE_LOST
 
     def __init__(
         self,
@@ -66,8 +74,7 @@ class ThumbnailJobActor(ProcessJobActor):
             self._decide(self._storing(frame))
 
     def _failure(self, fault: str, detail: str) -> Failure:
-        sentence = SENTENCES.get(fault, "The picture cannot be shown")
-        return Failure(code=fault, detail=f"{sentence} ({detail}).")
+        return picture_failure(fault, detail)
 
     def _on_answer(self, answer: Answer) -> None:
         match answer:

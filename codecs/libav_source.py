@@ -23,6 +23,7 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Disposition
 
 from veza.codecs.source import BLOCK_SAMPLES, Fault, Limits, MediaError, Samples, SourceInfo
 from veza.codecs.tags import tags_from_metadata
@@ -53,6 +54,7 @@ MISSING_SHARE_LOSSY = 0.01
 BAD_SHARE_LOSSY = 0.01
 
 PEAK_LIMIT = 4.0  # +12 dBFS: the overshoot of lossy decoders is kept, garbage floats do no harm
+MAX_PICTURE_BYTES = 16 * 1024 * 1024
 XING_SEARCH_BYTES = 4_096
 ID3_HEADER_BYTES = 10
 
@@ -239,7 +241,17 @@ def _describe(container: InputContainer, stream: AudioStream, *, has_xing: bool)
         declared_samples=round((seconds or 0) * context.sample_rate) if declared else None,
         estimated_seconds=seconds,
         tags=tags_from_metadata(container.metadata, stream.metadata),
+        picture=_picture(container),
     )
+
+
+def _picture(container: InputContainer) -> bytes | None:
+    """Give the first attached picture. libav has read it with the header, and counts it in no length."""
+    for stream in container.streams.video:
+        if stream.disposition & Disposition.attached_pic:
+            for packet in container.demux(stream):
+                return bytes(packet) if packet.size <= MAX_PICTURE_BYTES else None
+    return None
 
 
 def _bits(context: AudioCodecContext) -> int | None:

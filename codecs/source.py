@@ -69,6 +69,7 @@ class SourceInfo:
 
     `declared_samples` is a length it vouches for, or None; `estimated_seconds` is for progress.
     `bits` of a lossless source, 16 for less and 32 for floats; None of a lossy one.
+    `picture` is the first one attached, as it is there: nobody has looked at it yet.
     `layout` names the channels as libav does ("FL", "LFE"); it is empty where nobody said.
     """
 
@@ -78,6 +79,7 @@ class SourceInfo:
     channels: int
     layout: tuple[str, ...] = ()
     bits: int | None = None
+    picture: bytes | None = None
     declared_samples: int | None = None
     estimated_seconds: float | None = None
     tags: Tags = field(default_factory=Tags)

@@ -16,6 +16,7 @@ from veza.actors.shared_rates import SharedRates
 from veza.config.settings import Settings
 from veza.config.version import version
 from veza.gateway import (
+    artworks,
     asyncapi,
     attachments,
     auth,
@@ -88,6 +89,7 @@ AREAS: Final = (
     presence.routes,
     tracks.routes,
     waveforms.routes,
+    artworks.routes,
     downloads.routes,
     listening.routes,
     social.routes,

@@ -84,6 +84,10 @@ async def change_track(
         downloads=body.downloads,
         release_at=body.release_at,
         sets_release="release_at" in body.model_fields_set,
+        album=body.album,
+        genre=body.genre,
+        track_number=body.track_number,
+        sets_number="track_number" in body.model_fields_set,
         if_version=matched_version(request),
     )
     changed = expect(await request.app[ACTORS].ask(CATALOGUE, command), TrackDescribed).track

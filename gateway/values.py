@@ -140,7 +140,7 @@ Artist = Annotated[
     AfterValidator(_one_line),
     AfterValidator(_straight),
 ]
-"""May be empty: then whoever uploaded is."""
+"""May be empty: then it is whoever uploaded, or nothing is said of an album or a genre."""
 Reason = Annotated[
     str,
     Field(min_length=1, max_length=MAX_REASON_CHARS),

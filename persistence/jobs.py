@@ -45,9 +45,9 @@ _INSERT_THUMBNAIL_JOB = """
     VALUES ($1, 'thumbnail', 'queued', $2, $3, $4) ON CONFLICT (id) DO NOTHING
 """
 
-_INSERT_COPY_JOB = """
+_INSERT_SIDE_JOB = """
     INSERT INTO jobs (id, type, state, owner_id, track_id, format)
-    VALUES ($1, 'copy', 'queued', $2, $3, $4) ON CONFLICT DO NOTHING
+    VALUES ($1, $2, 'queued', $3, $4, $5) ON CONFLICT DO NOTHING RETURNING id
 """
 
 _GET_JOB = f"SELECT {JOB} FROM jobs j WHERE j.id = $1"
@@ -119,8 +119,8 @@ _END = f"""
             leased_by = NULL, lease_until = NULL, updated_at = now()
         WHERE j.id = $1 AND ($2::uuid IS NULL OR j.leased_by = $2) AND {_IS_OPEN} RETURNING *
     ), moved AS (
-        UPDATE tracks SET state = $3
-        WHERE state <> 'published' AND id IN (SELECT track_id FROM ended)
+        UPDATE tracks SET state = $3 WHERE state <> 'published'
+            AND id IN (SELECT track_id FROM ended WHERE type = 'transcode')
     ), dropped AS (
         UPDATE renditions r SET superseded_at = now()
         FROM ended e
@@ -165,8 +165,8 @@ _RETRY = f"""
             SELECT FROM attachments a WHERE a.id = j.attachment_id AND a.state = 'expired'
         ) RETURNING *
     ), moved AS (
-        UPDATE tracks SET state = 'processing'
-        WHERE state <> 'published' AND id IN (SELECT track_id FROM queued)
+        UPDATE tracks SET state = 'processing' WHERE state <> 'published'
+            AND id IN (SELECT track_id FROM queued WHERE type = 'transcode')
     ), taken_up AS (
         UPDATE attachments SET state = 'processing'
         WHERE id IN (SELECT attachment_id FROM queued)
@@ -204,11 +204,20 @@ async def insert_thumbnail_job(
     return job_of(await fetch_one(conn, _GET_JOB, job_id))
 
 
-async def insert_copy_job(
-    conn: Connection, *, job_id: UUID, owner_id: UUID, track_id: UUID, in_format: str
-) -> None:
-    """Queue a copy of a track in a format, unless one is being made."""
-    await conn.execute(_INSERT_COPY_JOB, job_id, owner_id, track_id, in_format)
+async def insert_side_job(
+    conn: Connection,
+    *,
+    job_id: UUID,
+    job_type: JobType,
+    owner_id: UUID,
+    track_id: UUID,
+    in_format: str | None = None,
+) -> bool:
+    """Queue something that is made of a track beside what plays; False if it is being made already."""
+    inserted = await conn.fetchval(
+        _INSERT_SIDE_JOB, job_id, job_type, owner_id, track_id, in_format
+    )
+    return inserted is not None
 
 
 async def get_job(conn: Connection, job_id: UUID) -> Job | None:

@@ -30,6 +30,9 @@ _OF_TRACKS = """
     SELECT key, sha256, size_bytes FROM segments WHERE track_id = ANY ($1::uuid[])
     UNION ALL
     SELECT key, sha256, size_bytes FROM copies WHERE track_id = ANY ($1::uuid[])
+    UNION ALL
+    SELECT artwork_key, artwork_sha256, artwork_bytes FROM tracks
+    WHERE id = ANY ($1::uuid[]) AND artwork_key IS NOT NULL
 """
 
 # What has expired is being deleted: it may be there or not.

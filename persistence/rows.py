@@ -47,17 +47,18 @@ class TrackState(StrEnum):
 
 
 class JobType(StrEnum):
-    """What a job does: publish a track, copy it in another codec, make the thumbnail of an attachment."""
+    """What a job does: publish a track, copy it in another codec, make its picture, or an attachment's."""
 
     TRANSCODE = "transcode"
     THUMBNAIL = "thumbnail"
     COPY = "copy"
+    ARTWORK = "artwork"
 
 
 class JobState(StrEnum):
     """Where a job is; `actors/stream_job.py` holds the table of transitions.
 
-    One for a thumbnail or a copy goes from `queued` by `encoding` to `published`.
+    The others go from `queued` by `encoding` to `published`.
     """
 
     QUEUED = "queued"
@@ -129,13 +130,17 @@ class Track:
 
     `analysis` is the JSON of what its sound measured, by name; None before, or if it was not measured.
     `plays` are those that count (`veza.persistence.listening.PlayRule`). Before `release_at` it is its
-    owner's alone. `version` counts changes by its owner.
+    owner's alone. `version` counts changes by its owner. `artwork_tag` is another for another picture.
     """
 
     id: UUID
     owner: Author
     title: str
     artist: str
+    album: str
+    track_number: int | None
+    genre: str
+    artwork_tag: str | None
     state: TrackState
     duration_ms: int | None
     has_waveform: bool

@@ -24,7 +24,8 @@ from veza.persistence.rows import (
 )
 
 TRACK: Final = """
-    t.id, t.owner_id, u.username, t.title, t.artist, t.state, t.duration_samples, t.sample_rate_hz,
+    t.id, t.owner_id, u.username, t.title, t.artist, t.album, t.track_number, t.genre,
+    left(encode(t.artwork_sha256, 'hex'), 16) AS artwork_tag, t.state, t.duration_samples, t.sample_rate_hz,
     t.peaks IS NOT NULL AS has_waveform, t.analysis, t.plays, t.created_at, t.visibility, t.release_at,
     t.downloads, t.version, j.error_code, j.error_detail
 """
@@ -69,7 +70,8 @@ _CHANGE_TRACK = """
     UPDATE tracks SET title = coalesce($3, title), artist = coalesce($4, artist),
         visibility = coalesce($5::text, visibility),
         release_at = CASE WHEN $6 THEN $7::timestamptz ELSE release_at END,
-        downloads = coalesce($9, downloads),
+        downloads = coalesce($9, downloads), album = coalesce($10, album), genre = coalesce($11, genre),
+        track_number = CASE WHEN $12 THEN $13 ELSE track_number END,
         version = version + 1,
         playback_version = playback_version + coalesce(
             $5 IN ('followers', 'private') AND $5 <> visibility OR $6 AND $7::timestamptz > now(),
@@ -95,7 +97,9 @@ _FIND_DUPLICATE = """
 """
 
 _SET_PROBED = """
-    UPDATE tracks SET sample_rate_hz = $2, channels = $3, artist = coalesce($4, artist)
+    UPDATE tracks SET sample_rate_hz = $2, channels = $3, artist = coalesce($4, artist),
+        album = coalesce($5, album), genre = coalesce($6, genre),
+        track_number = coalesce($7, track_number)
     WHERE id = $1 AND state <> 'published'
 """
 
@@ -202,9 +206,13 @@ async def change_track(
     downloads: Downloads | None,
     release_at: datetime | None,
     sets_release: bool,
+    album: str | None,
+    genre: str | None,
+    track_number: int | None,
+    sets_number: bool,
     if_version: int | None,
 ) -> bool:
-    """Change what is not None of one's own track, and when it comes out if `sets_release`.
+    """Change what is not None of one's own track, and its release and number if `sets_…` says so.
 
     Returns False if it is not one's own, or has another version than `if_version`.
     """
@@ -219,6 +227,10 @@ async def change_track(
         release_at,
         if_version,
         downloads,
+        album,
+        genre,
+        sets_number,
+        track_number,
     )
     return changed is not None
 
@@ -255,12 +267,17 @@ async def set_probed(
     sample_rate_hz: int,
     channels: int,
     artist: str | None = None,
+    album: str | None = None,
+    genre: str | None = None,
+    track_number: int | None = None,
 ) -> None:
-    """Note what the source turned out to be; an `artist` of None leaves that of the track.
+    """Note what the source turned out to be, and what it says of itself: None leaves what the track has.
 
     A published track is what its owner made of it, and is left as it is.
     """
-    await conn.execute(_SET_PROBED, track_id, sample_rate_hz, channels, artist)
+    await conn.execute(
+        _SET_PROBED, track_id, sample_rate_hz, channels, artist, album, genre, track_number
+    )
 
 
 async def mark_playable(
@@ -356,6 +373,10 @@ def track_of(row: asyncpg.Record) -> Track:
         owner=Author(id=row["owner_id"], name=row["username"]),
         title=row["title"],
         artist=row["artist"],
+        album=row["album"],
+        track_number=row["track_number"],
+        genre=row["genre"],
+        artwork_tag=row["artwork_tag"],
         state=state,
         duration_ms=duration_ms,
         has_waveform=row["has_waveform"],

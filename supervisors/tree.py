@@ -3,25 +3,28 @@
 root (rest_for_one)
 ├── directory        (family, id) -> address; everything below is lost with it
 ├── services         accounts, arrivals, rooms, ways into them, room log and writer, posts, pointers,
-│                    messages, search and its index, media, catalogue, uploads, downloads, listening, jobs,
-│                    segments, attachments, audit, reports, presence and its store; the bus
+│                    messages, search and its index, media, catalogue, uploads, downloads, artworks, jobs,
+│                    listening, segments, attachments, audit, reports, presence and its store; the bus
 ├── rooms            a RoomActor for each room in use
 ├── sessions         a SessionActor for each signed-in connection
 ├── pipelines        an EncodingPipelineActor, with its process, for each encoding
 ├── stream_jobs      a StreamJobActor for each track's job this node holds
 ├── thumbnail_jobs   a ThumbnailJobActor, with its process, for each picture's job this node holds
 ├── copy_jobs        a CopyJobActor, with its process, for each copy's job this node holds
+├── artwork_jobs     an ArtworkJobActor, with its process, for each track's picture this node makes small
 └── dispatcher       claims jobs; last, so that nothing is claimed before it can run
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from veza.actors.accounts import AccountPolicy, AccountsActor
 from veza.actors.arrivals import ArrivalsActor
+from veza.actors.artwork_job import ArtworkJobActor
+from veza.actors.artworks import ArtworksActor
 from veza.actors.attachments import AttachmentsActor
 from veza.actors.audit import AuditActor
 from veza.actors.base import ServiceActor
@@ -42,7 +45,7 @@ from veza.actors.chat.ways import WaysActor
 from veza.actors.copy_job import CopyJobActor
 from veza.actors.dispatcher import DispatcherActor
 from veza.actors.downloads import DownloadsActor
-from veza.actors.encoding.frames import StartThumbnailFrame
+from veza.actors.encoding.frames import ARTWORK_EDGE_PX, StartThumbnailFrame
 from veza.actors.encodings import EncodingsActor
 from veza.actors.fanout import FanOut
 from veza.actors.jobs import JobsActor
@@ -78,6 +81,7 @@ from veza.supervisors.shared import Shared
 DIRECTORY: Final = Ref("directory")
 THUMBNAILERS: Final = 2
 COPIERS: Final = 1
+ILLUSTRATORS: Final = 1
 """How many pictures are made small at once: each takes a process and less than a second."""
 THUMBNAIL_CPU_SECONDS: Final = 30
 
@@ -115,6 +119,7 @@ def build_tree(given: Resources) -> SupervisorSpec:
             stream_jobs(given),
             thumbnail_jobs(given),
             copy_jobs(given),
+            artwork_jobs(given),
             ChildSpec(
                 name="dispatcher",
                 actor=DispatcherActor,
@@ -181,6 +186,7 @@ def media_services(given: Resources) -> tuple[ChildSpec, ...]:
     return (
         service("media", MediaActor, pool | store | upload | signed),
         service("catalogue", CatalogueActor, pool | store | directory | segment),
+        service("artworks", ArtworksActor, pool | store | directory | node),
         service("downloads", DownloadsActor, pool | store | directory | node | longest),
         service("uploads", UploadsActor, pool | store | directory | limits),
         service("listening", ListeningActor, pool),
@@ -336,6 +342,24 @@ def copy_jobs(given: Resources) -> FamilySpec:
     )
 
 
+def artwork_jobs(given: Resources) -> FamilySpec:
+    """Describe the jobs of tracks' pictures. One that crashes is not restarted, as that of a thumbnail."""
+    return FamilySpec(
+        name="artwork_jobs",
+        family="artwork_job",
+        actor=ArtworkJobActor,
+        kwargs={
+            "directory": DIRECTORY,
+            "fan_out": given.fan_out,
+            "start": replace(thumbnail_limits(given.settings), max_edge_px=ARTWORK_EDGE_PX),
+            "lease_seconds": given.settings.job_lease_seconds,
+        },
+        restart=Restart.TEMPORARY,
+        max_children=4 * ILLUSTRATORS,
+        starts_with=frozenset({StartJob}),
+    )
+
+
 # --- what they are given ---
 
 
@@ -364,6 +388,7 @@ def slots(settings: Settings) -> Mapping[JobType, int]:
         JobType.TRANSCODE: settings.encoders,
         JobType.THUMBNAIL: THUMBNAILERS,
         JobType.COPY: COPIERS,
+        JobType.ARTWORK: ILLUSTRATORS,
     }
 
 

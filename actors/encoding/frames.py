@@ -23,6 +23,8 @@ from veza.codecs.spectrum import Spectrum
 from veza.codecs.tempo import Tempo
 
 PREFIX = struct.Struct(">II")
+ARTWORK_EDGE_PX = 512
+"""Of a track's picture: as large as lock screens show it."""
 MAX_HEADER_BYTES = 64 * 1024
 MAX_PAYLOAD_BYTES = 10 * 1024 * 1024  # FLAC of 30 s at 48 kHz, 24 bits and stereo has 8.7 MB
 
@@ -112,7 +114,15 @@ class ProbedFrame:
     artist: str | None
     album: str | None
     genre: str | None
+    track_number: int | None
     renditions: tuple[RenditionField, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtworkFrame:
+    """From the worker: the picture in the file, made small, as WebP."""
+
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +226,7 @@ Frame = (
     | CreditFrame
     | ReadyFrame
     | ProbedFrame
+    | ArtworkFrame
     | InitFrame
     | SegmentFrame
     | ProgressFrame

@@ -8,6 +8,7 @@ packets behind a cut depend on what the encoder saw before it, and this way they
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Barrier
 from typing import BinaryIO
 
@@ -18,6 +19,8 @@ import av.subtitles.stream
 from veza.actors.encoding import sandbox
 from veza.actors.encoding.child import Channel, fall_silent, run_worker
 from veza.actors.encoding.frames import (
+    ARTWORK_EDGE_PX,
+    ArtworkFrame,
     FailedFrame,
     FingerprintFrame,
     FinishedFrame,
@@ -31,6 +34,7 @@ from veza.actors.encoding.frames import (
     SegmentFrame,
     StartFrame,
 )
+from veza.codecs.pictures import make_thumbnail
 from veza.codecs.pipeline import (
     Event,
     Finished,
@@ -41,6 +45,9 @@ from veza.codecs.pipeline import (
     encode,
 )
 from veza.codecs.source import Fault, Limits, MediaError
+from veza.codecs.thumbnail import PictureError
+
+ARTWORK_MAX_PIXELS = 50_000_000
 
 
 class EncoderThreads:
@@ -118,10 +125,22 @@ def _tell(event: Event, start: StartFrame, channel: Channel) -> None:
             channel.send(InitFrame(rendition=event.rendition, data=event.data))
         case Probed():
             channel.send(_probed(event))
+            _send_artwork(event, channel)
         case Progress():
             channel.send(ProgressFrame(done_seconds=event.done_seconds, share=event.share))
         case Finished():
             _finish(event, channel)
+
+
+def _send_artwork(event: Probed, channel: Channel) -> None:
+    """Send the picture in the file, if it is one: a broken picture does no harm to the music."""
+    if event.source.picture is None:
+        return
+    with suppress(PictureError, MemoryError):
+        artwork = make_thumbnail(
+            event.source.picture, max_edge_px=ARTWORK_EDGE_PX, max_pixels=ARTWORK_MAX_PIXELS
+        )
+        channel.send(ArtworkFrame(data=artwork.data))
 
 
 def _probed(event: Probed) -> ProbedFrame:
@@ -136,6 +155,7 @@ def _probed(event: Probed) -> ProbedFrame:
         artist=source.tags.artist,
         album=source.tags.album,
         genre=source.tags.genre,
+        track_number=source.tags.track_number,
         renditions=tuple(
             RenditionField(
                 name=rendition.name,

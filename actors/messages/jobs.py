@@ -2,7 +2,8 @@
 
 Keys: `("dispatcher", "")` starts jobs, `("stream_job", <job id>)` carries out one for a track,
 `("pipeline", <job id>)` encodes for it, `("segments", "")` publishes what was encoded.
-`("thumbnail_job", <job id>)` carries out one for an attachment, `("copy_job", <job id>)` one for a copy.
+`("thumbnail_job", <job id>)` carries out one for an attachment, `("copy_job", <job id>)` one for a copy,
+`("artwork_job", <job id>)` one for a picture.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from uuid import UUID
 
 from veza.codecs.analysis import Analysis
 from veza.codecs.peaks import Peaks
+from veza.codecs.tags import Tags
 from veza.persistence.media_store import SourceFile
 from veza.persistence.rows import Failure, Job, JobState, JobType, QueuedJob, Track
 
@@ -194,8 +196,20 @@ class StoreProbe:
     track_id: UUID
     sample_rate_hz: int
     channels: int
-    artist: str
+    tags: Tags
     progress: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreArtwork:
+    """The picture in the source, unless the track has been published: then it has what its owner chose.
+
+    Reply: `PartStored` or `Rejected`.
+    """
+
+    job_id: UUID
+    track_id: UUID
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,8 +303,16 @@ class SourceProbed:
     run: UUID
     sample_rate_hz: int
     channels: int
-    artist: str
+    tags: Tags
     renditions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtworkFound:
+    """The picture in the source, made small, as WebP."""
+
+    run: UUID
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

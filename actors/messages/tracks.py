@@ -140,7 +140,7 @@ class TrackDescribed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeTrack:
-    """Change what is not None of one's own track, and when it comes out if `sets_release`.
+    """Change what is not None of one's own track, and its release and number if `sets_…` says so.
 
     Reply: `TrackDescribed` or `Rejected`. Codes: `not_found`, `forbidden` (somebody else's),
     `version_conflict` (it has another version than `if_version`).
@@ -154,6 +154,10 @@ class ChangeTrack:
     downloads: Downloads | None
     release_at: datetime | None
     sets_release: bool
+    album: str | None
+    genre: str | None
+    track_number: int | None
+    sets_number: bool
     if_version: int | None
 
 

@@ -15,6 +15,12 @@ class WaveformQuery(BaseModel):
     samples_per_pixel: Annotated[int, Field(ge=1, le=2**24)] = 1
 
 
+class ArtworkQuery(BaseModel):
+    """The `tag` in a track's `artwork_url`."""
+
+    tag: Annotated[str, Field(max_length=64)] = ""
+
+
 class AudiowaveformView(View):
     """audiowaveform's JSON format, version 2: minimum and maximum of each pixel, in turn."""
 
@@ -32,6 +38,9 @@ class TrackChange(Body):
 
     title: Title | None = None
     artist: Artist | None = None
+    album: Artist | None = None
+    genre: Artist | None = None
+    track_number: Annotated[int, Field(ge=0, le=9999)] | None = None
     visibility: Visibility | None = None
     downloads: Downloads | None = None
     release_at: Moment | None = None

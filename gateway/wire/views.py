@@ -218,12 +218,19 @@ class FailureView(View):
 
 
 class TrackView(View):
-    """`peaks_url` is where the waveform is, once there is one; `release_at`, when others may hear it."""
+    """`peaks_url` is where the waveform is, once there is one; `release_at`, when others may hear it.
+
+    `artwork_url` is another for another picture.
+    """
 
     id: UUID
     owner: AuthorView
     title: str
     artist: str
+    album: str
+    track_number: int | None
+    genre: str
+    artwork_url: str | None = None
     state: TrackState
     visibility: Visibility
     downloads: Downloads
@@ -237,9 +244,13 @@ class TrackView(View):
 
     @classmethod
     def of(cls, value: Any) -> Self:
-        """Fill the fields of a track, and say where its waveform is."""
-        url = f"/api/v1/tracks/{value.id}/waveform" if value.has_waveform else None
-        return cls.model_validate(value).model_copy(update={"peaks_url": url})
+        """Fill the fields of a track, and say where its waveform and its picture are."""
+        urls: dict[str, str | None] = {}
+        if value.has_waveform:
+            urls["peaks_url"] = f"/api/v1/tracks/{value.id}/waveform"
+        if value.artwork_tag:
+            urls["artwork_url"] = f"/api/v1/tracks/{value.id}/artwork?tag={value.artwork_tag}"
+        return cls.model_validate(value).model_copy(update=urls)
 
 
 class JobView(View):

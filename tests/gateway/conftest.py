@@ -25,6 +25,7 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from veza.actors.fanout import FanOut, FanOutLimits, Outbox
 from veza.actors.messages import (
     accounts,
+    artworks,
     audit,
     downloads,
     encodings,
@@ -579,6 +580,10 @@ class MemoryActors:
             "owner": accounts.Author(id=owner.id, name=owner.username),
             "title": "Nocturne",
             "artist": "",
+            "album": "",
+            "track_number": None,
+            "genre": "",
+            "artwork_tag": None,
             "state": tracks.TrackState.PUBLISHED,
             "duration_ms": 61_000,
             "has_waveform": True,
@@ -662,16 +667,34 @@ class MemoryActors:
             raise RefusedError(RejectCode.VERSION_CONFLICT, "Changed meanwhile.")
         given = {
             name: getattr(command, name)
-            for name in ("title", "artist", "visibility", "downloads")
+            for name in ("title", "artist", "album", "genre", "visibility", "downloads")
             if getattr(command, name) is not None
         }
         if command.sets_release:
             given["release_at"] = command.release_at
+        if command.sets_number:
+            given["track_number"] = command.track_number
         changed = replace(track, version=track.version + 1, **given)
         self.tracks[track.id] = changed
         if changed.visibility in {tracks.Visibility.FOLLOWERS, tracks.Visibility.PRIVATE}:
             self.playback_versions[track.id] += 1
         return tracks.TrackDescribed(track=changed)
+
+    def on_ReadArtwork(self, _: Key, command: artworks.ReadArtwork) -> object:
+        track = self._track(command.track_id)
+        if track.artwork_tag is None:
+            raise RefusedError(RejectCode.NOT_FOUND, "None.")
+        return artworks.ArtworkRead(data=b"picture", tag=track.artwork_tag)
+
+    def on_ChooseArtwork(self, _: Key, command: artworks.ChooseArtwork) -> object:
+        track = self._owned_track(command.track_id, command.owner_id)
+        self.tracks[track.id] = replace(track, artwork_tag="0123456789abcdef")
+        return artworks.ArtworkAccepted(job=self.add_job(track, tracks.JobState.QUEUED))
+
+    def on_RemoveArtwork(self, _: Key, command: artworks.RemoveArtwork) -> object:
+        track = self._owned_track(command.track_id, command.owner_id)
+        self.tracks[track.id] = replace(track, artwork_tag=None)
+        return artworks.ArtworkRemoved()
 
     def _takeable_track(self, track_id: UUID, viewer_id: UUID | None) -> tracks.Track:
         track = self._track(track_id)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from aiohttp import FormData
 
 FUTURE = "2999-01-01T00:00:00Z"
 
@@ -96,3 +97,43 @@ async def test_followers_hear_what_is_kept_for_them(
     await api(
         "PUT", "/api/v1/users/01890a5d-ac96-774b-bcce-b302099a8057/follow", who=bob, status=404
     )
+
+
+async def test_what_a_track_says_of_itself_is_its_owners_to_change(
+    api: Any, track: Any, ada: Any
+) -> None:
+    said = {"album": " Nuits <b> ", "genre": "Dub", "track_number": 3}
+    changed = await change(api, track, ada, **said)
+    assert [changed.body[name] for name in said] == ["Nuits <b>", "Dub", 3]
+    again = await change(api, track, ada, track_number=None)
+    assert (again.body["album"], again.body["track_number"]) == ("Nuits <b>", None)
+    for wrong in ({"track_number": -1}, {"track_number": 10_000}, {"album": "x" * 201}):
+        await change(api, track, ada, status=422, **wrong)
+
+
+def picture() -> FormData:
+    form = FormData()
+    form.add_field("file", b"picture", filename="a.png")
+    return form
+
+
+async def test_a_picture_is_chosen_kept_for_ever_and_taken_away(
+    api: Any, track: Any, ada: Any, bob: Any
+) -> None:
+    address = f"/api/v1/tracks/{track.id}/artwork"
+    await api("GET", address, status=404)
+    await api("POST", address, who=bob, data=picture(), status=403)
+    accepted = await api("POST", address, who=ada, data=picture(), status=202)
+    shown = await api("GET", f"/api/v1/tracks/{track.id}")
+    named = await api("GET", shown.body["artwork_url"])
+    unnamed = await api("GET", f"{address}?tag=another")
+
+    assert accepted.body["track_id"] == str(track.id)
+    assert named.raw == unnamed.raw == b"picture"
+    assert "immutable" in named.headers["Cache-Control"]
+    assert unnamed.headers["Cache-Control"] == "private, no-cache"
+    assert named.headers["Content-Type"] == "image/webp"
+    await api("GET", address, headers={"If-None-Match": named.headers["ETag"]}, status=304)
+    await api("DELETE", address, who=bob, status=403)
+    await api("DELETE", address, who=ada, status=204)
+    assert (await api("GET", f"/api/v1/tracks/{track.id}")).body["artwork_url"] is None

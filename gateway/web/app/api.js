@@ -70,9 +70,10 @@ export async function api(method, path, body, options) {
 async function answer(method, url, body, options) {
   /** @type {Record<string, string>} */
   const headers = { Accept: "application/json", ...options?.headers };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const isForm = body instanceof FormData;
+  if (body !== undefined && !isForm) headers["Content-Type"] = "application/json";
   try {
-    return await fetch(url, { ...options, method, headers, credentials: "same-origin", body: JSON.stringify(body) });
+    return await fetch(url, { ...options, method, headers, credentials: "same-origin", body: isForm ? body : JSON.stringify(body) });
   } catch {
     throw unreachable();
   }

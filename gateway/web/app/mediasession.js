@@ -31,7 +31,10 @@ export function announce() {
 
 /** @param {import("../types/wire").Track | null} track */
 function metadataOf(track) {
-  return track ? new MediaMetadata({ title: track.title, artist: track.artist || track.owner.name }) : null;
+  if (!track) return null;
+  const { title, album, artwork_url: src } = track;
+  const artwork = src ? [{ src, sizes: "512x512", type: "image/webp" }] : [];
+  return new MediaMetadata({ title, album, artist: track.artist || track.owner.name, artwork });
 }
 
 /** The system counts on by itself between two calls. @param {MediaSession} session */

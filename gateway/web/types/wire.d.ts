@@ -14,6 +14,7 @@ export interface Download { format: "original" | "mp3" | "opus"; state: "none" |
 
 export interface Track {
   id: string; title: string; artist: string; owner: { id: string; name: string }; state: TrackState;
+  album: string; track_number: number | null; genre: string; artwork_url: string | null;
   duration_ms: number | null; created_at: string; error: Refusal | null; peaks_url: string | null; plays: number;
   visibility: "public" | "unlisted" | "followers" | "private"; release_at: string | null;
   downloads: "nobody" | "followers" | "everybody";

@@ -24,7 +24,7 @@ function Card({ trackId, at }) {
   return html`<li style=${{ "--hue": hue(trackId) }}>
     <button type="button" class="continue-card" onClick=${() => player.playTrack(trackId, [trackId], at)}
       aria-label=${`Continue ${track.title} at ${clock(at)}`}>
-      <${Cover} id=${trackId} />
+      <${Cover} track=${track} />
       <span class="continue-text"><span class="continue-title">${track.title}</span>
         <span class="continue-left">${length ? `${clock(length - at)} left` : clock(at)}</span></span>
       ${icon("play")}

@@ -17,7 +17,7 @@ export function Dock() {
   const { position, duration } = player;
   return html`<section class="dock" aria-label="Player" style=${{ "--hue": hue(track.id) }} data-testid="dock">
     <div class="dock-track">
-      <a href=${`/tracks/${track.id}`} class="dock-cover" tabindex="-1" aria-hidden="true"><${Cover} id=${track.id} /></a>
+      <a href=${`/tracks/${track.id}`} class="dock-cover" tabindex="-1" aria-hidden="true"><${Cover} track=${track} /></a>
       <div class="dock-text">
         <a class="dock-title" href=${`/tracks/${track.id}`}>${track.title}</a>
         ${player.playError.value ? html`<${Trouble} />` : html`<span class="dock-artist">${track.artist || track.owner.name}</span>`}

@@ -17,8 +17,11 @@ export function Mark() {
   </svg>`;
 }
 
-/** Rings of sound, a different drawing for each track. @param {{id: string, size?: string}} props */
-export function Cover({ id, size = "" }) {
+/** @typedef {{id: string, artwork_url: string | null}} Pictured */
+
+/** The picture of a track, else rings of sound, a different drawing for each. @param {{track: Pictured, size?: string}} props */
+export function Cover({ track: { id, artwork_url: url }, size = "" }) {
+  if (url) return html`<img class=${`cover ${size}`} style=${{ "--hue": hue(id) }} src=${url} alt="" loading="lazy" decoding="async" />`;
   const base = seed(id);
   const rings = [6, 11, 16, 21, 26].map((radius, at) => {
     const turn = 2 * Math.PI * radius;

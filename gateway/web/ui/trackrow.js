@@ -50,7 +50,7 @@ export function PlayCover({ track, among = [track.id] }) {
   const onClick = () => (isCurrent ? player.toggle() : player.playTrack(track.id, among));
   return html`<button type="button" class=${playing ? "play-cover is-playing" : "play-cover"} disabled=${!isPlayable(track)}
     aria-label=${`${playing ? "Pause" : "Play"} ${track.title}`} onClick=${onClick}>
-    <${Cover} id=${track.id} />${playing ? icon("pause") : icon("play")}</button>`;
+    <${Cover} track=${track} />${playing ? icon("pause") : icon("play")}</button>`;
 }
 
 /** Where a track that is not ready stands. @param {{track: import("../types/wire").Track}} props */

@@ -188,9 +188,9 @@ async def test_no_segment_is_sent_without_credit():
         theirs.settimeout(0.05)
         channel = Channel(theirs)
         channel.grant(1)
-        channel.send_segment(segment)
+        channel.send_on_credit(segment)
         with pytest.raises(TimeoutError):
-            channel.send_segment(segment)
+            channel.send_on_credit(segment)
 
 
 async def test_a_worker_that_sends_more_than_it_may_is_killed(run, song):

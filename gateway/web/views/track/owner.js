@@ -5,6 +5,7 @@ import { html, useEffect, useState } from "../../app/dom.js";
 import { fetchTrack, me, putTrack } from "../../app/store.js";
 import { Dialog } from "../../ui/dialog.js";
 import { Field, FormError, useAction, values } from "../../ui/form.js";
+import { Picture } from "./picture.js";
 
 /** @typedef {import("../../types/wire").Track} Track */
 
@@ -39,22 +40,26 @@ function Form({ track, onClose }) {
   const { busy, error, run } = useAction();
   const submit = async (/** @type {Event} */ event) => {
     const form = /** @type {HTMLFormElement} */ (event.currentTarget);
-    const { title, artist, visibility, downloads, release_at: out } = values(event);
-    const body = { title, artist, visibility, downloads, release_at: out ? new Date(String(out)).toISOString() : null };
+    const { release_at: out, track_number: number, ...texts } = values(event);
+    const body = { ...texts, track_number: number ? Number(number) : null, release_at: out ? new Date(String(out)).toISOString() : null };
     const changed = await run(() => api("PATCH", `/tracks/${track.id}`, body, { headers: { "If-Match": "*" } }));
     if (!changed) return;
     putTrack(changed);
     form.closest("dialog")?.close();
   };
   return html`<${Dialog} title="Edit the track" onClose=${onClose}>
+    <${Picture} track=${track} />
     <form onSubmit=${submit} class="form">
       <${Field} label="Title" name="title" error=${error} value=${track.title} required maxlength="200" autocomplete="off" autofocus />
       <${Field} label="Artist" name="artist" error=${error} value=${track.artist} maxlength="200" autocomplete="off" />
+      <${Field} label="Album" name="album" error=${error} value=${track.album} maxlength="200" autocomplete="off" />
+      <${Field} label="Number on it" name="track_number" error=${error} type="number" min="0" max="9999" value=${track.track_number ?? ""} />
+      <${Field} label="Genre" name="genre" error=${error} value=${track.genre} maxlength="200" autocomplete="off" />
       <${Choice} label="Who may hear it" name="visibility" choices=${CHOICES} chosen=${track.visibility} />
       <${Choice} label="Who may download the file" name="downloads" choices=${TAKERS} chosen=${track.downloads} />
       <${Field} label="Out on" name="release_at" error=${error} type="datetime-local" value=${local(track.release_at)}
         hint="Empty: at once. Until then it is yours alone." />
-      <${FormError} error=${error} fields=${["title", "artist", "release_at"]} />
+      <${FormError} error=${error} fields=${["title", "artist", "album", "track_number", "genre", "release_at"]} />
       <button class="button button-primary" disabled=${busy}>Save</button>
     </form>
   <//>`;

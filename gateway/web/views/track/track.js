@@ -28,12 +28,14 @@ export function TrackPage() {
   if (!track) return html`<div class="page"><${Skeleton} rows=${1} kind="hero" /></div>`;
   return html`<article class="track-page" style=${{ "--hue": hue(id) }} key=${id}>
     <header class="track-hero">
-      <${Cover} id=${id} size="cover-large" />
+      <${Cover} track=${track} size="cover-large" />
       <div class="track-hero-text">
         <h1>${track.title}</h1>
         <p class="track-hero-artist">${track.artist || track.owner.name}</p>
         <p class="track-facts">
           <span>${clock(track.duration_ms === null ? null : track.duration_ms / 1000)}</span>
+          ${track.album && html`<span>${track.album}${track.track_number ? `, no. ${track.track_number}` : ""}</span>`}
+          ${track.genre && html`<span>${track.genre}</span>`}
           <${MusicFacts} music=${track.analysis?.music} />
           ${track.plays > 0 && html`<span>${playCount(track.plays)}</span>`}
           <${Badges} track=${track} />

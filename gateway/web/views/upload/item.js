@@ -12,7 +12,7 @@ import { Bar, Processing } from "../../ui/progress.js";
 export function UploadItem({ item }) {
   const track = item.trackId ? trackCell(item.trackId).value : null;
   return html`<li class="upload-item" data-upload=${item.name} style=${track ? { "--hue": hue(track.id) } : null}>
-    ${track ? html`<${Cover} id=${track.id} />` : html`<span class="upload-art">${icon("audio-lines")}</span>`}
+    ${track ? html`<${Cover} track=${track} />` : html`<span class="upload-art">${icon("audio-lines")}</span>`}
     <div class="upload-body">
       <${Name} item=${item} track=${track} />
       <${Status} item=${item} track=${track} />
