@@ -46,6 +46,7 @@ from veza.gateway import (
 )
 from veza.gateway.connections import Connections
 from veza.gateway.endpoints import Endpoints
+from veza.gateway.hot import HotSegments
 from veza.gateway.keys import Actors
 from veza.gateway.metrics import ActorCollector, FanOutCollector, Metrics
 from veza.gateway.middlewares import MIDDLEWARES, add_headers
@@ -140,6 +141,9 @@ def make_app(
     app[keys.LISTENERS] = Listeners(signing_keys)
     app[keys.PLAYBACK_VERSIONS] = PlaybackVersions(lambda track: media.load_version(actors, track))
     app[keys.SEGMENTS] = SegmentCache(lambda name: media.load_segment(actors, name))
+    app[keys.HOT] = HotSegments(
+        app[keys.SEGMENTS], app[keys.PLAYBACK_VERSIONS], app[keys.METRICS], media.SEGMENT_ROUTE
+    )
     app[keys.PAGE] = Page(web_root)
     app[keys.OPENAPI], app[keys.ASYNCAPI] = documents(settings)
     connections = app[keys.CONNECTIONS] = Connections(

@@ -10,6 +10,7 @@ from veza.actors.messages.accounts import Identified
 from veza.actors.messages.common import Key
 from veza.config.settings import Settings
 from veza.gateway.connections import Connections
+from veza.gateway.hot import HotSegments
 from veza.gateway.metrics import ActorCollector, Metrics
 from veza.gateway.ops.feed import TreeFeed
 from veza.gateway.page import Page
@@ -47,6 +48,7 @@ LISTENERS = web.AppKey("LISTENERS", Listeners)
 RATES = web.AppKey("RATES", Rates)
 PLAYBACK_VERSIONS = web.AppKey("PLAYBACK_VERSIONS", PlaybackVersions)
 SEGMENTS = web.AppKey("SEGMENTS", SegmentCache)
+HOT = web.AppKey("HOT", HotSegments)
 CONNECTIONS = web.AppKey("CONNECTIONS", Connections)
 ACTOR_FIGURES = web.AppKey("ACTOR_FIGURES", ActorCollector)
 TREE_FEED = web.AppKey("TREE_FEED", TreeFeed)

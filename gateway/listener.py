@@ -3,8 +3,7 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
-from uuid import uuid4
+from typing import Any, Final
 
 import structlog
 from aiohttp import web
@@ -12,7 +11,9 @@ from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from veza.gateway.errors import ProblemCode, ProblemError
-from veza.gateway.keys import REQUEST_ID
+from veza.gateway.headers import new_request_id
+from veza.gateway.hot import HotParser, HotSegments
+from veza.gateway.keys import HOT, REQUEST_ID
 from veza.gateway.middlewares import dress, problem_answer
 
 # A browser keeps connections open; what is not done by then is cut off.
@@ -45,6 +46,25 @@ server_log.addFilter(is_ours)
 class Protocol(web.RequestHandler):
     """One connection. What breaks before our middlewares run is answered as they would."""
 
+    def __init__(self, manager: web.Server, hot: HotSegments | None, **options: Any) -> None:
+        super().__init__(manager, **options)
+        if hot is not None:
+            self._hot = hot
+            self._parser = HotParser(self._parser, self._serve_hot)  # type: ignore[assignment]
+
+    def _serve_hot(self, message: RawRequestMessage) -> bool:
+        """Answer a request at once if it is for what is hot, and nothing is before it on its way."""
+        is_idle = self._waiter is not None and not self._waiter.done() and not self._messages
+        transport = self.transport
+        if not is_idle or transport is None or transport.get_write_buffer_size():
+            return False
+        answer = self._hot.answer(message)
+        if answer is None:
+            return False
+        transport.writelines(answer)
+        self._next_keepalive_close_time = self._loop.time() + KEEP_ALIVE_SECONDS
+        return True
+
     def data_received(self, data: bytes) -> None:
         """Take bytes; a body that goes on as nonsense ends there for whoever reads it."""
         super().data_received(data)
@@ -71,7 +91,7 @@ class Protocol(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer a problem and close, as aiohttp closes."""
         plain = super().handle_error(request, status, exc, message)
-        request[REQUEST_ID] = uuid4().hex
+        request[REQUEST_ID] = new_request_id()
         answer = problem_answer(request, _problem(plain.status, exc))
         dress(request, answer)
         answer.force_close()
@@ -90,8 +110,10 @@ def _problem(status: int, error: BaseException | None) -> ProblemError:
 class Server(web.Server):
     """Makes a `Protocol` for each connection."""
 
+    hot: HotSegments | None = None
+
     def __call__(self) -> Protocol:
-        return Protocol(self, loop=self._loop, **self._kwargs)
+        return Protocol(self, self.hot, loop=self._loop, **self._kwargs)
 
 
 class Runner(web.AppRunner):
@@ -99,7 +121,9 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> Server:
         made = await super()._make_server()
-        return Server(made.request_handler, request_factory=made.request_factory, **self._kwargs)
+        server = Server(made.request_handler, request_factory=made.request_factory, **self._kwargs)
+        server.hot = self.app.get(HOT)
+        return server
 
 
 @asynccontextmanager

@@ -27,11 +27,13 @@ from veza.gateway import wire
 from veza.gateway.answers import bytes_answer, ranged_answer
 from veza.gateway.endpoints import API, Access, Answer, Endpoints
 from veza.gateway.errors import ProblemCode, ProblemError, expect
-from veza.gateway.keys import ACTORS, PLAYBACK_URLS, PLAYBACK_VERSIONS, SEGMENTS, Actors
+from veza.gateway.keys import ACTORS, HOT, PLAYBACK_URLS, PLAYBACK_VERSIONS, SEGMENTS, Actors
 from veza.gateway.segments import SegmentName
 
 routes = Endpoints("media")
 
+SEGMENT_PATH: Final = "/media/{track_id}/{rendition}/{name}"
+SEGMENT_ROUTE: Final = API + SEGMENT_PATH
 MASTER: Final = "master.m3u8"
 LOSSLESS: Final = "lossless.m3u8"
 MANIFEST: Final = "manifest.mpd"
@@ -115,7 +117,7 @@ async def media_playlist(
 
 @routes.declare(
     "GET",
-    "/media/{track_id}/{rendition}/{name}",
+    SEGMENT_PATH,
     access=Access.PUBLIC,
     answers={
         200: Answer(content_type=SEGMENT_TYPE, text="The segment"),
@@ -131,13 +133,15 @@ async def media_segment(
     check_name(_SEGMENT, name)
     wanted = SegmentName(track_id=track_id, rendition=rendition, name=name)
     media = await request.app[SEGMENTS].get(wanted)
-    return ranged_answer(
+    answer = ranged_answer(
         request,
         media.data,
         content_type=SEGMENT_TYPE,
         etag=media.etag,
         headers={"Cache-Control": _FOR_EVER},
     )
+    request.app[HOT].learn(request, wanted, int(query.exp), int(query.ver), answer)
+    return answer
 
 
 async def check_signature(request: web.Request, track_id: UUID, query: wire.PlaybackQuery) -> str:

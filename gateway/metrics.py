@@ -47,6 +47,7 @@ class Metrics:
         self._frames_of: dict[str, Counter] = {}
         self._requests_of: dict[tuple[str, str, str], Counter] = {}
         """Looking a counter up by its labels takes longer than counting; of labels there are few."""
+        self._durations_of: dict[tuple[str, ...], Histogram] = {}
         self._closes = Counter("veza_ws_closes", "WebSockets closed", ("code",), registry=registry)
         self._lag = Histogram(
             "veza_eventloop_lag_seconds",
@@ -65,7 +66,10 @@ class Metrics:
             counter = self._requests_of[named] = self._requests.labels(*named)
         counter.inc()
         if status != HTTPStatus.SWITCHING_PROTOCOLS:
-            self._durations.labels(route, known).observe(seconds)
+            timed = self._durations_of.get(named[:2])
+            if timed is None:
+                timed = self._durations_of[named[:2]] = self._durations.labels(route, known)
+            timed.observe(seconds)
 
     def count_frame(self, kind: str) -> None:
         """Count one frame of a client; `kind` is a known type or says why it is none."""

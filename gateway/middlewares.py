@@ -5,16 +5,16 @@ import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final
-from uuid import uuid4
 
 import structlog
 from aiohttp import web
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars
 
 from veza.actors.messages.common import RefusedError
 from veza.gateway import wire
 from veza.gateway.endpoints import API, Access, endpoint_of
 from veza.gateway.errors import ProblemCode, ProblemError, refusal
+from veza.gateway.headers import SECURITY_HEADERS, SERVER, new_request_id
 from veza.gateway.identity import identify
 from veza.gateway.keys import IDENTITY, METRICS, RATE_STATE, REQUEST_ID, SETTINGS
 from veza.gateway.limits import hold_account, hold_address
@@ -29,17 +29,6 @@ _CLIENT_CLOSED_REQUEST: Final = 499
 
 _MEDIA: Final = f"{API}/media/"
 _REQUEST_ID: Final = re.compile(r"[\w-]{8,64}", re.ASCII)
-
-API_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
-
-SECURITY_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": API_POLICY,
-}
 
 _CORS_METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _CORS_REQUEST_HEADERS: Final = (
@@ -66,8 +55,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 def dress(request: web.BaseRequest, response: web.StreamResponse) -> None:
     """Put on an answer what every answer has."""
     response.headers["X-Request-Id"] = request.get(REQUEST_ID, "")
-    # aiohttp would tell its version and Python's.
-    response.headers["Server"] = "veza"
+    response.headers["Server"] = SERVER
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
 
@@ -76,10 +64,11 @@ def dress(request: web.BaseRequest, response: web.StreamResponse) -> None:
 async def name_request(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id: the client's if it is a decent one."""
     offered = request.headers.get("X-Request-Id", "")
-    request_id = offered if _REQUEST_ID.fullmatch(offered) else uuid4().hex
+    request_id = offered if _REQUEST_ID.fullmatch(offered) else new_request_id()
     request[REQUEST_ID] = request_id
-    with bound_contextvars(request_id=request_id):
-        return await handler(request)
+    # Not taken back: the context is this connection's, and its next request has an id of its own.
+    bind_contextvars(request_id=request_id)
+    return await handler(request)
 
 
 @web.middleware

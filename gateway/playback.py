@@ -32,17 +32,24 @@ class PlaybackVersions:
         self._known: OrderedDict[UUID, tuple[int, float]] = OrderedDict()
         self._loading: dict[UUID, asyncio.Task[int]] = {}
 
+    def known(self, track_id: UUID) -> int | None:
+        """Return the version that is good, at most `FRESH_SECONDS` late, if it need not be asked for."""
+        known = self._known.get(track_id)
+        is_fresh = known is not None and self._clock() - known[1] < FRESH_SECONDS
+        return known[0] if known is not None and is_fresh else None
+
     async def current(self, track_id: UUID) -> int:
         """Return the version that is good, at most `FRESH_SECONDS` late; raises `ProblemError`."""
-        known = self._known.get(track_id)
-        if known is not None and self._clock() - known[1] < FRESH_SECONDS:
-            return known[0]
+        known = self.known(track_id)
+        if known is not None:
+            return known
+        old = self._known.get(track_id)
         try:
             return await self.read(track_id)
         except ProblemError as error:
-            if known is None or error.code is not ProblemCode.UNAVAILABLE:
+            if old is None or error.code is not ProblemCode.UNAVAILABLE:
                 raise
-            return known[0]
+            return old[0]
 
     async def read(self, track_id: UUID) -> int:
         """Return the version that is good now."""

@@ -39,11 +39,17 @@ class SegmentCache:
         self._loading: dict[SegmentName, asyncio.Task[MediaRead]] = {}
         self.size_bytes = 0
 
-    async def get(self, name: SegmentName) -> MediaRead:
-        """Return an object from memory, or load it together with all others who want it now."""
+    def peek(self, name: SegmentName) -> MediaRead | None:
+        """Return an object that is in memory."""
         kept = self._kept.get(name)
         if kept is not None:
             self._kept.move_to_end(name)
+        return kept
+
+    async def get(self, name: SegmentName) -> MediaRead:
+        """Return an object from memory, or load it together with all others who want it now."""
+        kept = self.peek(name)
+        if kept is not None:
             return kept
         task = self._loading.get(name)
         if task is None:

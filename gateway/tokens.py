@@ -11,7 +11,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 import jwt
@@ -45,6 +45,7 @@ class SigningKeys:
             raise ValueError(f"a signing key needs {MIN_SECRET_BYTES} bytes")
         self.current = current
         self._by_id = dict(by_id)
+        self._derived: dict[tuple[str, str], bytes] = {}
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -58,12 +59,18 @@ class SigningKeys:
 
     def derive(self, purpose: str, key_id: str) -> bytes | None:
         """Return the key of one purpose, or None if nobody knows the id."""
-        secret = self._by_id.get(key_id)
-        return secret and hmac.digest(secret, f"veza {purpose}".encode(), sha256)
+        if key_id not in self._by_id:
+            return None
+        derived = self._derived.get((purpose, key_id))
+        if derived is None:
+            secret = self._by_id[key_id]
+            derived = hmac.digest(secret, f"veza {purpose}".encode(), sha256)
+            self._derived[purpose, key_id] = derived
+        return derived
 
     def signing_key(self, purpose: str) -> bytes:
         """Return the key that signs from now on."""
-        return hmac.digest(self._by_id[self.current], f"veza {purpose}".encode(), sha256)
+        return cast(bytes, self.derive(purpose, self.current))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
