@@ -1,6 +1,6 @@
-"""Encode one track with the worker and with the ffmpeg command, and print what each cost.
+"""What a track costs: to encode, beside the ffmpeg command; to measure; to serve, beside nginx.
 
-    python tests/bench/media.py [FILE] [--runs N]
+    scripts/bench media [FILE] [--runs N] [--only encoding|analysis|serving]
 
 Compare CPU seconds: wall times on a shared machine say little. Without FILE the track is 3.5
 minutes of the built-in pieces. ffmpeg makes the same rungs and segments, with its default coder and
@@ -20,10 +20,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import media_analysis
+import media_serving
 import numpy as np
+from node import Server, segments
 
 from veza.actors.encoding.frames import Frame, PeaksFrame, SegmentFrame, StartFrame
 from veza.actors.encoding.process import EncoderProcess
+from veza.codecs.decode import open_source
+from veza.codecs.source import Limits
 from veza.codecs.synthesis import PIECES, render
 from veza.codecs.wav import wav_bytes
 
@@ -160,20 +165,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", nargs="?", type=Path)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--only", choices=("encoding", "analysis", "serving"))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         path = options.file or built_in_track(Path(place))
-        minutes = track_seconds(path) / 60
-        say(f"{path.name}: {minutes:.1f} minutes, {os.cpu_count()} cores, ladder {LADDER_KBPS}")
-        say(
-            f"{'':18} {'CPU s/min':>9} {'real time':>8} {'first segm.':>10} {'peak':>9} {'out':>10}"
-        )
-        for _ in range(options.runs):
-            show(asyncio.run(by_worker(path, 1)), minutes)
-            show(asyncio.run(by_worker(path, 2)), 2 * minutes)
-            if shutil.which("ffmpeg"):
-                show(by_ffmpeg(path, "fast"), minutes)
-                show(by_ffmpeg(path, "twoloop"), minutes)
+        if options.only in {None, "encoding"}:
+            encoding(path, options.runs)
+        if options.only in {None, "analysis"}:
+            source = open_source(path.open("rb"), Limits())
+            samples = np.concatenate(list(source.blocks()))
+            media_analysis.compare(samples, source.info.sample_rate_hz, say)
+        if options.only in {None, "serving"}:
+            asyncio.run(serving(Path(place)))
+
+
+def encoding(path: Path, runs: int) -> None:
+    minutes = track_seconds(path) / 60
+    say(f"{path.name}: {minutes:.1f} minutes, {os.cpu_count()} cores, ladder {LADDER_KBPS}")
+    say(f"{'':18} {'CPU s/min':>9} {'real time':>8} {'first segm.':>10} {'peak':>9} {'out':>10}")
+    for _ in range(runs):
+        show(asyncio.run(by_worker(path, 1)), minutes)
+        show(asyncio.run(by_worker(path, 2)), 2 * minutes)
+        if shutil.which("ffmpeg"):
+            show(by_ffmpeg(path, "fast"), minutes)
+            show(by_ffmpeg(path, "twoloop"), minutes)
+
+
+async def serving(place: Path) -> None:
+    async with Server(place / "node") as server:
+        for target in await segments(server, LADDER_KBPS):
+            await asyncio.to_thread(
+                media_serving.compare, server.address, server.process.pid, target, place, say
+            )
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 from uuid import uuid4
@@ -122,6 +123,25 @@ async def first_segment(session: aiohttp.ClientSession, track: str, who: dict[st
     segment = next(line for line in lines if ".m4s" in line)
     async with session.get(f"{base}/{media.rsplit('/', 1)[0]}/{segment}") as answer:
         return len(await answer.read())
+
+
+async def segments(server: Server, ladder_kbps: Sequence[int]) -> list[str]:
+    """Publish a short track; return a signed path to a segment of each rung."""
+    async with aiohttp.ClientSession(server.address) as session:
+        who = await sign_up(session, "publisher")
+        form = aiohttp.FormData()
+        form.add_field("title", "Bench")
+        form.add_field("file", await asyncio.to_thread(song, 13.0), filename="bench.wav")
+        async with session.post("/api/v1/tracks", data=form, headers=who) as answer:
+            track = (await answer.json())["track"]["id"]
+        state = ""
+        while state != "published":
+            await asyncio.sleep(0.05)
+            async with session.get(f"/api/v1/tracks/{track}", headers=who) as answer:
+                state = (await answer.json())["state"]
+        async with session.get(f"/api/v1/tracks/{track}/playback") as answer:
+            base, _, query = (await answer.json())["hls_url"].partition("master.m3u8")
+        return [f"{base}aac-{kbps}/0.m4s{query}" for kbps in ladder_kbps]
 
 
 async def measure_messages(server: Server, clients: int, seconds: float) -> dict[str, float]:
