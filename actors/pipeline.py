@@ -193,6 +193,8 @@ class EncodingPipelineActor(SupervisedActor):
             self.wakeup_after(STALL_SECONDS - silent_seconds, message)
 
     def receiveMsg_WorkerExited(self, message: WorkerExited, _sender: Address) -> None:
+        if self.process is not None and self.process.protocol_error is not None:
+            raise WorkerBrokenError(f"what it said made no sense: {self.process.protocol_error}")
         self.stop_self(f"worker process ended with {message.code}")
 
     def receiveMsg_WorkerSpoke(self, message: WorkerSpoke, _sender: Address) -> None:

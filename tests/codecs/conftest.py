@@ -124,7 +124,8 @@ def play():
             for frame in container.decode(container.streams.audio[0]):
                 assert frame.time_base * frame.sample_rate == 1
                 start = frame.pts if start is None else start
-                arrays.append(frame.to_ndarray().T)
+                array, channels = frame.to_ndarray(), frame.layout.nb_channels
+                arrays.append(array.T if frame.format.is_planar else array.reshape(-1, channels))
                 last = frame
         samples = np.concatenate(arrays)
         return samples[-start : len(samples) - last.samples + last.duration]

@@ -180,3 +180,27 @@ def test_a_sound_too_short_for_one_output_sample_is_empty(make_file, encoded):
     with pytest.raises(MediaError) as refused:
         encoded(make_file("wav", np.zeros((1, 2), dtype=np.float32), 192_000))
     assert refused.value.fault is Fault.EMPTY
+
+
+AROUND = 2_048
+"""Two frames of AAC, to both sides of where an album was cut."""
+
+
+@pytest.mark.parametrize("cut", [4 * 44_100 + 1, 5 * 44_100 + 777])
+def test_an_album_cut_anywhere_plays_without_a_seam(cut, make_file, music, encoded, play):
+    """Two tracks of one recording, played one after the other, are the recording: no sample more or less."""
+    whole = music(9 * 44_100)
+    options = {"ladder_kbps": (256,), "lossless": True}
+    tracks = [
+        encoded(make_file("wav", part, 44_100), **options) for part in (whole[:cut], whole[cut:])
+    ]
+
+    for rung in ("aac-256", "flac"):
+        played = np.concatenate([play(track.joined(rung)) for track in tracks])
+        assert played.shape == whole.shape
+        error = (played / (2**15 if played.dtype.kind == "i" else 1) - whole) ** 2
+        at_seam = error[cut - AROUND : cut + AROUND].mean()
+        if rung == "flac":
+            assert error.max() < 2**-30  # as 16 bits have it
+        else:
+            assert at_seam < 4 * error.mean()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from veza.codecs.beats import _usual
 from veza.codecs.onsets import CHUNK_FRAMES, relative_strength
 from veza.codecs.spectrogram import MonoStream
 from veza.codecs.tempo import TempoMeter
@@ -126,3 +127,9 @@ def test_relative_strength_is_the_same_in_chunks():
     assert whole.dtype == np.float32
     around = relative_strength(strength[CHUNK_FRAMES - 3_000 :])
     assert np.allclose(whole[CHUNK_FRAMES - 2_000 :], around[1_000:], atol=1e-6)
+
+
+@pytest.mark.parametrize("intervals", [(0.4, 0.4, 0.6, 0.6), (0.3, 0.9), (0.5,)])
+def test_beats_of_two_kinds_have_the_tempo_of_one_of_them(intervals):
+    """Half-way between them lies none: music that slows down once had no tempo at all."""
+    assert _usual(np.array(intervals)) in [pytest.approx(each) for each in intervals]

@@ -140,6 +140,35 @@ async def test_a_player_of_dash_hears_what_one_of_hls_hears(ada, published, miss
     assert len(by_dash) // 4 >= 8 * RATE_HZ
 
 
+# Each writes what it plays as 16 bit stereo without a header, as fast as it can.
+PLAYERS = {
+    "gst-launch-1.0": (
+        *("-q", "playbin", "flags=audio", "uri={url}"),
+        "audio-sink=audioconvert ! audio/x-raw,format=S16LE,channels=2 ! filesink sync=false location={out}",
+    ),
+    "mpv": (
+        *("--no-config", "--really-quiet", "--no-video", "--ao=pcm", "--ao-pcm-file={out}"),
+        *("--ao-pcm-waveheader=no", "--audio-format=s16", "--audio-channels=stereo", "{url}"),
+    ),
+}
+FRAME_SAMPLES = 1024
+
+
+@pytest.mark.parametrize("player", PLAYERS)
+async def test_a_player_that_is_installed_plays_to_the_exact_end(ada, published, player, tmp_path):
+    if shutil.which(player) is None:
+        pytest.skip(f"{player} is not installed")
+    playback = await ada.get(f"/tracks/{published}/playback")
+    out = tmp_path / "played"
+    words = [word.format(url=ada.url + playback["hls_url"], out=out) for word in PLAYERS[player]]
+
+    await asyncio.to_thread(run, player, *words)
+
+    # Neither reads the edit list: the encoder's first frame and the rest of its last one are heard as well.
+    frames = -(-(8 * RATE_HZ + FRAME_SAMPLES) // FRAME_SAMPLES)
+    assert out.stat().st_size == 4 * frames * FRAME_SAMPLES
+
+
 async def test_segments_are_kept_for_ever_and_playlists_for_a_while(ada, published):
     stream = await ada.stream(published)
     segment = stream.renditions["aac-128"].addresses[1]
