@@ -59,16 +59,17 @@ class ArtworksActor(StoringActor):
         except UploadUnknownError as error:
             raise RefusedError(RejectCode.NOT_FOUND, "There is no such upload.") from error
         async with self.transaction() as conn:
-            is_queued = await jobs.insert_side_job(
+            await jobs.insert_side_job(
                 conn,
                 job_id=command.job_id,
                 job_type=JobType.ARTWORK,
                 owner_id=command.owner_id,
                 track_id=command.track_id,
             )
-            if not is_queued:
-                raise RefusedError(RejectCode.INVALID_STATE, "Another picture is being made small.")
-            job = (await advanced(conn, command.job_id)).job
+            job = await jobs.get_job(conn, command.job_id)
+        if job is None:
+            await self.stored(self.store.delete, key)
+            raise RefusedError(RejectCode.INVALID_STATE, "Another picture is being made small.")
         self.send(self.directory, Deliver(key=DISPATCHER, message=JobQueued()))
         return ArtworkAccepted(job=job)
 

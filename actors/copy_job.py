@@ -28,6 +28,9 @@ from veza.actors.pipeline import EncoderLimits, failure_of
 from veza.actors.process_job import EndingJob, ProcessJobActor
 from veza.actors.runtime.address import Address
 
+GONE: Final = Failure(
+    code="copy_lost", detail="What was copied so far was gone each time before it was whole."
+)
 ENDLESS: Final = Failure(code="copy_too_large", detail="The copy grew beyond what it may have.")
 
 
@@ -97,6 +100,8 @@ class CopyJobActor(ProcessJobActor):
                 self._on_not_stored(piece, message)
             case Answer(tag=EndingJob(), message=CopyFinished()):
                 self._leave()
+            case Answer(tag=EndingJob(), message=Rejected(code=RejectCode.NOT_FOUND)):
+                self._carry_out(self._beginning_anew())
             case Answer(tag=EndingJob() as tag):
                 self._on_ending_answered(tag, answer)
 
@@ -115,12 +120,18 @@ class CopyJobActor(ProcessJobActor):
 
     def _on_not_stored(self, piece: StorePiece, message: object) -> None:
         fault = self._store_fault(message)
-        if isinstance(message, Rejected) and message.code is RejectCode.PAYLOAD_TOO_LARGE:
+        code = message.code if isinstance(message, Rejected) else None
+        if code is RejectCode.PAYLOAD_TOO_LARGE:
             self._give_up(FailJob(job_id=self.job_id, failure=ENDLESS))
+        elif code is RejectCode.NOT_FOUND:
+            self._give_up(self._beginning_anew())
         elif fault is not None:
             self._give_up(ReleaseJob(job_id=self.job_id, failure=fault))
         else:
             self._retry(DOWNLOADS, piece, piece, STORING_SECONDS)
+
+    def _beginning_anew(self) -> ReleaseJob:
+        return ReleaseJob(job_id=self.job_id, failure=GONE)
 
     def _give_up(self, ending: FailJob | ReleaseJob) -> None:
         self.pieces.clear()

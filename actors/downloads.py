@@ -49,6 +49,7 @@ COPY_LIFETIME_SECONDS: Final = 30 * 24 * 3600.0
 """Then it is made anew for whoever asks, by the title and the encoder of that day."""
 SWEEP_SECONDS: Final = 3600.0
 SWEEP_ROWS: Final = 100
+GONE: Final = "What was copied so far is gone."
 MOST_BYTES_A_SECOND: Final = 400_000 // 8
 """Of sound: more than any copy has, and the end of a process that goes on for ever."""
 
@@ -136,23 +137,22 @@ class DownloadsActor(StoringActor):
         if command.offset + len(command.data) > self.most_bytes:
             raise RefusedError(RejectCode.PAYLOAD_TOO_LARGE, "The copy has no end.")
         async with self.transaction() as conn, holding(conn, command.job_id, self.node_id):
-            staging = self.store.staging
+            write = self.store.staging.write_chunk
             try:
-                await self.stored(staging.write_chunk, command.job_id, command.offset, command.data)
+                await self.stored(write, command.job_id, command.offset, command.data)
             except ChunkOffsetError as error:
-                raise LookupError(f"what was copied is gone: {error}") from error
+                raise RefusedError(RejectCode.NOT_FOUND, GONE) from error
         return PieceStored()
 
     async def receiveMsg_FinishCopy(self, command: FinishCopy, _sender: Address) -> CopyFinished:
         async with self.transaction() as conn, holding(conn, command.job_id, self.node_id):
             wanted = await to_copy(conn, command.job_id)
         key = f"media/{wanted.track_id}/copies/{command.job_id}.{wanted.format}"
-        staging = self.store.staging
-        await self.stored(staging.cut, command.job_id, command.size_bytes)
         try:
+            await self.stored(self.store.staging.cut, command.job_id, command.size_bytes)
             size_bytes, digest = await self.stored(self.store.finish, command.job_id, key)
-        except UploadUnknownError as error:
-            raise LookupError("what was copied is gone") from error
+        except (ChunkOffsetError, UploadUnknownError) as error:
+            raise RefusedError(RejectCode.NOT_FOUND, GONE) from error
         async with self.transaction() as conn, holding(conn, command.job_id, self.node_id):
             await save_copy(
                 conn,
@@ -167,9 +167,8 @@ class DownloadsActor(StoringActor):
 
     async def receiveMsg_SweepCopies(self, message: SweepCopies, _sender: Address) -> None:
         self.wakeup_after(SWEEP_SECONDS, message)
-        with suppress(
-            RefusedError
-        ):  # no database or no bucket now: what is left, `veza media gc` finds
+        # No database or no bucket now: what is left of them, `veza media gc` finds.
+        with suppress(RefusedError):
             async with self.connection() as conn:
                 expired = await take_expired(
                     conn, older_than_seconds=COPY_LIFETIME_SECONDS, limit=SWEEP_ROWS

@@ -93,9 +93,15 @@ class WorkerSpoke:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerExited:
-    """The process is gone and reaped."""
+    """The process is gone and reaped. `nonsense`: what it said that was no frame, for which it was killed."""
 
     code: int
+    nonsense: str
+
+    def raise_nonsense(self) -> None:
+        """Raise `WorkerBrokenError` if it did not speak the protocol: then its end is a bug of ours."""
+        if self.nonsense:
+            raise WorkerBrokenError(f"what it said made no sense: {self.nonsense}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,15 +111,21 @@ class LookStalled:
 
 def start_process(owner: SupervisedActor, source: SourceFile, start: Start) -> EncoderProcess:
     """Start a worker on an open file; its owner gets `WorkerSpoke` for each frame, then `WorkerExited`."""
+
+    def tell_exit(code: int, _signal: int | None) -> None:
+        nonsense = str(process.protocol_error or "")
+        owner.send(owner.cell, WorkerExited(code=code, nonsense=nonsense))
+
     try:
-        return EncoderProcess(
+        process = EncoderProcess(
             source.fd,
             start,
             on_frame=lambda frame: owner.send(owner.cell, WorkerSpoke(frame=frame)),
-            on_exit=lambda code, _signal: owner.send(owner.cell, WorkerExited(code=code)),
+            on_exit=tell_exit,
         )
     finally:
         source.close()
+    return process
 
 
 class EncodingPipelineActor(SupervisedActor):
@@ -193,8 +205,7 @@ class EncodingPipelineActor(SupervisedActor):
             self.wakeup_after(STALL_SECONDS - silent_seconds, message)
 
     def receiveMsg_WorkerExited(self, message: WorkerExited, _sender: Address) -> None:
-        if self.process is not None and self.process.protocol_error is not None:
-            raise WorkerBrokenError(f"what it said made no sense: {self.process.protocol_error}")
+        message.raise_nonsense()
         self.stop_self(f"worker process ended with {message.code}")
 
     def receiveMsg_WorkerSpoke(self, message: WorkerSpoke, _sender: Address) -> None:

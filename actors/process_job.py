@@ -103,8 +103,9 @@ class ProcessJobActor(LeasedJobActor):
             case frame:
                 self._on_frame(frame)
 
-    def receiveMsg_WorkerExited(self, _message: WorkerExited, _sender: Address) -> None:
+    def receiveMsg_WorkerExited(self, message: WorkerExited, _sender: Address) -> None:
         self.process = None
+        message.raise_nonsense()
         if self.is_leaving:
             self.stop_self()
         else:

@@ -47,7 +47,7 @@ _INSERT_THUMBNAIL_JOB = """
 
 _INSERT_SIDE_JOB = """
     INSERT INTO jobs (id, type, state, owner_id, track_id, format)
-    VALUES ($1, $2, 'queued', $3, $4, $5) ON CONFLICT DO NOTHING RETURNING id
+    VALUES ($1, $2, 'queued', $3, $4, $5) ON CONFLICT DO NOTHING
 """
 
 _GET_JOB = f"SELECT {JOB} FROM jobs j WHERE j.id = $1"
@@ -212,12 +212,9 @@ async def insert_side_job(
     owner_id: UUID,
     track_id: UUID,
     in_format: str | None = None,
-) -> bool:
-    """Queue something that is made of a track beside what plays; False if it is being made already."""
-    inserted = await conn.fetchval(
-        _INSERT_SIDE_JOB, job_id, job_type, owner_id, track_id, in_format
-    )
-    return inserted is not None
+) -> None:
+    """Queue something that is made of a track beside what plays, unless it is being made already."""
+    await conn.execute(_INSERT_SIDE_JOB, job_id, job_type, owner_id, track_id, in_format)
 
 
 async def get_job(conn: Connection, job_id: UUID) -> Job | None:

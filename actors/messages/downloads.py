@@ -93,7 +93,8 @@ class CopyLoaded:
 class StorePiece:
     """Put bytes into the copy that is growing. Reply: `PieceStored` or `Rejected`.
 
-    Storing one twice is harmless. Codes: `invalid_state`, `payload_too_large`, `storage_full`.
+    Storing one twice is harmless. Codes: `invalid_state`, `not_found` (those before it are gone),
+    `payload_too_large`, `storage_full`, `storage_unavailable`.
     """
 
     job_id: UUID
@@ -108,7 +109,10 @@ class PieceStored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishCopy:
-    """All pieces are stored. Reply: `CopyFinished` or `Rejected` (`invalid_state`, `storage_full`)."""
+    """All pieces are stored. Reply: `CopyFinished` or `Rejected`.
+
+    Codes: `invalid_state`, `not_found` (they are gone), `storage_full`, `storage_unavailable`.
+    """
 
     job_id: UUID
     size_bytes: int

@@ -18,6 +18,7 @@ from veza.actors.messages.artworks import (
 )
 from veza.actors.messages.common import RejectCode
 from veza.actors.messages.media_keeping import CheckMedia, Shelf
+from veza.actors.messages.operator import Drain
 from veza.actors.messages.tracks import (
     DescribeJob,
     DescribeTrack,
@@ -182,6 +183,24 @@ async def test_an_owner_chooses_another_picture_and_takes_it_away(world, ada, po
         assert isinstance(removed, ArtworkRemoved)
     assert (await seen(world, track)).code is RejectCode.NOT_FOUND
     assert stored(world, track) == []
+
+
+async def test_a_picture_that_comes_too_soon_leaves_nothing_and_a_repeated_one_is_the_same(
+    world, ada
+):
+    track = await published(world, ada, song(None))
+    world.node.tell(("dispatcher", ""), Drain())
+    first = ChooseArtwork(
+        job_id=uuid7(),
+        track_id=track.id,
+        owner_id=ada.id,
+        upload_id=await staged(world, picture("blue")),
+    )
+    accepted = await world.node.ask(ARTWORKS, first)
+
+    assert (await choose(world, track, ada, picture("red"))).code is RejectCode.INVALID_STATE
+    assert await world.node.ask(ARTWORKS, first) == accepted
+    assert stored(world, track) == [str(first.job_id)]
 
 
 async def test_a_chosen_picture_that_is_none_fails_its_job_and_nothing_else(world, ada):

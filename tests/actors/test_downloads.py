@@ -23,8 +23,10 @@ from veza.actors.messages.downloads import (
 )
 from veza.actors.messages.jobs import JobQueued
 from veza.actors.messages.media_keeping import CheckMedia, Shelf
+from veza.actors.messages.operator import ListCrashes, ReadCrash
 from veza.actors.messages.tracks import PublishUpload, TrackState, WriteChunk
 from veza.config.ids import uuid7
+from veza.persistence.staging import Staging
 
 DOWNLOADS = ("downloads", "")
 RATE, SECONDS = 44_100, 2
@@ -161,7 +163,7 @@ async def test_a_copy_that_cannot_be_made_says_so_and_harms_nothing(world, track
 
 async def test_a_copy_whose_process_is_killed_is_made_by_another(world, track, ada, pool):
     await ask(world, track, ada, CopyFormat.OPUS)
-    os.kill(await process_of(world), signal.SIGKILL)
+    os.kill((await copying(world)).instance.process_id(), signal.SIGKILL)
     async with asyncio.timeout(60):
         while not isinstance(await opened(world, track, ada, CopyFormat.OPUS), DownloadOpened):
             world.node.tell(("dispatcher", ""), JobQueued())  # it is due again before the next poll
@@ -169,14 +171,52 @@ async def test_a_copy_whose_process_is_killed_is_made_by_another(world, track, a
     assert await jobs(pool) == [("ada", "published", None)]
 
 
-async def process_of(world) -> int:
-    """The process that copies, once it is there."""
+async def copying(world):
+    """The actor that copies, once its process is there."""
     async with asyncio.timeout(30):
         while True:
             for cell in world.node.runtime.tree():
                 if "/copy_jobs/" in cell.path and cell.instance and cell.instance.process_id():
-                    return cell.instance.process_id()
+                    return cell
             await asyncio.sleep(0)
+
+
+class Forgetful(Staging):
+    """A folder that once loses an upload just before it is whole."""
+
+    has_forgotten = False
+
+    def cut(self, upload_id, size_bytes) -> None:
+        if not self.has_forgotten:
+            self.has_forgotten = True
+            self.drop(upload_id)
+        super().cut(upload_id, size_bytes)
+
+
+async def test_a_copy_whose_pieces_are_gone_is_begun_anew(world, track, ada, pool, tmp_path):
+    world.store.staging = Forgetful(tmp_path / "staging")
+    await ask(world, track, ada)
+    async with asyncio.timeout(60):
+        while not isinstance(await opened(world, track, ada), DownloadOpened):
+            world.node.tell(("dispatcher", ""), JobQueued())
+            await asyncio.sleep(0.05)
+
+    assert world.store.staging.has_forgotten
+    async with pool.acquire() as conn:
+        assert await conn.fetchval("SELECT attempts FROM jobs WHERE type = 'copy'") == 2
+
+
+async def test_a_copier_that_speaks_nonsense_is_a_crash_with_its_cause(world, track, ada):
+    await ask(world, track, ada)
+    cell = await copying(world)
+    cell.instance.process._credit = 0  # as if it had been allowed less than it was told
+
+    async with asyncio.timeout(30):
+        while not (groups := (await world.node.operate(ListCrashes())).groups):
+            await asyncio.sleep(0.02)
+    read = await world.node.operate(ReadCrash(fingerprint=groups[0].fingerprint))
+    assert groups[0].error_type == "WorkerBrokenError"
+    assert "more segments than it had credit for" in read.crashes[0].traceback
 
 
 async def test_a_copy_that_is_old_goes_and_is_made_anew(world, track, ada, pool):
