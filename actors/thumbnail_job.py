@@ -1,10 +1,9 @@
 """The thumbnail job actor: one picture on its way to a small one, under this node's lease."""
 
 from dataclasses import replace
-from typing import ClassVar, Final
+from typing import ClassVar
 
-from veza.actors.encoding.frames import Frame, StartThumbnailFrame, ThumbnailFrame
-from veza.actors.fanout import FanOut
+from veza.actors.encoding.frames import Frame, ThumbnailFrame
 from veza.actors.leased_job import Loading
 from veza.actors.messages.attachments import (
     ATTACHMENTS,
@@ -18,63 +17,25 @@ from veza.actors.messages.attachments import (
 )
 from veza.actors.messages.common import Answer, Key, RejectCode, Rejected
 from veza.actors.messages.jobs import ConfirmCancel
-from veza.actors.messages.tracks import Failure, Job, JobState, JobType
-from veza.actors.process_job import EndingJob, ProcessJobActor
-from veza.actors.runtime.address import Address
+from veza.actors.messages.tracks import Job, JobState, JobType
+from veza.actors.picture_job import PictureJobActor
+from veza.actors.process_job import EndingJob
 from veza.actors.topics import room_topic, user_topic
-from veza.codecs.thumbnail import PictureFault
-
-SENTENCES: Final[dict[str, str]] = {
-    PictureFault.NOT_A_PICTURE: "This is no picture that can be shown here",
-    PictureFault.TOO_MANY_PIXELS: "The picture is too large to be made small here",
-    PictureFault.DAMAGED: "The picture is damaged",
-}
 
 
-PICTURE_LOST: Final = Failure(
-    code="decoder_lost", detail="The picture could not be decoded: the decoder stopped each time."
-)
-
-
-def picture_failure(fault: str, detail: str) -> Failure:
-    """Turn a fault of a picture into a reason that a person understands."""
-    sentence = SENTENCES.get(fault, "The picture cannot be shown")
-    return Failure(code=fault, detail=f"{sentence} ({detail}).")
-
-
-class ThumbnailJobActor(ProcessJobActor):
-    """One job, one process, one picture."""
+class ThumbnailJobActor(PictureJobActor):
+    """One job, one picture of a message."""
 
     job_type: ClassVar[JobType] = JobType.THUMBNAIL
     keeper: ClassVar[Key] = ATTACHMENTS
-    process_seconds: ClassVar[float] = 120.0
-    lost: ClassVar[Failure] = PICTURE_LOST
+    attachment: Attachment | None = None
 
-    def __init__(
-        self,
-        *,
-        actor_id: str,
-        directory: Address,
-        fan_out: FanOut,
-        start: StartThumbnailFrame,
-        lease_seconds: float,
-    ) -> None:
-        super().__init__(
-            actor_id=actor_id, directory=directory, fan_out=fan_out, lease_seconds=lease_seconds
-        )
-        self.start = start
-        self.attachment: Attachment | None = None
+    def _load(self) -> None:
         self._ask(ATTACHMENTS, LoadThumbnail(job_id=self.job_id), Loading())
-
-    def _start(self) -> StartThumbnailFrame:
-        return self.start
 
     def _on_frame(self, frame: Frame) -> None:
         if isinstance(frame, ThumbnailFrame):
             self._decide(self._storing(frame))
-
-    def _failure(self, fault: str, detail: str) -> Failure:
-        return picture_failure(fault, detail)
 
     def _on_answer(self, answer: Answer) -> None:
         match answer:

@@ -56,6 +56,7 @@ from veza.actors.messages.jobs import DISPATCHER, JobType, StartEncoding, StartJ
 from veza.actors.messages.presence import PRESENCE
 from veza.actors.messages.sessions import OpenSession
 from veza.actors.pipeline import EncoderLimits, EncodingPipelineActor
+from veza.actors.process_job import ProcessJobActor
 from veza.actors.rate_limit import Rate
 from veza.actors.segments import SegmentsActor
 from veza.actors.session import SessionActor
@@ -307,55 +308,43 @@ def stream_jobs(given: Resources) -> FamilySpec:
 
 
 def thumbnail_jobs(given: Resources) -> FamilySpec:
-    """Describe the pictures' jobs. One that crashes is not restarted: its lease ends, the queue decides."""
-    return FamilySpec(
-        name="thumbnail_jobs",
-        family="thumbnail_job",
-        actor=ThumbnailJobActor,
-        kwargs={
-            "directory": DIRECTORY,
-            "fan_out": given.fan_out,
-            "start": thumbnail_limits(given.settings),
-            "lease_seconds": given.settings.job_lease_seconds,
-        },
-        restart=Restart.TEMPORARY,
-        max_children=4 * THUMBNAILERS,
-        starts_with=frozenset({StartJob}),
-    )
+    """Describe the jobs of pictures in messages."""
+    start = {"start": thumbnail_limits(given.settings)}
+    return process_jobs(given, "thumbnail_job", ThumbnailJobActor, THUMBNAILERS, start)
 
 
 def copy_jobs(given: Resources) -> FamilySpec:
-    """Describe the copies' jobs. One that crashes is not restarted: its lease ends, the queue decides."""
-    return FamilySpec(
-        name="copy_jobs",
-        family="copy_job",
-        actor=CopyJobActor,
-        kwargs={
-            "directory": DIRECTORY,
-            "fan_out": given.fan_out,
-            "limits": encoder_limits(given.settings),
-            "lease_seconds": given.settings.job_lease_seconds,
-        },
-        restart=Restart.TEMPORARY,
-        max_children=4 * COPIERS,
-        starts_with=frozenset({StartJob}),
-    )
+    """Describe the jobs of tracks in other codecs."""
+    limits = {"limits": encoder_limits(given.settings)}
+    return process_jobs(given, "copy_job", CopyJobActor, COPIERS, limits)
 
 
 def artwork_jobs(given: Resources) -> FamilySpec:
-    """Describe the jobs of tracks' pictures. One that crashes is not restarted, as that of a thumbnail."""
+    """Describe the jobs of tracks' pictures."""
+    start = {"start": replace(thumbnail_limits(given.settings), max_edge_px=ARTWORK_EDGE_PX)}
+    return process_jobs(given, "artwork_job", ArtworkJobActor, ILLUSTRATORS, start)
+
+
+def process_jobs(
+    given: Resources,
+    family: str,
+    actor: type[ProcessJobActor],
+    at_once: int,
+    kwargs: Mapping[str, object],
+) -> FamilySpec:
+    """Describe jobs of one process each. One that crashes is not restarted: the queue decides."""
     return FamilySpec(
-        name="artwork_jobs",
-        family="artwork_job",
-        actor=ArtworkJobActor,
+        name=f"{family}s",
+        family=family,
+        actor=actor,
         kwargs={
             "directory": DIRECTORY,
             "fan_out": given.fan_out,
-            "start": replace(thumbnail_limits(given.settings), max_edge_px=ARTWORK_EDGE_PX),
             "lease_seconds": given.settings.job_lease_seconds,
+            **kwargs,
         },
         restart=Restart.TEMPORARY,
-        max_children=4 * ILLUSTRATORS,
+        max_children=4 * at_once,
         starts_with=frozenset({StartJob}),
     )
 

@@ -8,16 +8,21 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
+from veza.actors.encoding import sandbox
 from veza.actors.encoding.frames import (
     BrokenFrame,
     CreditFrame,
     Frame,
     FrameReader,
     PieceFrame,
+    ReadyFrame,
     SegmentFrame,
+    StartCopyFrame,
+    StartThumbnailFrame,
     encode_frame,
 )
 
+AloneStart = StartThumbnailFrame | StartCopyFrame
 RECEIVE_BYTES = 4_096
 SOURCE_BUFFER_BYTES = 256 * 1024
 MAX_TRACEBACK = 8_000
@@ -60,6 +65,18 @@ class Channel:
                 self.grant(granted.segments)
         self._credit -= 1
         self.send(frame)
+
+
+def shut_in(channel: Channel, start: AloneStart, parent_pid: int) -> None:
+    """Leave nothing to a worker that needs no threads but its file and its socket; say so."""
+    fall_silent()
+    notes = sandbox.enter(
+        cpu_seconds=start.max_cpu_seconds,
+        memory_bytes=start.max_memory_bytes,
+        parent_pid=parent_pid,
+    )
+    notes += sandbox.forbid_new_threads()
+    channel.send(ReadyFrame(sandbox_notes=notes))
 
 
 Serve = Callable[[Channel, BinaryIO, int], None]

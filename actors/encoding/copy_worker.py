@@ -12,15 +12,13 @@ import av
 import av.subtitles.codeccontext  # what av would import at the first file, behind the sandbox
 import av.subtitles.stream
 
-from veza.actors.encoding import sandbox
-from veza.actors.encoding.child import Channel, fall_silent, run_worker
+from veza.actors.encoding.child import Channel, run_worker, shut_in
 from veza.actors.encoding.frames import (
     CopiedFrame,
     FailedFrame,
     FrameError,
     PieceFrame,
     ProgressFrame,
-    ReadyFrame,
     StartCopyFrame,
 )
 from veza.codecs.copies import CopyFormat, Label, encode_copy
@@ -78,14 +76,7 @@ def serve(channel: Channel, source: BinaryIO, parent_pid: int) -> None:
     start = channel.receive()
     if not isinstance(start, StartCopyFrame):
         raise FrameError("the first frame starts a job")
-    fall_silent()
-    notes = sandbox.enter(
-        cpu_seconds=start.max_cpu_seconds,
-        memory_bytes=start.max_memory_bytes,
-        parent_pid=parent_pid,
-    )
-    notes += sandbox.forbid_new_threads()
-    channel.send(ReadyFrame(sandbox_notes=notes))
+    shut_in(channel, start, parent_pid)
     channel.grant(start.window)
     try:
         channel.send(_copied(start, source, channel))

@@ -6,12 +6,10 @@ It owns one file and one socket, shuts itself in, makes one small picture, sends
 import sys
 from typing import BinaryIO
 
-from veza.actors.encoding import sandbox
-from veza.actors.encoding.child import Channel, fall_silent, run_worker
+from veza.actors.encoding.child import Channel, run_worker, shut_in
 from veza.actors.encoding.frames import (
     FailedFrame,
     FrameError,
-    ReadyFrame,
     StartThumbnailFrame,
     ThumbnailFrame,
 )
@@ -24,14 +22,7 @@ def serve(channel: Channel, source: BinaryIO, parent_pid: int) -> None:
     start = channel.receive()
     if not isinstance(start, StartThumbnailFrame):
         raise FrameError("the first frame starts a job")
-    fall_silent()
-    notes = sandbox.enter(
-        cpu_seconds=start.max_cpu_seconds,
-        memory_bytes=start.max_memory_bytes,
-        parent_pid=parent_pid,
-    )
-    notes += sandbox.forbid_new_threads()
-    channel.send(ReadyFrame(sandbox_notes=notes))
+    shut_in(channel, start, parent_pid)
     channel.send(_made(source, start.max_edge_px))
 
 
