@@ -2,7 +2,7 @@
 /** What an owner decides of a track: its name, and who may hear it from when on. Others follow the owner here. */
 import { api } from "../../app/api.js";
 import { html, useEffect, useState } from "../../app/dom.js";
-import { fetchTrack, me, putTrack } from "../../app/store.js";
+import { fetchTrack, putTrack } from "../../app/store.js";
 import { Dialog } from "../../ui/dialog.js";
 import { Field, FormError, useAction, values } from "../../ui/form.js";
 import { Picture } from "./picture.js";
@@ -88,10 +88,9 @@ export function Download({ track }) {
     event.currentTarget.value = "";
     setError(null);
     try {
-      if (format !== "original") {
-        setMaking(format);
-        await made(track.id, format);
-      }
+      setMaking(format);
+      if (format === "original") await api("GET", `/tracks/${track.id}/downloads`);  // else a refusal is a page of its own
+      else await made(track.id, format);
       location.assign(`${address}?format=${format}`);
     } catch (caught) {
       setError(/** @type {Error} */ (caught));
@@ -99,9 +98,8 @@ export function Download({ track }) {
       setMaking("");
     }
   };
-  if (!me.value) return html`<a class="button" href=${address} download>Download</a>`;
   return html`<select class="button" aria-label="Download" disabled=${Boolean(making)} onChange=${take}>
-      <option value="">${making ? "Being made…" : "Download"}</option>
+      <option value="">${making ? "One moment…" : "Download"}</option>
       ${FORMATS.map(([format, text]) => html`<option value=${format}>${text}</option>`)}
     </select>
     ${error && html`<span class="field-error" role="alert">${error.message}</span>`}`;

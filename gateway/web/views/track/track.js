@@ -44,7 +44,7 @@ export function TrackPage() {
         <div class="track-acts">
           ${isPlayable(track) && html`<${PlayControl} track=${track} />`}
           ${me.value && (me.value.id === track.owner.id ? html`<${Edit} track=${track} />` : html`<${Follow} track=${track} />`)}
-          ${track.state === "published" && track.downloads === "everybody" && html`<${Download} track=${track} />`}
+          ${track.state === "published" && (me.value?.id === track.owner.id || track.downloads !== "nobody") && html`<${Download} track=${track} />`}
         </div>
       </div>
     </header>
