@@ -23,6 +23,8 @@ from veza.actors.encoding.frames import (
     StartFrame,
 )
 from veza.actors.encoding.process import EncoderProcess, Start
+from veza.actors.encoding.reserve import EncoderReserve
+from veza.actors.encoding.spawn import Worker
 from veza.actors.messages.jobs import (
     ArtworkFound,
     EncodingFailed,
@@ -109,7 +111,9 @@ class LookStalled:
     """Time to see whether the process still says something."""
 
 
-def start_process(owner: SupervisedActor, source: SourceFile, start: Start) -> EncoderProcess:
+def start_process(
+    owner: SupervisedActor, source: SourceFile, start: Start, worker: Worker | None = None
+) -> EncoderProcess:
     """Start a worker on an open file; its owner gets `WorkerSpoke` for each frame, then `WorkerExited`."""
 
     def tell_exit(code: int, _signal: int | None) -> None:
@@ -122,6 +126,7 @@ def start_process(owner: SupervisedActor, source: SourceFile, start: Start) -> E
             start,
             on_frame=lambda frame: owner.send(owner.cell, WorkerSpoke(frame=frame)),
             on_exit=tell_exit,
+            worker=worker,
         )
     finally:
         source.close()
@@ -135,10 +140,11 @@ class EncodingPipelineActor(SupervisedActor):
     no file and no network. It is a few segments ahead of what is stored at most.
     """
 
-    def __init__(self, *, actor_id: str, limits: EncoderLimits) -> None:
+    def __init__(self, *, actor_id: str, limits: EncoderLimits, reserve: EncoderReserve) -> None:
         super().__init__()
         self.actor_id = actor_id
         self.limits = limits
+        self.reserve = reserve
         self.process: EncoderProcess | None = None
         self.job: Address | None = None
         self.run = NO_RUN
@@ -179,7 +185,7 @@ class EncodingPipelineActor(SupervisedActor):
             max_cpu_seconds=self.limits.max_cpu_seconds,
             max_memory_bytes=self.limits.max_memory_bytes,
         )
-        self.process = start_process(self, command.source, start)
+        self.process = start_process(self, command.source, start, self.reserve.take())
 
     def receiveMsg_StopEncoding(self, _command: StopEncoding, _sender: Address) -> None:
         if self.process is None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 from uuid import UUID
 
+from veza.actors.encoding.reserve import EncoderReserve
 from veza.actors.messages.common import RefusedError, RejectCode, Rejected
 from veza.actors.messages.directory import Deliver
 from veza.actors.messages.tracks import (
@@ -73,12 +74,22 @@ class UploadsActor(StoringActor):
     mailbox_limit: ClassVar[int] = 32  # each may bring 4 MiB
 
     def __init__(
-        self, *, pool: Pool, store: MediaStore, directory: Address, limits: UploadLimits
+        self,
+        *,
+        pool: Pool,
+        store: MediaStore,
+        directory: Address,
+        limits: UploadLimits,
+        reserve: EncoderReserve,
     ) -> None:
         super().__init__(pool=pool, store=store)
         self.directory = directory
         self.limits = limits
+        self.reserve = reserve
         self.wakeup_after(0.0, SweepUnfinished(older_than_seconds=0.0))
+
+    def on_stop(self) -> None:
+        self.reserve.close()
 
     async def receiveMsg_OpenUpload(self, command: OpenUpload, _sender: Address) -> UploadDescribed:
         refuse_too_long(command.length_bytes or 0, self.limits.upload_bytes)
@@ -101,6 +112,7 @@ class UploadsActor(StoringActor):
                 )
         except AlreadyExistsError as error:
             raise RefusedError(RejectCode.ALREADY_EXISTS, "The id is taken.") from error
+        self.reserve.expect()
         return UploadDescribed(upload=upload, track=None, job=None)
 
     async def receiveMsg_RequireSpace(
@@ -108,6 +120,7 @@ class UploadsActor(StoringActor):
     ) -> SpaceGranted:
         async with self.connection() as conn:
             await self._refuse_beyond_quota(conn, command.owner_id, command.size_bytes)
+        self.reserve.expect()
         return SpaceGranted()
 
     async def receiveMsg_FindTrackOf(self, command: FindTrackOf, _sender: Address) -> TrackOfFile:
@@ -174,6 +187,7 @@ class UploadsActor(StoringActor):
             refuse_misplaced(upload, command.offset_bytes)
             refuse_too_long(end, upload.length_bytes or self.limits.upload_bytes)
             if size_bytes:
+                self.reserve.expect()
                 await self.stored(write)
                 upload = await self._advance(conn, upload, end, upload.length_bytes)
         return await self._settled(upload)

@@ -46,6 +46,7 @@ from veza.actors.copy_job import CopyJobActor
 from veza.actors.dispatcher import DispatcherActor
 from veza.actors.downloads import DownloadsActor
 from veza.actors.encoding.frames import ARTWORK_EDGE_PX, StartThumbnailFrame
+from veza.actors.encoding.reserve import EncoderReserve
 from veza.actors.encodings import EncodingsActor
 from veza.actors.fanout import FanOut
 from veza.actors.jobs import JobsActor
@@ -98,6 +99,7 @@ class Resources:
     fan_out: FanOut
     shared: Shared
     presence_times: PresenceTimes = field(default_factory=PresenceTimes)
+    reserve: EncoderReserve = field(default_factory=EncoderReserve)
 
 
 def build_tree(given: Resources) -> SupervisorSpec:
@@ -178,6 +180,7 @@ def media_services(given: Resources) -> tuple[ChildSpec, ...]:
     directory: dict[str, object] = {"directory": DIRECTORY}
     upload = {"max_upload_bytes": settings.max_upload_bytes}
     limits = {"limits": upload_limits(settings)}
+    reserve = {"reserve": given.reserve}
     longest = {"max_track_seconds": settings.max_track_seconds}
     segment = {"segment_seconds": settings.segment_seconds}
     attachment = {"max_attachment_bytes": settings.max_attachment_bytes}
@@ -189,7 +192,7 @@ def media_services(given: Resources) -> tuple[ChildSpec, ...]:
         service("catalogue", CatalogueActor, pool | store | directory | segment),
         service("artworks", ArtworksActor, pool | store | directory | node),
         service("downloads", DownloadsActor, pool | store | directory | node | longest),
-        service("uploads", UploadsActor, pool | store | directory | limits),
+        service("uploads", UploadsActor, pool | store | directory | limits | reserve),
         service("listening", ListeningActor, pool),
         service("attachments", AttachmentsActor, pool | store | directory | node | attachment),
         service("jobs", JobsActor, pool | directory | node | lease | recipe),
@@ -283,7 +286,7 @@ def pipelines(given: Resources) -> FamilySpec:
         name="pipelines",
         family="pipeline",
         actor=EncodingPipelineActor,
-        kwargs={"limits": encoder_limits(given.settings)},
+        kwargs={"limits": encoder_limits(given.settings), "reserve": given.reserve},
         restart=Restart.TEMPORARY,
         max_children=4 * given.settings.encoders,
         starts_with=frozenset({StartEncoding}),

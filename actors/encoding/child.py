@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from veza.actors.encoding import sandbox
 from veza.actors.encoding.frames import (
+    SOURCE_MARK,
     BrokenFrame,
     CreditFrame,
     Frame,
@@ -85,12 +86,12 @@ Serve = Callable[[Channel, BinaryIO, int], None]
 
 def run_worker(arguments: Sequence[str], serve: Serve) -> int:
     """Run one job; the exit code is 0 if the parent was told how it ended."""
-    socket_fd, source_fd, parent_pid = map(int, arguments)
-    channel = Channel(socket.socket(fileno=socket_fd))
-    source = os.fdopen(source_fd, "rb", SOURCE_BUFFER_BYTES)
+    socket_fd, parent_pid = map(int, arguments)
+    connection = socket.socket(fileno=socket_fd)
+    channel = Channel(connection)
     try:
         try:
-            serve(channel, source, parent_pid)
+            serve(channel, _receive_source(connection), parent_pid)
         except ParentGoneError:
             raise
         except Exception:  # noqa: BLE001  # see below
@@ -101,6 +102,14 @@ def run_worker(arguments: Sequence[str], serve: Serve) -> int:
     except ParentGoneError:
         return os.EX_TEMPFAIL
     return os.EX_OK
+
+
+def _receive_source(connection: socket.socket) -> BinaryIO:
+    """Wait for the file: it may not be there yet when the process is."""
+    _mark, descriptors, _flags, _address = socket.recv_fds(connection, len(SOURCE_MARK), 1)
+    if not descriptors:
+        raise ParentGoneError
+    return os.fdopen(descriptors[0], "rb", SOURCE_BUFFER_BYTES)
 
 
 def fall_silent() -> None:

@@ -1,4 +1,4 @@
-"""The copying process: `python -m veza.actors.encoding.copy_worker SOCKET_FD SOURCE_FD PARENT_PID`.
+"""The copying process: `python -m veza.actors.encoding.copy_worker SOCKET_FD PARENT_PID`.
 
 It owns one file and one socket, shuts itself in, encodes, sends the copy piece by piece, and ends.
 """

@@ -23,6 +23,8 @@ from veza.codecs.spectrum import Spectrum
 from veza.codecs.tempo import Tempo
 
 PREFIX = struct.Struct(">II")
+SOURCE_MARK = b"\0"
+"""Before all frames: the byte that the worker's file comes with, for a descriptor cannot travel alone."""
 ARTWORK_EDGE_PX = 512
 """Of a track's picture: as large as lock screens show it."""
 MAX_HEADER_BYTES = 64 * 1024

@@ -1,4 +1,4 @@
-"""The picture process: `python -m veza.actors.encoding.picture_worker SOCKET_FD SOURCE_FD PARENT_PID`.
+"""The picture process: `python -m veza.actors.encoding.picture_worker SOCKET_FD PARENT_PID`.
 
 It owns one file and one socket, shuts itself in, makes one small picture, sends it, and ends.
 """

@@ -4,22 +4,18 @@ A plain class with two callbacks, for an actor to build on. `on_frame` is called
 order, `on_exit` once, after the last frame and after the process is reaped. Both run on the loop
 and must not raise. It listens to nobody's SIGCHLD: a pidfd tells of the end (a waiting thread where
 there is none), on any event loop.
-
-The process inherits two descriptors and a minimal environment: nothing of the node's secrets.
 """
 
 import asyncio
 import os
 import socket
-import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
 
 from veza.actors.encoding.frames import (
+    SOURCE_MARK,
     CreditFrame,
     Frame,
     FrameError,
@@ -31,13 +27,15 @@ from veza.actors.encoding.frames import (
     StartThumbnailFrame,
     encode_frame,
 )
+from veza.actors.encoding.reserve import ENCODER
+from veza.actors.encoding.spawn import Worker, start_worker
 
 RECEIVE_BYTES = 256 * 1024
 CLOSING_GRACE_SECONDS = 2.0  # between the end of the stream and the end of the process
 
 Start = StartFrame | StartThumbnailFrame | StartCopyFrame
 WORKERS: Mapping[type[Start], str] = {
-    StartFrame: "veza.actors.encoding.worker",
+    StartFrame: ENCODER,
     StartThumbnailFrame: "veza.actors.encoding.picture_worker",
     StartCopyFrame: "veza.actors.encoding.copy_worker",
 }
@@ -51,13 +49,22 @@ OnExit = Callable[[int, int | None], None]
 class EncoderProcess:
     """One running worker. Make it on a running event loop; it starts at once.
 
-    `source_fd` is read from its start and stays the caller's to close, at any time from now on. Its
-    offset is shared with the worker. Acknowledge each segment when it is stored: the worker sends
-    `start.window` of them ahead. One that sends more, or anything that is no frame, is killed
-    (`protocol_error` says why). Raises `OSError` if no process can be started.
+    `worker` is one that was started ahead for such a `start`. `source_fd` is read from its start and
+    stays the caller's to close, at any time from now on. Its offset is shared with the worker.
+    Acknowledge each segment when it is stored: the worker sends `start.window` of them ahead. One
+    that sends more, or anything that is no frame, is killed (`protocol_error` says why). Raises
+    `OSError` if no process can be started.
     """
 
-    def __init__(self, source_fd: int, start: Start, *, on_frame: OnFrame, on_exit: OnExit) -> None:
+    def __init__(
+        self,
+        source_fd: int,
+        start: Start,
+        *,
+        on_frame: OnFrame,
+        on_exit: OnExit,
+        worker: Worker | None = None,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_frame, self._on_exit = on_frame, on_exit
         self._reader = FrameReader()
@@ -67,16 +74,12 @@ class EncoderProcess:
         self._paused = self._stream_ended = False
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self.protocol_error: FrameError | None = None
-        self._socket, theirs = socket.socketpair()
-        self._socket.setblocking(False)
-        try:
-            with theirs:
-                self._process = _spawn(WORKERS[type(start)], theirs.fileno(), source_fd)
-        except OSError:
-            self._socket.close()
-            raise
+        worker = worker or start_worker(WORKERS[type(start)])
+        self._process, self._socket = worker.process, worker.connection
         self._watch_exit()
         self._loop.add_reader(self._socket, self._readable)
+        with suppress(BrokenPipeError, ConnectionResetError):  # as in `_flush`
+            socket.send_fds(self._socket, [SOURCE_MARK], [source_fd])
         self._write(encode_frame(start))
 
     @property
@@ -225,35 +228,3 @@ class EncoderProcess:
             return
         self._closed.set_result(None)
         self._on_exit(code, -code if code < 0 else None)
-
-
-def _spawn(module: str, socket_fd: int, source_fd: int) -> subprocess.Popen[bytes]:
-    # No pipe for its errors: it is silent from the moment it reads the file (see `child`), and
-    # what it says before that (a broken installation) belongs in the node's own log.
-    numbers = (str(number) for number in (socket_fd, source_fd, os.getpid()))
-    return subprocess.Popen(  # noqa: S603  # our own interpreter and module
-        [sys.executable, "-m", module, *numbers],
-        stdin=subprocess.DEVNULL,
-        pass_fds=(socket_fd, source_fd),
-        env=_environment(),
-        cwd="/",
-        start_new_session=True,  # Ctrl-C is for the node, which stops its jobs in order
-    )
-
-
-def _environment() -> dict[str, str]:
-    places = [str(Path(place or ".").absolute()) for place in sys.path]
-    environment = {
-        "PYTHONPATH": os.pathsep.join(places),
-        "PYTHONSAFEPATH": "1",
-        "LC_ALL": "C.UTF-8",
-        # The encoders' threads are the only ones; numpy's would be counted against the limits.
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-        # glibc reserves 64 MB of address space a thread, which RLIMIT_AS counts.
-        "MALLOC_ARENA_MAX": "2",
-    }
-    for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"):
-        if name in os.environ:
-            environment[name] = os.environ[name]
-    return environment

@@ -1,4 +1,4 @@
-"""The encoder process: `python -m veza.actors.encoding.worker SOCKET_FD SOURCE_FD PARENT_PID`.
+"""The encoder process: `python -m veza.actors.encoding.worker SOCKET_FD PARENT_PID`.
 
 It owns one file and one socket, shuts itself in, encodes, sends, and ends. Encoding is
 deterministic, so a resumed worker encodes from the start and leaves out what is stored already: the

@@ -27,6 +27,7 @@ from node import Server, segments
 
 from veza.actors.encoding.frames import Frame, PeaksFrame, SegmentFrame, StartFrame
 from veza.actors.encoding.process import EncoderProcess
+from veza.actors.encoding.reserve import EncoderReserve
 from veza.codecs.decode import open_source
 from veza.codecs.source import Limits
 from veza.codecs.synthesis import PIECES, render
@@ -34,6 +35,7 @@ from veza.codecs.wav import wav_bytes
 
 LADDER_KBPS = (64, 128, 256)
 TRACK_SECONDS = 210
+UPLOAD_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +60,17 @@ def children_cpu_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-async def by_worker(path: Path, copies: int) -> Cost:
-    """Run `copies` workers at once on the same file; times are of the last to get there."""
-    started, cpu = time.perf_counter(), children_cpu_seconds()
+async def by_worker(path: Path, copies: int, *, threads: int = 2, ahead: bool = False) -> Cost:
+    """Run `copies` workers at once on the same file; times are of the last to get there.
+
+    `ahead`: the first is started while the file is coming in, as uploads do.
+    """
+    cpu = children_cpu_seconds()
+    reserve = EncoderReserve()
+    if ahead:
+        reserve.expect()
+        await asyncio.sleep(UPLOAD_SECONDS)
+    started = time.perf_counter()
     firsts: list[float] = []
     peaks: list[float] = []
     sizes: list[int] = []
@@ -81,7 +91,11 @@ async def by_worker(path: Path, copies: int) -> Cost:
 
         process.append(
             EncoderProcess(
-                source, StartFrame(stored={}), on_frame=on_frame, on_exit=lambda *_: None
+                source,
+                StartFrame(stored={}, threads=threads),
+                on_frame=on_frame,
+                on_exit=lambda *_: None,
+                worker=reserve.take(),
             )
         )
 
@@ -92,7 +106,7 @@ async def by_worker(path: Path, copies: int) -> Cost:
         os.close(source)
     await asyncio.gather(*(slot[0].wait_closed() for slot in started_processes))
     return Cost(
-        name=f"veza worker x{copies}",
+        name=f"x{copies}, {threads} threads" + (", ahead" if ahead else ""),
         wall_seconds=time.perf_counter() - started,
         cpu_seconds=children_cpu_seconds() - cpu,
         first_segments_seconds=max(firsts),
@@ -155,7 +169,7 @@ def built_in_track(place: Path) -> Path:
 
 def show(cost: Cost, minutes: float) -> None:
     say(
-        f"{cost.name:18} {cost.cpu_seconds / minutes:7.2f} {60 * minutes / cost.wall_seconds:9.0f}x"
+        f"{cost.name:20} {cost.cpu_seconds / minutes:7.2f} {60 * minutes / cost.wall_seconds:9.0f}x"
         f" {cost.first_segments_seconds:9.2f} s {cost.peak_megabytes:7.0f} MB"
         f" {cost.megabytes_out:8.1f} MB"
     )
@@ -182,9 +196,10 @@ def main() -> None:
 def encoding(path: Path, runs: int) -> None:
     minutes = track_seconds(path) / 60
     say(f"{path.name}: {minutes:.1f} minutes, {os.cpu_count()} cores, ladder {LADDER_KBPS}")
-    say(f"{'':18} {'CPU s/min':>9} {'real time':>8} {'first segm.':>10} {'peak':>9} {'out':>10}")
+    say(f"{'':20} {'CPU s/min':>9} {'real time':>8} {'first segm.':>10} {'peak':>9} {'out':>10}")
     for _ in range(runs):
-        show(asyncio.run(by_worker(path, 1)), minutes)
+        show(asyncio.run(by_worker(path, 1, threads=1)), minutes)
+        show(asyncio.run(by_worker(path, 1, ahead=True)), minutes)
         show(asyncio.run(by_worker(path, 2)), 2 * minutes)
         if shutil.which("ffmpeg"):
             show(by_ffmpeg(path, "fast"), minutes)

@@ -37,7 +37,7 @@ def source_of():
 class Run:
     """One worker under way, its frames and its end."""
 
-    def __init__(self, source_fd, on_frame=None, start=None, **options):
+    def __init__(self, source_fd, on_frame=None, start=None, worker=None, **options):
         if start is None:
             start = StartFrame(**{"stored": {}, "segment_seconds": 2, **options})
         self.frames, self.exits, self._then = [], [], on_frame
@@ -46,6 +46,7 @@ class Run:
             start,
             on_frame=self._on_frame,
             on_exit=lambda code, signal: self.exits.append((code, signal)),
+            worker=worker,
         )
 
     def _on_frame(self, frame):

@@ -28,7 +28,7 @@ from veza.actors.encoding.frames import (
     ReadyFrame,
     SegmentFrame,
 )
-from veza.actors.encoding.process import _environment
+from veza.actors.encoding.spawn import _environment
 from veza.actors.encoding.worker import Channel
 from veza.codecs.pipeline import InitReady, SegmentReady, encode
 from veza.codecs.synthesis import PIECES, render
