@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import ClassVar
 
-from veza.actors.database import DatabaseActor
 from veza.actors.messages.accounts import (
     TICKET_PREFIX,
     AccountBannable,
@@ -37,11 +36,12 @@ from veza.actors.messages.accounts import (
     User,
 )
 from veza.actors.messages.common import RefusedError, RejectCode
-from veza.actors.passwords import PasswordHasher
+from veza.actors.passwords import PasswordRules
+from veza.actors.proving import ProvingActor
 from veza.actors.runtime.address import Address
 from veza.config.ids import uuid7
 from veza.persistence import accounts as rows
-from veza.persistence import audit, bans
+from veza.persistence import audit, bans, credentials
 from veza.persistence.errors import (
     AccountBannedError,
     EmailTakenError,
@@ -62,23 +62,20 @@ class AccountPolicy:
     """What the operator decided about accounts."""
 
     is_registration_open: bool
-    bcrypt_cost: int
     session_lifetime: timedelta
 
 
-class AccountsActor(DatabaseActor):
+class AccountsActor(ProvingActor):
     """Accounts and sessions. Secrets are told once and stored as hashes only."""
 
     concurrency: ClassVar[int] = 32
     mailbox_limit: ClassVar[int] = 256
 
-    def __init__(self, *, pool: Pool, policy: AccountPolicy) -> None:
-        super().__init__(pool=pool)
+    def __init__(
+        self, *, pool: Pool, policy: AccountPolicy, bcrypt_cost: int, rules: PasswordRules
+    ) -> None:
+        super().__init__(pool=pool, bcrypt_cost=bcrypt_cost, rules=rules)
         self.policy = policy
-        self.passwords = PasswordHasher(policy.bcrypt_cost)
-
-    def on_stop(self) -> None:
-        self.passwords.close()
 
     async def receiveMsg_RegisterAccount(
         self, command: RegisterAccount, _sender: Address
@@ -87,7 +84,7 @@ class AccountsActor(DatabaseActor):
             raise RefusedError(
                 RejectCode.REGISTRATION_CLOSED, "This server takes no new accounts at present."
             )
-        password_hash = await self.passwords.hash(command.password)
+        password_hash = await self._hash_new(command)
         async with self.transaction() as conn:
             user = await insert_user(conn, command, password_hash)
             return await self._open_session(conn, user, command.user_agent)
@@ -102,7 +99,7 @@ class AccountsActor(DatabaseActor):
             return SetupIssued(token=token)
 
     async def receiveMsg_ClaimSetup(self, command: ClaimSetup, _sender: Address) -> SignedIn:
-        password_hash = await self.passwords.hash(command.password)
+        password_hash = await self._hash_new(command)
         async with self.transaction() as conn:
             if not await rows.spend_setup_token(conn, digest(command.token)):
                 raise RefusedError(
@@ -116,15 +113,16 @@ class AccountsActor(DatabaseActor):
             user = await rows.get_user(conn, user.id) or user
             return await self._open_session(conn, user, command.user_agent)
 
+    async def _hash_new(self, command: RegisterAccount | ClaimSetup) -> str:
+        await self.rules.require_good(command.password, command.username, command.email)
+        return await self.passwords.hash(command.password)
+
     async def receiveMsg_SignIn(self, command: SignIn, _sender: Address) -> SignedIn:
         async with self.connection() as conn:
-            found = await rows.find_login(conn, command.login)
-        stored_hash = found[1] if found else None
-        is_right = await self.passwords.matches(command.password, stored_hash)
-        if found is None or not is_right:
-            raise RefusedError(RejectCode.BAD_CREDENTIALS, "The name or the password is wrong.")
+            found = await credentials.find_login(conn, command.login)
+        account = await self.require_proof(found, command.proof)
         async with self.transaction() as conn:
-            return await self._open_session(conn, found[0], command.user_agent)
+            return await self._open_session(conn, account.user, command.user_agent)
 
     async def receiveMsg_RefreshSession(
         self, command: RefreshSession, _sender: Address

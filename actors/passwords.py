@@ -4,18 +4,49 @@ import asyncio
 from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Final, TypeVar
 
 import bcrypt
+import structlog
 
 from veza.actors.messages.common import RefusedError, RejectCode
+from veza.persistence.breached_passwords import is_breached
+
+logger = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 HASHING_THREADS: Final = 2
 MAX_HASHES: Final = 16
 """At once, waiting ones included: two seconds' work, and room for all that needs no hash."""
 RETRY_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordRules:
+    """What a new password must not be: the account's own name, or one that is known to be lost.
+
+    Its length is the gateway's to check. `breached` is a file as `persistence.breached_passwords` reads it.
+    """
+
+    breached: Path | None = None
+
+    async def require_good(self, password: str, *names: str) -> None:
+        """Raise `RefusedError` (`password_weak`) unless it will do for the account of these names."""
+        if password.casefold() in {name.casefold() for name in names}:
+            raise RefusedError(RejectCode.PASSWORD_WEAK, "A name is no password.")
+        if self.breached is not None and await self._is_breached(self.breached, password):
+            detail = "This password is in a list of stolen ones. Choose another."
+            raise RefusedError(RejectCode.PASSWORD_WEAK, detail)
+
+    async def _is_breached(self, path: Path, password: str) -> bool:
+        try:
+            return await asyncio.to_thread(is_breached, path, password)
+        except OSError as error:
+            logger.warning("passwords.list_unreadable", path=str(path), error=str(error))
+            return False
 
 
 class PasswordHasher:

@@ -20,7 +20,8 @@ Format = Literal["auto", "json", "pretty"]
 REDACTED: Final = "[redacted]"
 
 _SECRET_KEY: Final = re.compile(
-    r"(?i)password|passwd|secret|token|cookie|authorization|signature|api_?key|^sig$"
+    r"(?i)password|passwd|secret|token|totp_code|recovery_codes|cookie|authorization|signature"
+    r"|api_?key|^sig$"
 )
 _SECRET_TEXTS: Final = (
     # A JWT, wherever it stands.
@@ -29,7 +30,8 @@ _SECRET_TEXTS: Final = (
     # key=value and "key": "value", as in queries, forms, JSON, cookies and the repr of a message.
     (
         re.compile(
-            r"(?i)\b((?:\w*(?:password|passwd|secret|token|api_?key)|(?:__Host-)?veza_session|sig)"
+            r"(?i)\b((?:\w*(?:password|passwd|secret|token|totp_code|recovery_codes|api_?key)"
+            r"|(?:__Host-)?veza_session|sig)"
             r"[\"']?\s*[=:]\s*)b?(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s,;&)}\"']+)"
         ),
         rf"\1{REDACTED}",

@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     drain_timeout_seconds: Annotated[float, Field(ge=0)] = 20.0
 
     bcrypt_cost: Annotated[int, Field(ge=4, le=16)] = 12
+    breached_passwords: Path | None = None
     access_token_seconds: Annotated[int, Field(ge=30)] = 15 * 60
     session_days: Annotated[int, Field(ge=1)] = 30
     playback_url_seconds: Annotated[int, Field(ge=60)] = 6 * 3600

@@ -20,6 +20,7 @@ from veza.gateway import (
     asyncapi,
     attachments,
     auth,
+    credentials,
     direct,
     downloads,
     health,
@@ -81,6 +82,7 @@ OPS_DOORS: Final = (
 
 AREAS: Final = (
     auth.routes,
+    credentials.routes,
     realtime.routes,
     rooms.routes,
     messages.routes,

@@ -9,6 +9,7 @@ from veza.actors.messages.accounts import (
     ACCOUNTS,
     ClaimSetup,
     Identified,
+    Proof,
     RefreshSession,
     RegisterAccount,
     SessionRevoked,
@@ -31,6 +32,7 @@ from veza.gateway.values import printable
 routes = Endpoints("auth")
 
 MAX_USER_AGENT_CHARS = 200
+WRONG_PROOFS = frozenset({RejectCode.BAD_CREDENTIALS, RejectCode.TOTP_INVALID})
 
 
 @routes.declare(
@@ -93,9 +95,10 @@ async def login(request: web.Request, body: wire.Credentials) -> web.Response:
             retry_after_seconds=state.wait_seconds,
             headers=state.headers(),
         )
-    command = SignIn(login=body.login, password=body.password, user_agent=user_agent(request))
+    proof = Proof(password=body.password, totp_code=body.totp)
+    command = SignIn(login=body.login, proof=proof, user_agent=user_agent(request))
     reply = await request.app[ACTORS].ask(ACCOUNTS, command)
-    if not (isinstance(reply, Rejected) and reply.code is RejectCode.BAD_CREDENTIALS):
+    if not (isinstance(reply, Rejected) and reply.code in WRONG_PROOFS):
         await rates.give_back(WRONG_PASSWORDS, client)
     return signed_in_answer(request, expect(reply, SignedIn))
 

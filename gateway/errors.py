@@ -119,6 +119,7 @@ class ProblemCode(Enum):
     NOT_READY = "not_ready", 409, "Not ready yet", True
     OUTCOME_UNKNOWN = "outcome_unknown", 503, "Nobody knows whether it took effect", True
     OVERLOADED = "overloaded", 503, "Too much to do", True
+    PASSWORD_WEAK = "password_weak", 422, "The password is too easy to guess"
     PAYLOAD_TOO_LARGE = "payload_too_large", 413, "Too large"
     PLAYBACK_URL_EXPIRED = "playback_url_expired", 403, "The playback URL has expired"
     PLAYBACK_URL_REVOKED = "playback_url_revoked", 403, "The playback URL was ended by its owner"
@@ -140,6 +141,8 @@ class ProblemCode(Enum):
     TOO_MANY_CONNECTIONS = "too_many_connections", 429, "Too many connections"
     TOO_MANY_REACTIONS = "too_many_reactions", 409, "Too many reactions"
     TOO_MANY_UPLOADS = "too_many_uploads", 409, "Too many uploads are not finished"
+    TOTP_INVALID = "totp_invalid", 401, "The code is wrong"
+    TOTP_REQUIRED = "totp_required", 401, "A second factor is needed"
     UNAUTHENTICATED = "unauthenticated", 401, "Sign in first"
     UNAVAILABLE = "unavailable", 503, "Not available right now", True
     UNKNOWN_FIELD = "unknown_field", 422, "The body has a field that nobody knows"

@@ -18,7 +18,7 @@ from veza.persistence.errors import (
 from veza.persistence.pool import Connection, fetch_one
 from veza.persistence.rows import Identity, RotatedSession, User
 
-_USER = """
+USER_COLUMNS = """
     u.id, u.username, u.email, u.created_at,
     ARRAY(SELECT role FROM user_roles r WHERE r.user_id = u.id) AS roles
 """
@@ -28,13 +28,7 @@ _INSERT_USER = """
     RETURNING id, username, email, created_at, ARRAY[]::text[] AS roles
 """
 
-_FIND_LOGIN = f"""
-    SELECT {_USER}, u.password_hash FROM users u
-    WHERE lower(u.username) = lower($1) OR lower(u.email) = lower($1)
-    ORDER BY lower(u.username) = lower($1) DESC LIMIT 1
-"""
-
-_GET_USER = f"SELECT {_USER} FROM users u WHERE u.id = $1"
+_GET_USER = f"SELECT {USER_COLUMNS} FROM users u WHERE u.id = $1"
 
 _GRANT_ROLE = "INSERT INTO user_roles (user_id, role) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 
@@ -64,18 +58,19 @@ _REVOKE_OF_SPENT = """
 _CHANGE_COOKIE = f"""
     UPDATE auth_sessions s SET cookie_hash = $2 FROM users u
     WHERE s.id = $1 AND u.id = s.user_id
-    RETURNING {_USER}, s.id AS session_id, s.expires_at
+    RETURNING {USER_COLUMNS}, s.id AS session_id, s.expires_at
 """
 
 _CLOSE_SESSION = "UPDATE auth_sessions SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL"
 
 _FIND_SESSIONS = f"""
-    SELECT {_USER}, s.id AS session_id, s.expires_at FROM auth_sessions s JOIN users u ON u.id = s.user_id
+    SELECT {USER_COLUMNS}, s.id AS session_id, s.expires_at
+    FROM auth_sessions s JOIN users u ON u.id = s.user_id
     WHERE s.id = ANY ($1::uuid[]) AND s.revoked_at IS NULL AND s.expires_at > now()
 """
 
 _FIND_COOKIES = f"""
-    SELECT {_USER}, s.id AS session_id, s.expires_at, s.cookie_hash
+    SELECT {USER_COLUMNS}, s.id AS session_id, s.expires_at, s.cookie_hash
     FROM auth_sessions s JOIN users u ON u.id = s.user_id
     WHERE s.cookie_hash = ANY ($1::bytea[]) AND s.revoked_at IS NULL AND s.expires_at > now()
 """
@@ -96,7 +91,7 @@ _INSERT_TICKET = """
 # The delete is what decides between two who come at once: the second waits, then finds nothing.
 _SPEND_TICKET = f"""
     WITH spent AS (DELETE FROM realtime_tickets WHERE token_hash = $1 RETURNING *)
-    SELECT {_USER}, s.id AS session_id, s.expires_at
+    SELECT {USER_COLUMNS}, s.id AS session_id, s.expires_at
     FROM spent t JOIN auth_sessions s ON s.id = t.session_id JOIN users u ON u.id = s.user_id
     WHERE t.expires_at > now() AND s.revoked_at IS NULL AND s.expires_at > now()
 """
@@ -125,22 +120,13 @@ async def insert_user(
         if error.constraint_name == "users_email_key":
             raise EmailTakenError(email) from error
         raise
-    return _user(row)
-
-
-async def find_login(conn: Connection, login: str) -> tuple[User, str] | None:
-    """Find an account and its password hash by username or e-mail address, in whatever case.
-
-    Where one account's name is another's address, the name counts.
-    """
-    row = await conn.fetchrow(_FIND_LOGIN, login)
-    return None if row is None else (_user(row), row["password_hash"])
+    return user_of(row)
 
 
 async def get_user(conn: Connection, user_id: UUID) -> User | None:
     """Return an account, or None."""
     row = await conn.fetchrow(_GET_USER, user_id)
-    return None if row is None else _user(row)
+    return None if row is None else user_of(row)
 
 
 async def grant_role(conn: Connection, user_id: UUID, role: str) -> None:
@@ -185,7 +171,7 @@ async def rotate_refresh(
             await conn.execute(_INSERT_REFRESH, new_token_hash, session_id)
             row = await fetch_one(conn, _CHANGE_COOKIE, session_id, new_cookie_hash)
             return RotatedSession(
-                user=_user(row), session_id=session_id, expires_at=row["expires_at"]
+                user=user_of(row), session_id=session_id, expires_at=row["expires_at"]
             )
     revoked_id = await conn.fetchval(_REVOKE_OF_SPENT, token_hash)
     if revoked_id is not None:
@@ -237,7 +223,8 @@ async def spend_setup_token(conn: Connection, token_hash: bytes) -> bool:
     return bool(await conn.fetchval(_SPEND_SETUP, token_hash))
 
 
-def _user(row: asyncpg.Record) -> User:
+def user_of(row: asyncpg.Record) -> User:
+    """Return the account of a row that holds `USER_COLUMNS`."""
     return User(
         id=row["id"],
         username=row["username"],
@@ -248,4 +235,4 @@ def _user(row: asyncpg.Record) -> User:
 
 
 def _identity(row: asyncpg.Record) -> Identity:
-    return Identity(user=_user(row), session_id=row["session_id"], expires_at=row["expires_at"])
+    return Identity(user=user_of(row), session_id=row["session_id"], expires_at=row["expires_at"])

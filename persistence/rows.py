@@ -18,6 +18,27 @@ class User:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """An account with what it is proved by. `failures`: wrong proofs since the last right one."""
+
+    user: User
+    password_hash: str
+    totp_secret: str | None
+    failures: int
+    failed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSession:
+    """One signed-in client of an account."""
+
+    id: UUID
+    user_agent: str
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
     """One account as everybody may see it."""
 

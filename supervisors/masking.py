@@ -19,6 +19,8 @@ _SECRETS: Final = (
     "cookie",
     "signature",
     "credential",
+    "totp",
+    "recovery_codes",
     "authorization",
     "invite",
     "query",  # of a playlist: it carries the signature of all below it

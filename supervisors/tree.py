@@ -2,9 +2,9 @@
 
 root (rest_for_one)
 ├── directory        (family, id) -> address; everything below is lost with it
-├── services         accounts, arrivals, rooms, ways into them, room log and writer, posts, pointers,
-│                    messages, search and its index, media, catalogue, uploads, downloads, artworks, jobs,
-│                    listening, segments, attachments, audit, reports, presence and its store; the bus
+├── services         accounts, credentials, arrivals, rooms, ways into them, room log and writer, posts,
+│                    pointers, messages, search and its index, media, catalogue, uploads, downloads, artworks,
+│                    jobs, listening, segments, attachments, audit, reports, presence and its store; the bus
 ├── rooms            a RoomActor for each room in use
 ├── sessions         a SessionActor for each signed-in connection
 ├── pipelines        an EncodingPipelineActor, with its process, for each encoding
@@ -43,6 +43,7 @@ from veza.actors.chat.search import SearchActor
 from veza.actors.chat.search_index import SearchIndexActor
 from veza.actors.chat.ways import WaysActor
 from veza.actors.copy_job import CopyJobActor
+from veza.actors.credentials import CredentialsActor
 from veza.actors.dispatcher import DispatcherActor
 from veza.actors.downloads import DownloadsActor
 from veza.actors.encoding.frames import ARTWORK_EDGE_PX, StartThumbnailFrame
@@ -56,6 +57,7 @@ from veza.actors.media_keeper import MediaKeeperActor
 from veza.actors.messages.jobs import DISPATCHER, JobType, StartEncoding, StartJob
 from veza.actors.messages.presence import PRESENCE
 from veza.actors.messages.sessions import OpenSession
+from veza.actors.passwords import PasswordRules
 from veza.actors.pipeline import EncoderLimits, EncodingPipelineActor
 from veza.actors.process_job import ProcessJobActor
 from veza.actors.rate_limit import Rate
@@ -148,15 +150,17 @@ def chat_services(given: Resources) -> tuple[ChildSpec, ...]:
     directory: dict[str, object] = {"directory": DIRECTORY}
     rates: dict[str, object] = {"rates": given.shared.rates}
     fan_out: dict[str, object] = {"fan_out": given.fan_out}
+    cost: dict[str, object] = {"bcrypt_cost": settings.bcrypt_cost}
+    rules = {"rules": PasswordRules(breached=settings.breached_passwords)}
     policy = AccountPolicy(
         is_registration_open=settings.is_registration_open,
-        bcrypt_cost=settings.bcrypt_cost,
         session_lifetime=timedelta(days=settings.session_days),
     )
     return (
-        service("accounts", AccountsActor, pool | {"policy": policy}),
+        service("accounts", AccountsActor, pool | cost | rules | {"policy": policy}),
+        service("credentials", CredentialsActor, pool | cost | rules),
         service("arrivals", ArrivalsActor, pool),
-        service("rooms", RoomsActor, pool | rates | {"bcrypt_cost": settings.bcrypt_cost}),
+        service("rooms", RoomsActor, pool | rates | cost),
         service("room_log", RoomLogActor, pool),
         service("room_writer", RoomWriterActor, pool | directory),
         service("messages", MessagesActor, pool),

@@ -21,7 +21,7 @@ TICKET_PREFIX = "ticket_"
 class RegisterAccount:
     """Make an account and sign it in. Reply: `SignedIn` or `Rejected`.
 
-    Codes: `username_taken`, `email_taken`, `validation_failed`, `registration_closed`.
+    Codes: `username_taken`, `email_taken`, `password_weak`, `validation_failed`, `registration_closed`.
     """
 
     username: str
@@ -57,14 +57,23 @@ class ClaimSetup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SignIn:
-    """Check a password and open a session. Reply: `SignedIn` or `Rejected` (`bad_credentials`).
+class Proof:
+    """What somebody proves with who they are. `totp_code`: of their app, or one of the recovery codes."""
 
-    The answer and its time are the same whether or not the account exists.
+    password: str
+    totp_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """Check a proof and open a session. Reply: `SignedIn` or `Rejected`.
+
+    Codes: `bad_credentials`, `totp_required`, `totp_invalid`, `rate_limited`, `account_banned`. Without an
+    account the answer and its time are those of a wrong password.
     """
 
     login: str
-    password: str
+    proof: Proof
     user_agent: str
 
 

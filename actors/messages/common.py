@@ -27,6 +27,7 @@ class RejectCode(StrEnum):
     NOT_A_MEMBER = "not_a_member"
     NOT_FOUND = "not_found"
     NOT_READY = "not_ready"
+    PASSWORD_WEAK = "password_weak"  # noqa: S105  # a code, not a secret
     PAYLOAD_TOO_LARGE = "payload_too_large"
     QUOTA_EXCEEDED = "quota_exceeded"
     RATE_LIMITED = "rate_limited"
@@ -39,6 +40,8 @@ class RejectCode(StrEnum):
     STORAGE_UNAVAILABLE = "storage_unavailable"
     TOO_MANY_REACTIONS = "too_many_reactions"
     TOO_MANY_UPLOADS = "too_many_uploads"
+    TOTP_INVALID = "totp_invalid"
+    TOTP_REQUIRED = "totp_required"
     UNAVAILABLE = "unavailable"
     UNKNOWN_MESSAGE = "unknown_message"
     UPLOAD_EXPIRED = "upload_expired"

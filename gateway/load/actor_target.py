@@ -12,7 +12,7 @@ from uuid import UUID
 
 from veza.actors.fanout import FanOut, FanOutLimits
 from veza.actors.load import DriverPool, short_track
-from veza.actors.messages.accounts import ACCOUNTS, Author, RegisterAccount, SignedIn, SignIn
+from veza.actors.messages.accounts import ACCOUNTS, Author, Proof, RegisterAccount, SignedIn, SignIn
 from veza.actors.messages.common import Key
 from veza.actors.messages.load import DriveCommand
 from veza.actors.messages.rooms import (
@@ -233,7 +233,7 @@ class ActorTarget:
 
     def _login(self, arrival: Arrival, probe: Probe) -> None:
         name = self.authors[arrival.user].name
-        command = SignIn(login=name, password=PASSWORD, user_agent="veza load")
+        command = SignIn(login=name, proof=Proof(password=PASSWORD), user_agent="veza load")
         self._drive(arrival.user, probe, ACCOUNTS, command, SignedIn)
 
     def _reconnect(self, arrival: Arrival, probe: Probe) -> None:

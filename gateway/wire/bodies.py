@@ -21,6 +21,7 @@ from veza.gateway.values import (
     Reason,
     RoomPassword,
     Said,
+    SecondFactorCode,
     Seq,
     SlowMode,
     Title,
@@ -48,8 +49,11 @@ class Setup(Registration):
 
 
 class Credentials(Body):
+    """`totp`: a code of the app or a recovery code, where the account has a second factor."""
+
     login: Login
     password: Password
+    totp: SecondFactorCode | None = None
 
 
 class Refresh(Body):

@@ -15,6 +15,7 @@ from veza.actors.messages.accounts import (
     IdentifySession,
     IssueSetup,
     IssueTicket,
+    Proof,
     RefreshSession,
     RegisterAccount,
     SessionRevoked,
@@ -25,7 +26,7 @@ from veza.actors.messages.accounts import (
     SpendTicket,
 )
 from veza.actors.messages.common import RejectCode, Rejected
-from veza.actors.passwords import condensed, hash_password, is_password
+from veza.actors.passwords import PasswordRules, condensed, hash_password, is_password
 
 PASSWORD = "correct horse battery"
 
@@ -47,7 +48,7 @@ def register(name="alice", email=None, password=PASSWORD):
 
 
 def sign_in(login="alice", password=PASSWORD):
-    return SignIn(login=login, password=password, user_agent="test")
+    return SignIn(login=login, proof=Proof(password=password), user_agent="test")
 
 
 def code_of(reply):
@@ -73,11 +74,12 @@ async def test_a_wrong_password_and_a_missing_account_get_the_same_answer(ask):
 @pytest.fixture
 def ask_slow(world):
     """Asks a service of cost 9: a hash takes tens of milliseconds."""
-    policy = AccountPolicy(
-        is_registration_open=True, bcrypt_cost=9, session_lifetime=timedelta(days=1)
-    )
+    policy = AccountPolicy(is_registration_open=True, session_lifetime=timedelta(days=1))
     runtime = world.node.runtime
-    accounts = runtime.spawn(AccountsActor, {"pool": world.pool, "policy": policy})
+    accounts = runtime.spawn(
+        AccountsActor,
+        {"pool": world.pool, "policy": policy, "bcrypt_cost": 9, "rules": PasswordRules()},
+    )
 
     async def asking(command):
         return await runtime.request(accounts, command, 10)

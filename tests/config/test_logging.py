@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.contextvars import bound_contextvars
 
-from veza.actors.messages.accounts import SignIn
+from veza.actors.messages.accounts import Proof, SignIn
 from veza.config.logging import REDACTED, configure_logging, redact_text, render_json
 
 SECRET = "s3cr3t-Value_0123"
@@ -80,8 +80,12 @@ RECORDS: list[dict[str, Any]] = [
     {"note": f'{{"login": "ada", "password": "{SECRET}"}}'},
     {"note": f"password={SECRET}&login=ada"},
     {"note": f"postgresql://veza:{SECRET}@db.example.org/veza"},
-    {"command": SignIn(login="ada", password=SECRET, user_agent="")},
-    {"command": SignIn(login="ada", password=f'it\'s "{SECRET}"', user_agent="")},
+    {"command": SignIn(login="ada", proof=Proof(password=SECRET), user_agent="")},
+    {
+        "command": SignIn(
+            login="ada", proof=Proof(password=f'it\'s "{SECRET}"', totp_code=SECRET), user_agent=""
+        )
+    },
     {"raw": f"token={SECRET}".encode()},
     {"odd": Odd()},
     {"pair": (f"sig={SECRET}", {"x"})},

@@ -268,7 +268,7 @@ class MemoryActors:
 
     def on_SignIn(self, _: Key, command: accounts.SignIn) -> object:
         for user, password in self.users.values():
-            if command.login in {user.username, user.email} and command.password == password:
+            if command.login in {user.username, user.email} and command.proof.password == password:
                 return self.sign_in(user)
         raise RefusedError(RejectCode.BAD_CREDENTIALS, "Wrong name or password.")
 
