@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import ClassVar
 
 from veza.actors.messages.accounts import (
+    ROLES_CHANGED_WITHIN,
     TICKET_PREFIX,
     AccountBannable,
     AccountBanned,
@@ -41,7 +42,7 @@ from veza.actors.proving import ProvingActor
 from veza.actors.runtime.address import Address
 from veza.config.ids import uuid7
 from veza.persistence import accounts as rows
-from veza.persistence import audit, bans, credentials
+from veza.persistence import audit, bans, credentials, roles
 from veza.persistence.errors import (
     AccountBannedError,
     EmailTakenError,
@@ -108,8 +109,8 @@ class AccountsActor(ProvingActor):
             if await rows.has_admin(conn):
                 raise RefusedError(RejectCode.INVALID_STATE, "There is an administrator already.")
             user = await insert_user(conn, command, password_hash)
-            for role in ADMIN_ROLES:
-                await rows.grant_role(conn, user.id, role)
+            for name in ADMIN_ROLES:
+                await roles.grant(conn, user.id, await roles.lock_role(conn, name), user.id)
             user = await rows.get_user(conn, user.id) or user
             return await self._open_session(conn, user, command.user_agent)
 
@@ -243,7 +244,10 @@ class AccountsActor(ProvingActor):
         self, command: FindEndedSessions, _sender: Address
     ) -> EndedSessionsFound:
         async with self.connection() as conn:
-            return EndedSessionsFound(ended=await bans.find_ended(conn, command.session_ids))
+            ended = await bans.find_ended(conn, command.session_ids)
+            changed = await roles.changed_lately(conn, command.session_ids, ROLES_CHANGED_WITHIN)
+        permissions = {user.id: user.permissions for user in changed}
+        return EndedSessionsFound(ended=ended, permissions=permissions)
 
     async def _open_session(self, conn: Connection, user: User, user_agent: str) -> SignedIn:
         signed_in = SignedIn(

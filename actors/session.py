@@ -38,6 +38,7 @@ from veza.actors.messages.sessions import (
     OpenSession,
     RequestHistory,
     SessionOpened,
+    SetStaff,
     SetTyping,
 )
 from veza.actors.room_follower import NOT_IN_IT, Acting, RoomFollower
@@ -107,6 +108,9 @@ class SessionActor(RoomFollower):
         self.fan_out.hold(topic, command.outbox)
         self.fan_out.subscribe(topic, command.outbox, after_seq=0, head_seq=0)
         self.ask_of(ARRIVALS, ListMemberships(user_id=command.user.id), _Opening(sender))
+
+    def receiveMsg_SetStaff(self, command: SetStaff, _sender: Address) -> None:
+        self.is_staff = command.is_staff
 
     def receiveMsg_CloseSession(self, _command: CloseSession, _sender: Address) -> None:
         self.stop_self()

@@ -36,6 +36,7 @@ from veza.gateway import (
     openapi,
     presence,
     realtime,
+    roles,
     rooms,
     social,
     static,
@@ -83,6 +84,7 @@ OPS_DOORS: Final = (
 AREAS: Final = (
     auth.routes,
     credentials.routes,
+    roles.routes,
     realtime.routes,
     rooms.routes,
     messages.routes,

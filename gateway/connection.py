@@ -12,13 +12,14 @@ from uuid import UUID
 from aiohttp import WSMsgType, web
 
 from veza.actors.messages.accounts import Author
+from veza.actors.messages.permissions import Permission, holds
+from veza.actors.messages.sessions import SetStaff
 from veza.actors.rate_limit import Rate, TokenBucket
 from veza.gateway import wire
 from veza.gateway.connections import AddressUse, Lease
 from veza.gateway.door import Door
-from veza.gateway.endpoints import Access
 from veza.gateway.errors import CloseCode, ProblemCode, ProblemError
-from veza.gateway.identity import identify_session, require_role
+from veza.gateway.identity import identify_session, require_permission
 from veza.gateway.inbox import Message
 from veza.gateway.keys import ACTORS, CONNECTIONS, FAN_OUT, METRICS, SETTINGS, TREE_FEED
 from veza.gateway.leases import Holder
@@ -83,6 +84,14 @@ class Connection:
         self._outbox.close()
 
     # --- what the registry asks for ---
+
+    def take_permissions(self, granted: frozenset[str]) -> None:
+        """Go on with what its user may do by now."""
+        if self._door.session is not None:
+            is_staff = holds(granted, Permission.ROOMS_MODERATE)
+            self._actors.tell(self._door.session, SetStaff(is_staff=is_staff))
+        if not holds(granted, Permission.OPS_READ):
+            self._request.app[TREE_FEED].unwatch(self._outbox)
 
     @property
     def user(self) -> Author | None:
@@ -197,7 +206,8 @@ class Connection:
         try:
             if isinstance(frame.body, wire.OpsWatch):
                 # Asked anew: a role may have come or gone since the connection was opened.
-                require_role(await identify_session(self._request.app, session_id), Access.OPS)
+                who = await identify_session(self._request.app, session_id)
+                require_permission(who, Permission.OPS_READ)
         except ProblemError as error:
             feed.unwatch(self._outbox)
             self._door.refuse(frame.frame_id, error)

@@ -98,6 +98,9 @@ class Peer(Protocol):
     def ping(self) -> None:
         """Send a ping."""
 
+    def take_permissions(self, granted: frozenset[str]) -> None:
+        """Go on with what its user may do by now."""
+
     def cut_off_if_stuck(self, now: float) -> None:
         """Close if it takes nothing any more."""
 
@@ -281,6 +284,11 @@ class Connections:
                 peer.close(CloseCode.BANNED, "banned")
             elif is_banned is not None:
                 peer.close(CloseCode.SIGNED_OUT, "signed out")
+
+    def take_permissions(self, user_id: UUID, granted: frozenset[str]) -> None:
+        """Tell an account's connections what it may do by now."""
+        for peer in tuple(self._by_user.get(user_id, ())):
+            peer.take_permissions(granted)
 
     def beat(self, slot: int, now: float, unix_now: float) -> None:
         """Ping one slot's connections; close those silent for two intervals, or past their lease."""

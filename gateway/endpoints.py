@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar, get_args, get_type_hints
 from aiohttp import HttpVersion11, web
 from pydantic import BaseModel
 
+from veza.actors.messages.permissions import Permission
 from veza.gateway import values
 from veza.gateway.errors import ProblemCode, ProblemError
 from veza.gateway.keys import IDENTITY
@@ -35,13 +36,14 @@ HandlerType = TypeVar("HandlerType", bound=Handler)
 
 
 class Access(Enum):
-    """Who may call an endpoint. `OPTIONAL` is public, but knows who asks if they say so."""
+    """Who may call an endpoint. `OPTIONAL` is public, but knows who asks if they say so.
+
+    What not everybody who is signed in may do needs a permission besides.
+    """
 
     PUBLIC = "public"
     OPTIONAL = "optional"
     SIGNED_IN = "signed in"
-    OPS = "ops"
-    ADMIN = "admin"
     METRICS = "metrics"
 
 
@@ -75,6 +77,7 @@ class Endpoint:
     path: str
     tag: str
     access: Access
+    needs: Permission | None
     handler: Handler
     answers: Mapping[int, Answer]
     body: type[BaseModel] | None
@@ -88,6 +91,11 @@ class Endpoint:
     takes_version: bool
     headers: tuple[HeaderField, ...]
     streams: str | None
+
+    @property
+    def admits(self) -> str:
+        """Return whom it lets in, in a word: the permission it needs, or its access."""
+        return (self.needs or self.access).value
 
     @property
     def template(self) -> str:
@@ -147,6 +155,7 @@ class Endpoints:
         *,
         access: Access,
         answers: Answers,
+        needs: Permission | None = None,
         rate: RatePolicy | None = None,
         upload: type[BaseModel] | None = None,
         takes_version: bool = False,
@@ -155,6 +164,7 @@ class Endpoints:
     ) -> Callable[[HandlerType], HandlerType]:
         """Declare the decorated handler; `upload` names the form fields beside a streamed file.
 
+        `needs`: what whoever is signed in must be allowed besides.
         `takes_version`: it changes what others change too, and wants `If-Match`. `headers` and `streams`, the
         type of a body that is read as it comes, are what the handler reads by itself.
         """
@@ -169,6 +179,7 @@ class Endpoints:
                     path=self._prefix + path,
                     tag=self._tag,
                     access=access,
+                    needs=needs,
                     handler=handler,
                     answers={code: _answer(each) for code, each in answers.items()},
                     body=next((each for each in bodies if each is not NoneType), None),

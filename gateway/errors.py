@@ -111,6 +111,7 @@ class ProblemCode(Enum):
     INVALID_STATE = "invalid_state", 409, "Not possible in the present state"
     INVALID_TOKEN = "invalid_token", 401, "The token is not valid"
     INVITE_REQUIRED = "invite_required", 403, "By invitation only"
+    LAST_ADMIN = "last_admin", 409, "Nobody else administers the instance"
     MALFORMED_BODY = "malformed_body", 400, "The body could not be read"
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, "Method not allowed"
     MUTED = "muted", 403, "Muted in the room"

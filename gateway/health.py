@@ -10,6 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from veza.actors.messages.operator import ReadNode, ReadTotals
+from veza.actors.messages.permissions import Permission
 from veza.actors.messages.presence import PRESENCE, CountOnline
 from veza.config.settings import LOOPBACK_HOSTS
 from veza.config.version import version
@@ -123,7 +124,7 @@ def document_answer(request: web.Request, body: bytes) -> web.Response:
 async def show_metrics(request: web.Request) -> web.Response:
     """Serve the figures: to this machine if the node is bound to it, else to ops staff."""
     if not is_local_scraper(request):
-        await identify(request, Access.OPS)
+        await identify(request, Access.METRICS, Permission.METRICS_READ)
     actors = request.app[ACTORS]
     totals, node, online = await asyncio.gather(
         actors.operate(ReadTotals(), SCRAPE_SECONDS),

@@ -16,6 +16,7 @@ from veza.actors.messages.accounts import (
     SignedIn,
 )
 from veza.actors.messages.common import RejectCode, Rejected
+from veza.actors.messages.permissions import Permission, holds
 from veza.gateway.endpoints import Access
 from veza.gateway.errors import ProblemCode, ProblemError, expect
 from veza.gateway.keys import ACCESS_TOKENS, ACTORS, SETTINGS
@@ -24,14 +25,12 @@ COOKIE: Final = "veza_session"
 SECURE_COOKIE: Final = "__Host-veza_session"
 _COOKIE_VALUE: Final = re.compile(r"[\w-]{1,128}", re.ASCII)
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_ROLES: Final = {
-    Access.OPS: frozenset({"ops", "admin"}),
-    Access.ADMIN: frozenset({"admin"}),
-}
 _OWN_PAGES: Final = frozenset({"same-origin", "none"})
 
 
-async def identify(request: web.Request, access: Access) -> Identified | None:
+async def identify(
+    request: web.Request, access: Access, needs: Permission | None = None
+) -> Identified | None:
     """Return who asks, or None where that is allowed; raises `ProblemError`."""
     token = bearer_token(request)
     if token is not None:
@@ -40,16 +39,15 @@ async def identify(request: web.Request, access: Access) -> Identified | None:
         who = await _identify_cookie_holder(request)
     if who is None and access is not Access.OPTIONAL:
         raise unauthenticated()
-    if access in _ROLES and who is not None:
-        require_role(who, access)
+    if needs is not None and who is not None:
+        require_permission(who, needs)
     return who
 
 
-def require_role(who: Identified, access: Access) -> None:
-    """Refuse whoever has none of the roles that an access asks for."""
-    roles = _ROLES[access]
-    if not who.user.roles & roles:
-        raise ProblemError(ProblemCode.FORBIDDEN, f"This needs the role {min(roles, key=len)}.")
+def require_permission(who: Identified, needs: Permission) -> None:
+    """Refuse whoever may not."""
+    if not holds(who.user.permissions, needs):
+        raise ProblemError(ProblemCode.FORBIDDEN, f"This needs the permission {needs.value}.")
 
 
 def unauthenticated() -> ProblemError:

@@ -1,4 +1,4 @@
-"""Looks, once a heartbeat, which sessions of open WebSockets are over: another node may have ended them."""
+"""Looks, once a heartbeat, what other nodes changed about open WebSockets: ended sessions, roles."""
 
 import asyncio
 from typing import Final
@@ -33,3 +33,5 @@ async def look(app: web.Application) -> None:
             logger.warning("sessions.not_looked_up", reply=type(reply).__name__)
             return
         connections.end_sessions(reply.ended)
+        for user_id, granted in reply.permissions.items():
+            connections.take_permissions(user_id, granted)

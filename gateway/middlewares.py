@@ -219,7 +219,7 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find out who asks; hold every endpoint to its access, and them to a rate that is by account."""
     endpoint = endpoint_of(request)
     if endpoint is not None and endpoint.access not in {Access.PUBLIC, Access.METRICS}:
-        who = await identify(request, endpoint.access)
+        who = await identify(request, endpoint.access, endpoint.needs)
         if who is not None:
             request[IDENTITY] = who
             if endpoint.rate is not None and endpoint.rate.by is By.ACCOUNT:

@@ -20,6 +20,7 @@ from veza.actors.messages.accounts import (
     UnbanAccount,
 )
 from veza.actors.messages.common import Rejected
+from veza.actors.messages.permissions import Permission, holds
 from veza.actors.messages.reading import MESSAGES, MeasuresRead, ReadMeasures
 from veza.actors.messages.reports import (
     REPORTS,
@@ -39,13 +40,17 @@ from veza.gateway.keys import ACTORS, CONNECTIONS, REQUEST_ID
 from veza.gateway.messages import HIDDEN, room_of
 from veza.gateway.paging import Paging
 from veza.gateway.rates import REPORTS_FILED
-from veza.gateway.rooms import author_of, is_staff, require
+from veza.gateway.rooms import author_of, require
 
 routes = Endpoints("moderation")
 
 
 @routes.declare(
-    "PUT", "/users/{user_id}/ban", access=Access.ADMIN, answers={200: wire.AccountBanView}
+    "PUT",
+    "/users/{user_id}/ban",
+    access=Access.SIGNED_IN,
+    needs=Permission.ACCOUNTS_BAN,
+    answers={200: wire.AccountBanView},
 )
 async def ban_account(
     request: web.Request, user_id: UUID, body: wire.NewBan, who: Identified
@@ -69,7 +74,13 @@ async def ban_account(
     return json_answer(request, wire.AccountBanView.of(banned.ban))
 
 
-@routes.declare("DELETE", "/users/{user_id}/ban", access=Access.ADMIN, answers={204: NO_CONTENT})
+@routes.declare(
+    "DELETE",
+    "/users/{user_id}/ban",
+    access=Access.SIGNED_IN,
+    needs=Permission.ACCOUNTS_BAN,
+    answers={204: NO_CONTENT},
+)
 async def unban_account(
     request: web.Request, user_id: UUID, query: wire.UnbanQuery, who: Identified
 ) -> web.Response:
@@ -82,7 +93,13 @@ async def unban_account(
     return no_content()
 
 
-@routes.declare("GET", "/bans", access=Access.ADMIN, answers={200: wire.AccountBanPage})
+@routes.declare(
+    "GET",
+    "/bans",
+    access=Access.SIGNED_IN,
+    needs=Permission.ACCOUNTS_BAN,
+    answers={200: wire.AccountBanPage},
+)
 async def list_account_bans(request: web.Request, query: wire.PageQuery) -> web.Response:
     """List the accounts that are shut out, newest first."""
     paging = Paging(request, "bans", query, _time_and_user)
@@ -132,7 +149,13 @@ async def _room_of_message(
     return room_id
 
 
-@routes.declare("GET", "/reports", access=Access.ADMIN, answers={200: wire.ReportPage})
+@routes.declare(
+    "GET",
+    "/reports",
+    access=Access.SIGNED_IN,
+    needs=Permission.REPORTS_READ,
+    answers={200: wire.ReportPage},
+)
 async def list_reports(
     request: web.Request, query: wire.ReportsQuery, who: Identified
 ) -> web.Response:
@@ -174,9 +197,9 @@ async def _reports(
 async def handle_report(
     request: web.Request, report_id: UUID, body: wire.ReportChange, who: Identified
 ) -> web.Response:
-    """Say what became of a report: as a moderator of its room, or an administrator."""
+    """Say what became of a report: as a moderator of its room, or of the instance."""
     actors = request.app[ACTORS]
-    if not is_staff(who):
+    if not holds(who.user.permissions, Permission.REPORTS_HANDLE):
         show = ShowReport(report_id=report_id, viewer=who.user.id)
         room_id = expect(await actors.ask(REPORTS, show), ReportTold).report.room_id
         await _require_moderator(request, room_id, who)

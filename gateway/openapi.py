@@ -17,15 +17,11 @@ _SECURITY: Final[dict[Access, list[Json]]] = {
     Access.PUBLIC: [],
     Access.OPTIONAL: [{}, {"bearer": []}, {"cookie": []}],
     Access.SIGNED_IN: [{"bearer": []}, {"cookie": []}],
-    Access.OPS: [{"bearer": []}, {"cookie": []}],
-    Access.ADMIN: [{"bearer": []}, {"cookie": []}],
     Access.METRICS: [{}, {"bearer": []}, {"cookie": []}],
 }
 _DESCRIPTIONS: Final = {
     Access.OPTIONAL: "Public; shows more to those who sign in.",
-    Access.OPS: "Needs the role `ops` or `admin`.",
-    Access.ADMIN: "Needs the role `admin`.",
-    Access.METRICS: "Local scrapers need nothing; others the role `ops` or `admin`.",
+    Access.METRICS: "Local scrapers need nothing; others the permission `metrics:read`.",
 }
 
 
@@ -103,7 +99,10 @@ def _operation(endpoint: Endpoint, references: References) -> Json:
             "default": {"$ref": "#/components/responses/Problem"},
         },
     }
-    if endpoint.access in _DESCRIPTIONS:
+    if endpoint.needs is not None:
+        operation["description"] = f"Needs the permission `{endpoint.needs}`."
+        operation["x-permission"] = endpoint.needs.value
+    elif endpoint.access in _DESCRIPTIONS:
         operation["description"] = _DESCRIPTIONS[endpoint.access]
     if endpoint.has_validator:
         operation["responses"].setdefault("304", {"description": "The client has it already"})

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from veza.actors.messages.accounts import Author, Identified
 from veza.actors.messages.common import Key
+from veza.actors.messages.permissions import Permission, holds
 from veza.actors.messages.rooms import (
     ActInRoom,
     ActUnchanged,
@@ -76,7 +77,12 @@ async def list_rooms(request: web.Request, query: wire.PageQuery) -> web.Respons
 
 
 @routes.declare(
-    "POST", "/rooms", access=Access.SIGNED_IN, answers={201: wire.RoomView}, rate=ROOMS_MADE
+    "POST",
+    "/rooms",
+    access=Access.SIGNED_IN,
+    needs=Permission.ROOMS_CREATE,
+    answers={201: wire.RoomView},
+    rate=ROOMS_MADE,
 )
 async def create_room(request: web.Request, body: wire.NewRoom, who: Identified) -> web.Response:
     """Make a room; its maker is its owner."""
@@ -217,8 +223,8 @@ async def do(request: web.Request, room_id: UUID, who: Identified, what: RoomAct
 
 
 def is_staff(who: Identified) -> bool:
-    """Tell whether somebody administers the instance."""
-    return "admin" in who.user.roles
+    """Tell whether somebody keeps order in all rooms."""
+    return holds(who.user.permissions, Permission.ROOMS_MODERATE)
 
 
 @routes.declare(

@@ -12,6 +12,7 @@ from uuid import UUID
 from aiohttp import web
 
 from veza.actors.messages.accounts import Identified
+from veza.actors.messages.permissions import Permission
 from veza.actors.messages.uploads import (
     UPLOADS,
     DescribeUpload,
@@ -66,6 +67,7 @@ async def show_options_of_upload(request: web.Request, upload_id: UUID) -> web.R
     "POST",
     "/uploads",
     access=Access.SIGNED_IN,
+    needs=Permission.TRACKS_UPLOAD,
     answers={201: wire.UploadView},
     rate=TRACKS,
     headers=(tus.RESUMABLE, tus.LENGTH, tus.DEFER, tus.METADATA, tus.CHECKSUM),

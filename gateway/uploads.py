@@ -8,6 +8,7 @@ from aiohttp import web
 
 from veza.actors.messages.accounts import Identified
 from veza.actors.messages.common import Rejected
+from veza.actors.messages.permissions import Permission
 from veza.actors.messages.tracks import (
     CATALOGUE,
     PUBLISH_SECONDS,
@@ -43,6 +44,7 @@ _SHA256: Final = re.compile("[0-9a-f]{64}")
     "POST",
     "/tracks",
     access=Access.SIGNED_IN,
+    needs=Permission.TRACKS_UPLOAD,
     answers={202: wire.TrackAcceptedView},
     rate=TRACKS,
     upload=wire.TrackForm,

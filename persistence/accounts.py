@@ -20,17 +20,21 @@ from veza.persistence.rows import Identity, RotatedSession, User
 
 USER_COLUMNS = """
     u.id, u.username, u.email, u.created_at,
-    ARRAY(SELECT role FROM user_roles r WHERE r.user_id = u.id) AS roles
+    ARRAY(SELECT role FROM user_roles r WHERE r.user_id = u.id) AS roles,
+    ARRAY(
+        SELECT DISTINCT unnest(o.permissions) FROM roles o
+        WHERE o.name = 'user' OR o.name IN (SELECT role FROM user_roles r WHERE r.user_id = u.id)
+    ) AS permissions
 """
 
-_INSERT_USER = """
-    INSERT INTO users (id, username, email, password_hash) VALUES ($1, $2, $3, $4)
-    RETURNING id, username, email, created_at, ARRAY[]::text[] AS roles
+_INSERT_USER = f"""
+    WITH u AS (
+        INSERT INTO users (id, username, email, password_hash) VALUES ($1, $2, $3, $4) RETURNING *
+    )
+    SELECT {USER_COLUMNS} FROM u
 """
 
 _GET_USER = f"SELECT {USER_COLUMNS} FROM users u WHERE u.id = $1"
-
-_GRANT_ROLE = "INSERT INTO user_roles (user_id, role) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 
 _HAS_ADMIN = "SELECT EXISTS (SELECT FROM user_roles WHERE role = 'admin')"
 
@@ -129,11 +133,6 @@ async def get_user(conn: Connection, user_id: UUID) -> User | None:
     return None if row is None else user_of(row)
 
 
-async def grant_role(conn: Connection, user_id: UUID, role: str) -> None:
-    """Give an account a role; harmless if it has it."""
-    await conn.execute(_GRANT_ROLE, user_id, role)
-
-
 async def has_admin(conn: Connection) -> bool:
     """Whether anybody is an administrator."""
     return bool(await conn.fetchval(_HAS_ADMIN))
@@ -230,6 +229,7 @@ def user_of(row: asyncpg.Record) -> User:
         username=row["username"],
         email=row["email"],
         roles=frozenset(row["roles"]),
+        permissions=frozenset(row["permissions"]),
         created_at=row["created_at"],
     )
 

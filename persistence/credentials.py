@@ -9,7 +9,7 @@ from uuid import UUID
 
 from veza.persistence.accounts import USER_COLUMNS, user_of
 from veza.persistence.pool import Connection
-from veza.persistence.rows import Account, OpenSession
+from veza.persistence.rows import Account, AccountSession
 
 PENDING_MINUTES: Final = 15
 """How long a second factor waits for its first code."""
@@ -134,10 +134,10 @@ async def forget_failures(conn: Connection, user_id: UUID) -> None:
     await conn.execute(_FORGET_FAILURES, user_id)
 
 
-async def list_sessions(conn: Connection, user_id: UUID, limit: int) -> tuple[OpenSession, ...]:
+async def list_sessions(conn: Connection, user_id: UUID, limit: int) -> tuple[AccountSession, ...]:
     """Return the newest of an account's open sessions."""
     rows = await conn.fetch(_LIST_SESSIONS, user_id, limit)
-    return tuple(OpenSession(**dict(row)) for row in rows)
+    return tuple(AccountSession(**dict(row)) for row in rows)
 
 
 async def end_session(conn: Connection, user_id: UUID, session_id: UUID) -> bool:

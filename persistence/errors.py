@@ -32,6 +32,14 @@ class AccountUnknownError(PersistenceError):
     """There is no account of that id."""
 
 
+class RoleUnknownError(PersistenceError):
+    """There is no role of that name."""
+
+
+class LastAdminError(PersistenceError):
+    """Nobody would be left who may do everything."""
+
+
 class TokenUnknownError(PersistenceError):
     """The token was never handed out, or its session has ended."""
 

@@ -113,7 +113,9 @@ _MODERATORS: Final = """
 """
 
 _STAFF: Final = """
-    SELECT user_id FROM user_roles WHERE role = 'admin' AND user_id <> $1 ORDER BY user_id LIMIT $2
+    SELECT DISTINCT r.user_id FROM user_roles r JOIN roles o ON o.name = r.role
+    WHERE o.permissions && '{*:*, reports:*, reports:handle}' AND r.user_id <> $1
+    ORDER BY r.user_id LIMIT $2
 """
 
 

@@ -8,13 +8,26 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """One account as its owner and ops staff may see it."""
+    """One account as its owner and ops staff may see it.
+
+    `roles` were granted; `permissions` are theirs and those of everybody who is signed in.
+    """
 
     id: UUID
     username: str
     email: str
     roles: frozenset[str]
+    permissions: frozenset[str]
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """What some accounts may do; `rank` orders roles from the least to the most."""
+
+    name: str
+    rank: int
+    permissions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +42,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenSession:
+class AccountSession:
     """One signed-in client of an account."""
 
     id: UUID

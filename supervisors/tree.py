@@ -2,9 +2,10 @@
 
 root (rest_for_one)
 ├── directory        (family, id) -> address; everything below is lost with it
-├── services         accounts, credentials, arrivals, rooms, ways into them, room log and writer, posts,
-│                    pointers, messages, search and its index, media, catalogue, uploads, downloads, artworks,
-│                    jobs, listening, segments, attachments, audit, reports, presence and its store; the bus
+├── services         accounts, credentials, roles, arrivals, rooms, ways into them, room log and writer,
+│                    posts, pointers, messages, search and its index, media, catalogue, uploads, downloads,
+│                    artworks, jobs, listening, segments, attachments, audit, reports, presence and its
+│                    store; the bus
 ├── rooms            a RoomActor for each room in use
 ├── sessions         a SessionActor for each signed-in connection
 ├── pipelines        an EncodingPipelineActor, with its process, for each encoding
@@ -61,6 +62,7 @@ from veza.actors.passwords import PasswordRules
 from veza.actors.pipeline import EncoderLimits, EncodingPipelineActor
 from veza.actors.process_job import ProcessJobActor
 from veza.actors.rate_limit import Rate
+from veza.actors.roles import RolesActor
 from veza.actors.segments import SegmentsActor
 from veza.actors.session import SessionActor
 from veza.actors.social import SocialActor
@@ -159,6 +161,7 @@ def chat_services(given: Resources) -> tuple[ChildSpec, ...]:
     return (
         service("accounts", AccountsActor, pool | cost | rules | {"policy": policy}),
         service("credentials", CredentialsActor, pool | cost | rules),
+        service("roles", RolesActor, pool),
         service("arrivals", ArrivalsActor, pool),
         service("rooms", RoomsActor, pool | rates | cost),
         service("room_log", RoomLogActor, pool),

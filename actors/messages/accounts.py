@@ -4,7 +4,7 @@ Keys: `("accounts", "")`; who holds a session or a cookie is answered by `("arri
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -12,6 +12,8 @@ from veza.persistence.rows import AccountBan, Author, User
 
 ACCOUNTS: Final = ("accounts", "")
 ARRIVALS: Final = ("arrivals", "")
+
+ROLES_CHANGED_WITHIN: Final = timedelta(minutes=5)
 
 TICKET_PREFIX = "ticket_"
 """What tickets begin with: an access token never does."""
@@ -228,13 +230,20 @@ class AccountBansListed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindEndedSessions:
-    """Which of these sessions are over by now, whichever node ended them? Reply: `EndedSessionsFound`."""
+    """Which of these sessions are over by now, whichever node ended them? Reply: `EndedSessionsFound`.
+
+    It also tells whose roles have changed, to be asked more often than `ROLES_CHANGED_WITHIN`.
+    """
 
     session_ids: tuple[UUID, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedSessionsFound:
-    """Of each session that is over, whether its account is banned."""
+    """Of each session that is over, whether its account is banned; and whose roles changed of late.
+
+    `permissions`: what these accounts may do by now.
+    """
 
     ended: dict[UUID, bool]
+    permissions: dict[UUID, frozenset[str]]

@@ -23,6 +23,7 @@ class RejectCode(StrEnum):
     INVALID_STATE = "invalid_state"
     INVALID_TOKEN = "invalid_token"  # noqa: S105  # a code, not a secret
     INVITE_REQUIRED = "invite_required"
+    LAST_ADMIN = "last_admin"
     MUTED = "muted"
     NOT_A_MEMBER = "not_a_member"
     NOT_FOUND = "not_found"

@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from veza.actors.messages.accounts import Proof
-from veza.persistence.rows import OpenSession
+from veza.persistence.rows import AccountSession
 
 CREDENTIALS: Final = ("credentials", "")
 
@@ -23,7 +23,7 @@ class ListSessions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionsListed:
-    sessions: tuple[OpenSession, ...]
+    sessions: tuple[AccountSession, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,12 +26,19 @@ class Position:
 class OpenSession:
     """A client signed in on a connection. Reply: `SessionOpened`.
 
-    `is_staff`: an administrator of the instance.
+    `is_staff`: keeps order in all rooms.
     """
 
     user: Author
     outbox: Outbox
     is_staff: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetStaff:
+    """Whether the user keeps order in all rooms, from now on. No reply."""
+
+    is_staff: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,8 +20,8 @@ from veza.actors.messages.operator import (
     TraceRead,
     TreeRead,
 )
+from veza.actors.messages.permissions import Permission
 from veza.gateway.answers import fresh_answer
-from veza.gateway.endpoints import Access
 from veza.gateway.errors import ProblemCode, ProblemError
 from veza.gateway.ops.acting import acting, operate
 from veza.gateway.ops.doors import Doors
@@ -87,13 +87,13 @@ async def show_trace(request: web.Request, trace_id: str, query: bodies.TraceQue
     return fresh_answer(views.TraceView.of(trace).to_json())
 
 
-@doors.declare("POST", "/ops/tell", access=Access.ADMIN, answers={200: views.SentView})
+@doors.declare("POST", "/ops/tell", needs=Permission.OPS_SEND, answers={200: views.SentView})
 async def tell_actor(request: web.Request, body: bodies.Tell) -> web.Response:
     """Send an actor a message by hand and wait for nothing."""
     return await send(request, body, 0.0)
 
 
-@doors.declare("POST", "/ops/ask", access=Access.ADMIN, answers={200: views.SentView})
+@doors.declare("POST", "/ops/ask", needs=Permission.OPS_SEND, answers={200: views.SentView})
 async def ask_actor(request: web.Request, body: bodies.Question) -> web.Response:
     """Send an actor a message by hand and show what it answers."""
     return await send(request, body, body.timeout_ms / 1000)

@@ -1,7 +1,8 @@
-"""One declaration for two doors: HTTP, where a role is needed, and the unix socket, which its file guards."""
+"""One declaration for two doors: HTTP, with a permission, and the unix socket, which its file guards."""
 
 from collections.abc import Callable
 
+from veza.actors.messages.permissions import Permission
 from veza.gateway.endpoints import Access, Answers, Endpoints, HandlerType
 
 
@@ -18,13 +19,24 @@ class Doors:
         path: str,
         *,
         answers: Answers,
-        access: Access = Access.OPS,
+        needs: Permission | None = None,
         http_path: str | None = None,
     ) -> Callable[[HandlerType], HandlerType]:
-        """Declare the decorated handler at both; `http_path` if HTTP has it elsewhere."""
+        """Declare the decorated handler at both; `http_path` if HTTP has it elsewhere.
+
+        `needs` is by default to look or, for what changes something, to act.
+        """
+        needs = needs or (Permission.OPS_READ if method == "GET" else Permission.OPS_ACT)
 
         def register(handler: HandlerType) -> HandlerType:
-            self.http.declare(method, http_path or path, access=access, answers=answers)(handler)
+            declare = self.http.declare(
+                method,
+                http_path or path,
+                access=Access.SIGNED_IN,
+                needs=needs,
+                answers=answers,
+            )
+            declare(handler)
             self.socket.declare(method, path, access=Access.PUBLIC, answers=answers)(handler)
             return handler
 

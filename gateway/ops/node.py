@@ -11,6 +11,7 @@ from veza.actors.messages.audit import AUDIT, ActsListed, ListActs
 from veza.actors.messages.jobs import JobsListed, ListJobs
 from veza.actors.messages.operator import ActedOn, ActOnActor, ActorAction, ReadNode
 from veza.actors.messages.ops import NodeFigures
+from veza.actors.messages.permissions import Permission
 from veza.actors.messages.tracks import JOBS
 from veza.gateway.answers import fresh_answer
 from veza.gateway.errors import expect
@@ -57,7 +58,13 @@ async def list_jobs(request: web.Request, query: bodies.JobsQuery) -> web.Respon
     return fresh_answer(views.QueuedJobPage(data=data, next_cursor=cursor).to_json())
 
 
-@doors.declare("GET", "/ops/audit", http_path="/audit", answers={200: views.ActPage})
+@doors.declare(
+    "GET",
+    "/ops/audit",
+    http_path="/audit",
+    needs=Permission.AUDIT_READ,
+    answers={200: views.ActPage},
+)
 async def list_acts(request: web.Request, query: bodies.PageQuery) -> web.Response:
     """List what operators did, newest first."""
     paging = Paging(request, "audit", query, UUID)

@@ -54,6 +54,7 @@ class UserView(View):
     username: str
     email: str
     roles: Annotated[list[str], BeforeValidator(sorted)]
+    permissions: Annotated[list[str], BeforeValidator(sorted)]
     created_at: Time
 
 

@@ -52,6 +52,11 @@ from veza.gateway.tokens import AccessClaims, SigningKeys
 from veza.gateway.wire import encode_frame, shape
 
 PASSWORD = "correct horse"
+PERMISSIONS: dict[str, set[str]] = {
+    "user": {"rooms:create", "tracks:upload"},
+    "ops": {"ops:read", "ops:act", "metrics:read", "audit:read"},
+    "admin": {"*:*"},
+}
 LAST_SEEN = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 
 
@@ -235,6 +240,7 @@ class MemoryActors:
             username=name,
             email=f"{name}@example.org",
             roles=frozenset(roles),
+            permissions=frozenset().union(*(PERMISSIONS[role] for role in ("user", *roles))),
             created_at=now(),
         )
         self.users[user.id] = (user, PASSWORD)
@@ -306,7 +312,7 @@ class MemoryActors:
     def on_FindEndedSessions(self, _: Key, command: accounts.FindEndedSessions) -> object:
         over = (each for each in command.session_ids if each not in self.open_sessions)
         return accounts.EndedSessionsFound(
-            ended={each: self.owners.get(each) in self.banned for each in over}
+            ended={each: self.owners.get(each) in self.banned for each in over}, permissions={}
         )
 
     def on_BanAccount(self, _: Key, command: accounts.BanAccount) -> object:

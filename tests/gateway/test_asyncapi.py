@@ -160,7 +160,14 @@ async def test_the_document_is_told_once(api: Any) -> None:
 ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 ADA = Author(id=ID, name="ada")
-USER = User(id=ID, username="ada", email="a@b.c", roles=frozenset({"ops"}), created_at=NOON)
+USER = User(
+    id=ID,
+    username="ada",
+    email="a@b.c",
+    roles=frozenset({"ops"}),
+    permissions=frozenset({"ops:read"}),
+    created_at=NOON,
+)
 ROOM = rooms.Room(
     id=ID,
     kind=rooms.RoomKind.PUBLIC,

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from veza.persistence import accounts
+from veza.persistence import accounts, credentials, roles
 from veza.persistence.errors import (
     EmailTakenError,
     TokenReusedError,
@@ -24,6 +24,10 @@ async def add_user(conn: Connection, username: str = "Ada", email: str = "ada@ex
     return await accounts.insert_user(
         conn, user_id=uuid4(), username=username, email=email, password_hash="secret hash"
     )
+
+
+async def grant(conn: Connection, user: User, name: str) -> None:
+    await roles.grant(conn, user.id, await roles.lock_role(conn, name), None)
 
 
 async def open_session(
@@ -95,28 +99,30 @@ async def test_a_login_is_a_name_or_an_address_in_whatever_case(
     conn: Connection, login: str
 ) -> None:
     user = await add_user(conn)
-    assert await accounts.find_login(conn, login) == (user, "secret hash")
+    found = await credentials.find_login(conn, login)
+    assert found is not None
+    assert (found.user, found.password_hash) == (user, "secret hash")
 
 
 async def test_an_unknown_login_finds_nobody(conn: Connection) -> None:
-    assert await accounts.find_login(conn, "nobody") is None
+    assert await credentials.find_login(conn, "nobody") is None
 
 
 async def test_a_name_that_is_anothers_address_finds_the_one_so_named(conn: Connection) -> None:
     await add_user(conn)
     named = await add_user(conn, "ada@example.org", "other@example.org")
-    found = await accounts.find_login(conn, "ada@example.org")
+    found = await credentials.find_login(conn, "ada@example.org")
     assert found is not None
-    assert found[0] == named
+    assert found.user == named
 
 
 async def test_roles_are_granted_once_and_seen_everywhere(conn: Connection) -> None:
     user = await add_user(conn)
     assert not await accounts.has_admin(conn)
-    await accounts.grant_role(conn, user.id, "ops")
+    await grant(conn, user, "ops")
     assert not await accounts.has_admin(conn)
-    await accounts.grant_role(conn, user.id, "admin")
-    await accounts.grant_role(conn, user.id, "admin")
+    await grant(conn, user, "admin")
+    await grant(conn, user, "admin")
     assert await accounts.has_admin(conn)
     again = await accounts.get_user(conn, user.id)
     assert again is not None

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from veza.actors.messages.permissions import Permission
 from veza.gateway.app import OPS_DOORS, make_ops_app
 from veza.gateway.endpoints import Access
 from veza.gateway.rates import OPS_ACTS
@@ -48,7 +49,7 @@ async def test_an_address_of_operators_is_theirs_alone(
     assert actors.operated == []
 
     by_ops, by_admin = [await ask(api, endpoint, who=who) for who in (olga, root)]
-    if endpoint.access is Access.ADMIN:
+    if endpoint.needs is Permission.OPS_SEND:
         assert (by_ops.status, by_ops.body["code"]) == (403, "forbidden")
     else:
         assert by_ops.status in endpoint.answers
@@ -57,8 +58,8 @@ async def test_an_address_of_operators_is_theirs_alone(
 
 
 def test_only_talking_to_actors_by_hand_is_for_administrators() -> None:
-    assert {each.access for each in ENDPOINTS} == {Access.OPS, Access.ADMIN}
-    assert {each.template for each in ENDPOINTS if each.access is Access.ADMIN} == {
+    assert all(each.access is Access.SIGNED_IN and each.needs for each in ENDPOINTS)
+    assert {each.template for each in ENDPOINTS if each.needs is Permission.OPS_SEND} == {
         "/api/v1/ops/tell",
         "/api/v1/ops/ask",
     }

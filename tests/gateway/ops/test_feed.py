@@ -333,7 +333,7 @@ async def test_a_role_that_was_taken_away_ends_the_watch_when_it_is_asked_for_an
     await send(socket, "ops.watch", "1")
     await socket.receive_json()
     user, password = actors.users[olga.user.id]
-    actors.users[user.id] = (replace(user, roles=frozenset()), password)
+    actors.users[user.id] = (replace(user, permissions=frozenset()), password)
 
     await socket.send_json({"t": "ops.watch", "id": "2", "d": {}})
     while (refused := await socket.receive_json())["t"] != "error":
