@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import datetime
 from http import HTTPStatus
 from uuid import UUID
 
@@ -38,7 +37,7 @@ from veza.gateway.endpoints import NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import ProblemCode, ProblemError, expect
 from veza.gateway.keys import ACTORS, CONNECTIONS, REQUEST_ID
 from veza.gateway.messages import HIDDEN, room_of
-from veza.gateway.paging import Paging
+from veza.gateway.paging import Paging, time_and_id
 from veza.gateway.rates import REPORTS_FILED
 from veza.gateway.rooms import author_of, require
 
@@ -102,17 +101,12 @@ async def unban_account(
 )
 async def list_account_bans(request: web.Request, query: wire.PageQuery) -> web.Response:
     """List the accounts that are shut out, newest first."""
-    paging = Paging(request, "bans", query, _time_and_user)
+    paging = Paging(request, "bans", query, time_and_id)
     command = ListAccountBans(limit=paging.read_limit, before=paging.start)
     listed = expect(await request.app[ACTORS].ask(ACCOUNTS, command), AccountBansListed).bans
     shown, cursor = paging.cut(listed, lambda ban: f"{ban.at.isoformat()} {ban.user.id}")
     data = [wire.AccountBanView.of(ban) for ban in shown]
     return json_answer(request, wire.AccountBanPage(data=data, next_cursor=cursor))
-
-
-def _time_and_user(place: str) -> tuple[datetime, UUID]:
-    at, _, user_id = place.partition(" ")
-    return datetime.fromisoformat(at), UUID(user_id)
 
 
 @routes.declare(

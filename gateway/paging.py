@@ -4,7 +4,9 @@ A cursor is the place in a list where the next page begins, good for the list of
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Generic, TypeVar
+from uuid import UUID
 
 from aiohttp import web
 
@@ -47,3 +49,9 @@ class Paging(Generic[Place]):
     def cursor_at(self, place: object | None) -> str | None:
         """Return the cursor of the page that begins at a place; None if there is no such page."""
         return None if place is None else self._cursors.encode(self._scope, str(place))
+
+
+def time_and_id(place: str) -> tuple[datetime, UUID]:
+    """Read a place in a list that is in order of times."""
+    at, _, entry_id = place.partition(" ")
+    return datetime.fromisoformat(at), UUID(entry_id)

@@ -226,9 +226,18 @@ REPORTS_FILED = RatePolicy(
 OPS_ACTS = RatePolicy(name="ops", quota=60, window_seconds=60, by=By.ACCOUNT)
 """For everything operators do to actors over HTTP; of the node alone, so that nothing else need work."""
 
+MARKS_SET = RatePolicy(name="marks", quota=120, window_seconds=60, by=By.ACCOUNT, is_shared=True)
+"""Likes and reposts, set or taken back."""
+
+COMMENTS_POSTED = RatePolicy(
+    name="comments", quota=20, window_seconds=60, by=By.ACCOUNT, is_shared=True
+)
+
 POLICIES = (
     SIGN_UP_AND_IN,
     WRONG_PASSWORDS,
+    MARKS_SET,
+    COMMENTS_POSTED,
     TICKETS,
     SEARCHES,
     CONVERSATIONS,

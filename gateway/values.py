@@ -28,6 +28,7 @@ MAX_TITLE_CHARS: Final = 200
 MAX_REASON_CHARS: Final = 500
 MAX_TOPIC_CHARS: Final = 1_000
 MAX_REPORT_CHARS: Final = 1_000
+MAX_COMMENT_CHARS: Final = 1_000
 MAX_ATTACHMENTS: Final = 10
 MAX_SLOW_MODE_SECONDS: Final = 6 * 3600
 MAX_EMOJI_BYTES: Final = 40
@@ -174,6 +175,16 @@ ReportText = Annotated[
     BeforeValidator(_unix_lines),
     AfterValidator(_no_control),
     AfterValidator(_straight),
+]
+CommentText = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_COMMENT_CHARS),
+    BeforeValidator(_trimmed),
+    BeforeValidator(_nfc),
+    BeforeValidator(_unix_lines),
+    AfterValidator(_no_control),
+    AfterValidator(_straight),
+    AfterValidator(_not_blank),
 ]
 Emoji = Annotated[str, Field(min_length=1, max_length=16), AfterValidator(_emoji)]
 InviteCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]

@@ -158,6 +158,41 @@ class Following:
     is_following: bool
 
 
+class MarkKind(StrEnum):
+    """What somebody can say of a track without a word."""
+
+    LIKE = "like"
+    REPOST = "repost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """How many like, or reposted, a track, and whether whoever asks does."""
+
+    count: int
+    is_set: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comment:
+    """What somebody said at a moment of a track; `text` is empty once it is deleted.
+
+    `replies` counts those that are not deleted. A reply stands at the moment of what it replies to.
+    """
+
+    id: UUID
+    track_id: UUID
+    track_owner_id: UUID
+    author: Author
+    reply_to: UUID | None
+    at_ms: int
+    text: str
+    replies: int
+    created_at: datetime
+    edited_at: datetime | None
+    is_deleted: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
     """One track as listeners see it. `duration_ms` is None until the source was decoded to its end.
@@ -184,8 +219,75 @@ class Track:
     release_at: datetime | None
     version: int
     plays: int
+    likes: int
+    reposts: int
+    comments: int
     error: Failure | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkedTrack:
+    """A track that somebody likes or reposted, and since when."""
+
+    track: Track
+    at: datetime
+
+
+class FeedKind(StrEnum):
+    """Why a track is in somebody's feed."""
+
+    UPLOAD = "upload"
+    REPOST = "repost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedItem:
+    """A track that somebody whom one follows uploaded or reposted."""
+
+    kind: FeedKind
+    by: Author
+    track: Track
+    at: datetime
+
+
+class PlaylistVisibility(StrEnum):
+    """Who sees a playlist besides its owner and those who help to fill it."""
+
+    PUBLIC = "public"
+    UNLISTED = "unlisted"
+    PRIVATE = "private"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playlist:
+    """A playlist as whoever asks sees it. `tracks` counts all, also those one may not hear.
+
+    `version` counts changes of title, description and visibility. `is_editable`: whoever asks may fill it.
+    """
+
+    id: UUID
+    owner: Author
+    title: str
+    description: str
+    visibility: PlaylistVisibility
+    tracks: int
+    is_editable: bool
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaylistItem:
+    """A place in a playlist; `track` is None if whoever asks may not hear it."""
+
+    id: UUID
+    rank: str
+    track: Track | None
+    added_by: Author | None
+    added_at: datetime
 
 
 class UploadState(StrEnum):

@@ -26,7 +26,8 @@ from veza.persistence.rows import (
 TRACK: Final = """
     t.id, t.owner_id, u.username, t.title, t.artist, t.album, t.track_number, t.genre,
     left(encode(t.artwork_sha256, 'hex'), 16) AS artwork_tag, t.state, t.duration_samples, t.sample_rate_hz,
-    t.peaks IS NOT NULL AS has_waveform, t.analysis, t.plays, t.created_at, t.visibility, t.release_at,
+    t.peaks IS NOT NULL AS has_waveform, t.analysis, t.plays, t.likes, t.reposts, t.comments, t.created_at,
+    t.visibility, t.release_at,
     t.downloads, t.version, j.error_code, j.error_detail
 """
 FROM_TRACKS: Final = """
@@ -386,6 +387,9 @@ def track_of(row: asyncpg.Record) -> Track:
         release_at=row["release_at"],
         version=row["version"],
         plays=row["plays"],
+        likes=row["likes"],
+        reposts=row["reposts"],
+        comments=row["comments"],
         error=failure,
         created_at=row["created_at"],
     )

@@ -4,8 +4,8 @@ root (rest_for_one)
 ├── directory        (family, id) -> address; everything below is lost with it
 ├── services         accounts, credentials, roles, arrivals, rooms, ways into them, room log and writer,
 │                    posts, pointers, messages, search and its index, media, catalogue, uploads, downloads,
-│                    artworks, jobs, listening, segments, attachments, audit, reports, presence and its
-│                    store; the bus
+│                    artworks, jobs, listening, segments, attachments, social, marks, comments, audit,
+│                    reports, presence and its store; the bus
 ├── rooms            a RoomActor for each room in use
 ├── sessions         a SessionActor for each signed-in connection
 ├── pipelines        an EncodingPipelineActor, with its process, for each encoding
@@ -43,6 +43,7 @@ from veza.actors.chat.rooms import RoomLogActor, RoomsActor, RoomWriterActor
 from veza.actors.chat.search import SearchActor
 from veza.actors.chat.search_index import SearchIndexActor
 from veza.actors.chat.ways import WaysActor
+from veza.actors.comments import CommentsActor
 from veza.actors.copy_job import CopyJobActor
 from veza.actors.credentials import CredentialsActor
 from veza.actors.dispatcher import DispatcherActor
@@ -53,6 +54,7 @@ from veza.actors.encodings import EncodingsActor
 from veza.actors.fanout import FanOut
 from veza.actors.jobs import JobsActor
 from veza.actors.listening import ListeningActor
+from veza.actors.marks import MarksActor
 from veza.actors.media import MediaActor
 from veza.actors.media_keeper import MediaKeeperActor
 from veza.actors.messages.jobs import DISPATCHER, JobType, StartEncoding, StartJob
@@ -173,6 +175,8 @@ def chat_services(given: Resources) -> tuple[ChildSpec, ...]:
         service("ways", WaysActor, pool | rates | fan_out),
         service("posts", PostsActor, pool | directory),
         service("social", SocialActor, pool),
+        service("marks", MarksActor, pool),
+        service("comments", CommentsActor, pool),
         service("reports", ReportsActor, pool | fan_out),
         service("audit", AuditActor, pool),
     )

@@ -9,6 +9,7 @@ class Permission(StrEnum):
 
     ACCOUNTS_BAN = "accounts:ban"
     AUDIT_READ = "audit:read"
+    COMMENTS_MODERATE = "comments:moderate"
     METRICS_READ = "metrics:read"
     OPS_ACT = "ops:act"
     OPS_READ = "ops:read"

@@ -240,6 +240,9 @@ class TrackView(View):
     peaks_url: str | None = None
     analysis: Measured | None = None
     plays: int
+    likes: int
+    reposts: int
+    comments: int
     error: FailureView | None
     created_at: Time
 

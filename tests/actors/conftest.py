@@ -155,6 +155,28 @@ class World:
     async def client(self, name: str) -> Client:
         return await Client(self, await self.person(name)).open()
 
+    async def track(self, owner: Author, **columns: object) -> UUID:
+        """A published track of which nothing is known but what the columns say."""
+        track_id: UUID = uuid7()
+        values = {
+            "id": track_id,
+            "owner_id": owner.id,
+            "title": "A track",
+            "filename": "a.flac",
+            "state": "published",
+            "source_key": f"sources/{track_id}",
+            "source_bytes": 10,
+            "source_sha256": bytes(32),
+            "duration_samples": 4_800_000,
+            "sample_rate_hz": 48_000,
+            **columns,
+        }
+        places = ", ".join(f"${number}" for number in range(1, len(values) + 1))
+        statement = f"INSERT INTO tracks ({', '.join(values)}) VALUES ({places})"
+        async with self.pool.acquire() as conn:
+            await conn.execute(statement, *values.values())
+        return track_id
+
     async def room(self, creator: Author, name: str = "Kitchen") -> Room:
         room_id: UUID = uuid7()
         made = await self.node.ask(

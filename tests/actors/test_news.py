@@ -60,6 +60,9 @@ TRACK = Track(
     release_at=None,
     version=0,
     plays=0,
+    likes=0,
+    reposts=0,
+    comments=0,
     error=None,
     created_at=NOW,
 )

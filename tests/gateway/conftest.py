@@ -599,6 +599,9 @@ class MemoryActors:
             "release_at": None,
             "version": 0,
             "plays": 0,
+            "likes": 0,
+            "reposts": 0,
+            "comments": 0,
             "error": None,
             "created_at": now(),
         }

@@ -267,6 +267,9 @@ def job_changed(state: tracks.JobState) -> tracks.JobChanged:
         release_at=None,
         version=0,
         plays=3,
+        likes=2,
+        reposts=1,
+        comments=4,
         error=None,
         created_at=NOON,
     )

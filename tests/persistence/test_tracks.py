@@ -103,6 +103,9 @@ async def test_a_new_track_is_processing_and_its_job_queued(
         release_at=None,
         version=0,
         plays=0,
+        likes=0,
+        reposts=0,
+        comments=0,
         error=None,
         created_at=track.created_at,
     )

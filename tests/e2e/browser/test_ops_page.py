@@ -194,9 +194,9 @@ async def test_a_trace_shows_messages_as_they_come_and_ends_at_its_limit(keeper,
 
 
 async def test_a_crash_is_grouped_and_shows_where_it_happened(keeper, root):
-    fields = {"login": UNSTORABLE, "password": "x", "user_agent": "x"}
+    fields = {"username": UNSTORABLE, "email": "x@y", "password": "x", "user_agent": "x"}
     path = "/veza/root/services/accounts"
-    told = {"path": path, "type": "SignIn", "fields": fields, "reason": "to see it crash"}
+    told = {"path": path, "type": "RegisterAccount", "fields": fields, "reason": "to see it crash"}
     for _ in range(2):
         await root.post("/ops/tell", told)
     await tab(keeper, "Crashes")
