@@ -48,24 +48,35 @@ _LIST: Final = f"""
 
 _OUT_AT: Final = "greatest(t.created_at, t.release_at)"
 
-# Of each who is followed the newest few, by an index: as many as a page shows can be one person's. A track
-# is told once, where it came last; who is followed and uploaded it is named before who reposted it.
+_UPLOADS: Final = f"""
+    SELECT t.id AS track_id, 'upload' AS kind, t.owner_id AS by_id, {_OUT_AT} AS at FROM tracks t
+    WHERE t.owner_id = {{of}} AND {IS_LISTED} AND t.state IN ('playable', 'published')
+        AND ($2::timestamptz IS NULL OR ({_OUT_AT}, t.id) < ($2, $3::uuid))
+    ORDER BY {_OUT_AT} DESC, t.id DESC LIMIT {{limit}}
+"""
+
+_REPOSTS: Final = """
+    SELECT m.track_id, 'repost' AS kind, m.user_id AS by_id, m.at FROM track_marks m
+    WHERE m.user_id = {of} AND m.kind = 'repost'
+        AND ($2::timestamptz IS NULL OR (m.at, m.track_id) < ($2, $3::uuid))
+    ORDER BY m.at DESC, m.track_id DESC LIMIT {limit}
+"""
+
+# The newest entries of a page are by people whose own newest entry is among as many: one entry of each who
+# is followed is read, by an index, and more of those few. A track is told once, where it came last.
 _FEED: Final = f"""
-    WITH candidates AS (
-        SELECT n.* FROM follows f CROSS JOIN LATERAL (
-            SELECT t.id AS track_id, 'upload' AS kind, t.owner_id AS by_id, {_OUT_AT} AS at
-            FROM tracks t
-            WHERE t.owner_id = f.followed_id AND {IS_LISTED} AND t.state IN ('playable', 'published')
-                AND ($2::timestamptz IS NULL OR ({_OUT_AT}, t.id) < ($2, $3::uuid))
-            ORDER BY {_OUT_AT} DESC, t.id DESC LIMIT $4
-        ) n WHERE f.follower_id = $1
+    WITH uploaders AS MATERIALIZED (
+        SELECT n.by_id FROM follows f
+        CROSS JOIN LATERAL ({_UPLOADS.format(of="f.followed_id", limit=1)}) n
+        WHERE f.follower_id = $1 ORDER BY n.at DESC LIMIT $4
+    ), reposters AS MATERIALIZED (
+        SELECT n.by_id FROM follows f
+        CROSS JOIN LATERAL ({_REPOSTS.format(of="f.followed_id", limit=1)}) n
+        WHERE f.follower_id = $1 ORDER BY n.at DESC LIMIT $4
+    ), candidates AS (
+        SELECT n.* FROM uploaders o CROSS JOIN LATERAL ({_UPLOADS.format(of="o.by_id", limit="$4")}) n
         UNION ALL
-        SELECT n.* FROM follows f CROSS JOIN LATERAL (
-            SELECT m.track_id, 'repost', m.user_id, m.at FROM track_marks m
-            WHERE m.user_id = f.followed_id AND m.kind = 'repost'
-                AND ($2::timestamptz IS NULL OR (m.at, m.track_id) < ($2, $3::uuid))
-            ORDER BY m.at DESC, m.track_id DESC LIMIT $4
-        ) n WHERE f.follower_id = $1
+        SELECT n.* FROM reposters o CROSS JOIN LATERAL ({_REPOSTS.format(of="o.by_id", limit="$4")}) n
     ), latest AS (
         SELECT DISTINCT ON (track_id) * FROM candidates ORDER BY track_id, at DESC, kind DESC
     ), newest AS (
@@ -73,11 +84,11 @@ _FEED: Final = f"""
     )
     SELECT {TRACK}, n.kind, n.at, n.by_id, b.username AS by_name
     {FROM_TRACKS} JOIN newest n ON n.track_id = t.id JOIN users b ON b.id = n.by_id
-    WHERE {IS_LISTED} AND t.owner_id <> $1 AND NOT EXISTS (
+    WHERE {IS_LISTED} AND t.owner_id <> $1 AND ($2::timestamptz IS NULL OR NOT EXISTS (
         SELECT FROM track_marks m JOIN follows f ON f.followed_id = m.user_id
         WHERE f.follower_id = $1 AND m.track_id = t.id AND m.kind = 'repost'
             AND (m.at, m.track_id) >= ($2, $3)
-    )
+    ))
     ORDER BY n.at DESC, n.track_id DESC LIMIT $4
 """
 
