@@ -231,15 +231,20 @@ async def read_json(request: web.Request) -> bytes:
     """Read a JSON body within its limits of size and time; raises `ProblemError`."""
     if request.content_type != "application/json":
         raise ProblemError(ProblemCode.UNSUPPORTED_MEDIA_TYPE, "The body must be application/json.")
-    if (request.content_length or 0) > MAX_JSON_BYTES:
-        raise too_large(MAX_JSON_BYTES)
+    return await read_bytes(request, MAX_JSON_BYTES)
+
+
+async def read_bytes(request: web.Request, limit_bytes: int) -> bytes:
+    """Read a small body of any type within its limits of size and time; raises `ProblemError`."""
+    if (request.content_length or 0) > limit_bytes:
+        raise too_large(limit_bytes)
     raw = bytearray()
     try:
         async with asyncio.timeout(READ_SECONDS):
             async for chunk in request.content.iter_any():
                 raw += chunk
-                if len(raw) > MAX_JSON_BYTES:
-                    raise too_large(MAX_JSON_BYTES)
+                if len(raw) > limit_bytes:
+                    raise too_large(limit_bytes)
     except TimeoutError as error:
         raise ProblemError(ProblemCode.REQUEST_TIMEOUT) from error
     return bytes(raw)

@@ -229,6 +229,11 @@ OPS_ACTS = RatePolicy(name="ops", quota=60, window_seconds=60, by=By.ACCOUNT)
 MARKS_SET = RatePolicy(name="marks", quota=120, window_seconds=60, by=By.ACCOUNT, is_shared=True)
 """Likes and reposts, set or taken back."""
 
+PLAYLISTS_MADE = RatePolicy(
+    name="playlists", quota=30, window_seconds=600, by=By.ACCOUNT, is_shared=True
+)
+"""Made, copied or imported."""
+
 COMMENTS_POSTED = RatePolicy(
     name="comments", quota=20, window_seconds=60, by=By.ACCOUNT, is_shared=True
 )
@@ -238,6 +243,7 @@ POLICIES = (
     WRONG_PASSWORDS,
     MARKS_SET,
     COMMENTS_POSTED,
+    PLAYLISTS_MADE,
     TICKETS,
     SEARCHES,
     CONVERSATIONS,

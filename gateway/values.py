@@ -29,6 +29,7 @@ MAX_REASON_CHARS: Final = 500
 MAX_TOPIC_CHARS: Final = 1_000
 MAX_REPORT_CHARS: Final = 1_000
 MAX_COMMENT_CHARS: Final = 1_000
+MAX_DESCRIPTION_CHARS: Final = 4_000
 MAX_ATTACHMENTS: Final = 10
 MAX_SLOW_MODE_SECONDS: Final = 6 * 3600
 MAX_EMOJI_BYTES: Final = 40
@@ -170,6 +171,15 @@ Topic = Annotated[
 ReportText = Annotated[
     str,
     Field(max_length=MAX_REPORT_CHARS),
+    BeforeValidator(_trimmed),
+    BeforeValidator(_nfc),
+    BeforeValidator(_unix_lines),
+    AfterValidator(_no_control),
+    AfterValidator(_straight),
+]
+Description = Annotated[
+    str,
+    Field(max_length=MAX_DESCRIPTION_CHARS),
     BeforeValidator(_trimmed),
     BeforeValidator(_nfc),
     BeforeValidator(_unix_lines),

@@ -4,8 +4,8 @@ root (rest_for_one)
 ├── directory        (family, id) -> address; everything below is lost with it
 ├── services         accounts, credentials, roles, arrivals, rooms, ways into them, room log and writer,
 │                    posts, pointers, messages, search and its index, media, catalogue, uploads, downloads,
-│                    artworks, jobs, listening, segments, attachments, social, marks, comments, audit,
-│                    reports, presence and its store; the bus
+│                    artworks, jobs, listening, segments, attachments, social, marks, comments,
+│                    playlists, audit, reports, presence and its store; the bus
 ├── rooms            a RoomActor for each room in use
 ├── sessions         a SessionActor for each signed-in connection
 ├── pipelines        an EncodingPipelineActor, with its process, for each encoding
@@ -62,6 +62,7 @@ from veza.actors.messages.presence import PRESENCE
 from veza.actors.messages.sessions import OpenSession
 from veza.actors.passwords import PasswordRules
 from veza.actors.pipeline import EncoderLimits, EncodingPipelineActor
+from veza.actors.playlists import PlaylistsActor
 from veza.actors.process_job import ProcessJobActor
 from veza.actors.rate_limit import Rate
 from veza.actors.roles import RolesActor
@@ -177,6 +178,7 @@ def chat_services(given: Resources) -> tuple[ChildSpec, ...]:
         service("social", SocialActor, pool),
         service("marks", MarksActor, pool),
         service("comments", CommentsActor, pool),
+        service("playlists", PlaylistsActor, pool),
         service("reports", ReportsActor, pool | fan_out),
         service("audit", AuditActor, pool),
     )
