@@ -43,6 +43,7 @@ from veza.persistence.media_store import MediaStore
 from veza.persistence.pool import Connection, Pool
 from veza.persistence.renditions import load_playing, load_rendition
 from veza.persistence.rows import Rendition, Segment
+from veza.persistence.track_changes import change_track
 
 MAX_TITLE_CHARS: Final = 200
 
@@ -95,20 +96,11 @@ class CatalogueActor(StoringActor):
         self, command: ChangeTrack, _sender: Address
     ) -> TrackDescribed:
         async with self.transaction() as conn:
-            is_changed = await tracks.change_track(
+            is_changed = await change_track(
                 conn,
                 command.track_id,
+                command.edit,
                 owner_id=command.owner_id,
-                title=command.title,
-                artist=command.artist,
-                visibility=command.visibility,
-                downloads=command.downloads,
-                release_at=command.release_at,
-                sets_release=command.sets_release,
-                album=command.album,
-                genre=command.genre,
-                track_number=command.track_number,
-                sets_number=command.sets_number,
                 if_version=command.if_version,
             )
             track = await owned(conn, command.track_id, command.owner_id)

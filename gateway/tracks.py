@@ -78,16 +78,7 @@ async def change_track(
     command = ChangeTrack(
         track_id=track_id,
         owner_id=who.user.id,
-        title=body.title,
-        artist=body.artist,
-        visibility=body.visibility,
-        downloads=body.downloads,
-        release_at=body.release_at,
-        sets_release="release_at" in body.model_fields_set,
-        album=body.album,
-        genre=body.genre,
-        track_number=body.track_number,
-        sets_number="track_number" in body.model_fields_set,
+        edit=body.edit(),
         if_version=matched_version(request),
     )
     changed = expect(await request.app[ACTORS].ask(CATALOGUE, command), TrackDescribed).track

@@ -30,6 +30,10 @@ MAX_TOPIC_CHARS: Final = 1_000
 MAX_REPORT_CHARS: Final = 1_000
 MAX_COMMENT_CHARS: Final = 1_000
 MAX_DESCRIPTION_CHARS: Final = 4_000
+MAX_CREDITS: Final = 20
+MAX_CREDIT_ROLE_CHARS: Final = 50
+MAX_TAGS: Final = 10
+MAX_TAG_CHARS: Final = 30
 MAX_ATTACHMENTS: Final = 10
 MAX_SLOW_MODE_SECONDS: Final = 6 * 3600
 MAX_EMOJI_BYTES: Final = 40
@@ -59,6 +63,13 @@ def _unix_lines(value: object) -> object:
 
 def _trimmed(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
+
+
+def _normalised_tag(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    plain = unicodedata.normalize("NFKC", value).lower().strip().lstrip("#")
+    return unicodedata.normalize("NFC", " ".join(plain.split()))
 
 
 def _no_control(value: str) -> str:
@@ -196,6 +207,26 @@ CommentText = Annotated[
     AfterValidator(_straight),
     AfterValidator(_not_blank),
 ]
+CreditRole = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_CREDIT_ROLE_CHARS),
+    BeforeValidator(_trimmed),
+    BeforeValidator(_nfc),
+    AfterValidator(_one_line),
+    AfterValidator(_straight),
+    AfterValidator(_not_blank),
+]
+Tag = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_TAG_CHARS),
+    BeforeValidator(_normalised_tag),
+    AfterValidator(_one_line),
+    AfterValidator(_straight),
+    AfterValidator(_not_blank),
+]
+"""However it is written, "#Deep  House" is the tag "deep house"."""
+Bpm = Annotated[float, Field(ge=20, le=400)]
+MusicalKey = Annotated[str, Field(pattern="^(C|C#|D|Eb|E|F|F#|G|Ab|A|Bb|B) (major|minor)$")]
 Emoji = Annotated[str, Field(min_length=1, max_length=16), AfterValidator(_emoji)]
 InviteCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{1,31}$")]

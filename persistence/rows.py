@@ -150,6 +150,27 @@ class Downloads(StrEnum):
     EVERYBODY = "everybody"
 
 
+class Licence(StrEnum):
+    """What others may do with a track; all but the first are Creative Commons', version 4.0 or CC0."""
+
+    ALL_RIGHTS_RESERVED = "all-rights-reserved"
+    CC0 = "cc0"
+    CC_BY = "cc-by"
+    CC_BY_SA = "cc-by-sa"
+    CC_BY_ND = "cc-by-nd"
+    CC_BY_NC = "cc-by-nc"
+    CC_BY_NC_SA = "cc-by-nc-sa"
+    CC_BY_NC_ND = "cc-by-nc-nd"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credit:
+    """Who did what for a track, in its owner's words."""
+
+    role: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Following:
     """How many follow somebody, and whether whoever asks is one of them."""
@@ -200,6 +221,7 @@ class Track:
     `analysis` is the JSON of what its sound measured, by name; None before, or if it was not measured.
     `plays` are those that count (`veza.persistence.listening.PlayRule`). Before `release_at` it is its
     owner's alone. `version` counts changes by its owner. `artwork_tag` is another for another picture.
+    `bpm` and `key` are its owner's, or else what was measured.
     """
 
     id: UUID
@@ -224,6 +246,12 @@ class Track:
     comments: int
     error: Failure | None
     created_at: datetime
+    description: str = ""
+    credits: tuple[Credit, ...] = ()
+    tags: tuple[str, ...] = ()
+    licence: Licence = Licence.ALL_RIGHTS_RESERVED
+    bpm: float | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,20 +4,22 @@ Whoever encodes calls the functions that write after `jobs.hold_lease`, in the s
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 import asyncpg
+import orjson
 
 from veza.persistence.errors import AlreadyExistsError
 from veza.persistence.jobs import insert_job, newest_job_of_track
 from veza.persistence.pool import Connection, fetch_one
 from veza.persistence.rows import (
     Author,
+    Credit,
     Downloads,
     Failure,
     Job,
+    Licence,
     Track,
     TrackState,
     Visibility,
@@ -27,8 +29,9 @@ TRACK: Final = """
     t.id, t.owner_id, u.username, t.title, t.artist, t.album, t.track_number, t.genre,
     left(encode(t.artwork_sha256, 'hex'), 16) AS artwork_tag, t.state, t.duration_samples, t.sample_rate_hz,
     t.peaks IS NOT NULL AS has_waveform, t.analysis, t.plays, t.likes, t.reposts, t.comments, t.created_at,
-    t.visibility, t.release_at,
-    t.downloads, t.version, j.error_code, j.error_detail
+    t.visibility, t.release_at, t.downloads, t.version, j.error_code, j.error_detail,
+    t.description, t.credits, t.licence, t.bpm, t.key,
+    ARRAY(SELECT g.tag FROM track_tags g WHERE g.track_id = t.id ORDER BY g.tag) AS tags
 """
 FROM_TRACKS: Final = """
     FROM tracks t JOIN users u ON u.id = t.owner_id
@@ -64,22 +67,6 @@ _LIST_TRACKS = f"""
     SELECT {TRACK} {FROM_TRACKS}
     WHERE {IS_LISTED} AND ($2::uuid IS NULL OR t.id < $2)
     ORDER BY t.id DESC LIMIT $3
-"""
-
-# Fewer may hear it from now on: what was signed before is not good any more.
-_CHANGE_TRACK = """
-    UPDATE tracks SET title = coalesce($3, title), artist = coalesce($4, artist),
-        visibility = coalesce($5::text, visibility),
-        release_at = CASE WHEN $6 THEN $7::timestamptz ELSE release_at END,
-        downloads = coalesce($9, downloads), album = coalesce($10, album), genre = coalesce($11, genre),
-        track_number = CASE WHEN $12 THEN $13 ELSE track_number END,
-        version = version + 1,
-        playback_version = playback_version + coalesce(
-            $5 IN ('followers', 'private') AND $5 <> visibility OR $6 AND $7::timestamptz > now(),
-            false
-        )::integer
-    WHERE id = $1 AND owner_id = $2 AND ($8::integer IS NULL OR version = $8)
-    RETURNING id
 """
 
 _END_PLAYBACK = """
@@ -194,46 +181,6 @@ async def get_audible_track(
     """Return a track that the viewer may hear, or anybody if that is None; None if there is no such track."""
     row = await conn.fetchrow(_GET_AUDIBLE, viewer_id, track_id)
     return None if row is None else track_of(row)
-
-
-async def change_track(
-    conn: Connection,
-    track_id: UUID,
-    *,
-    owner_id: UUID,
-    title: str | None,
-    artist: str | None,
-    visibility: Visibility | None,
-    downloads: Downloads | None,
-    release_at: datetime | None,
-    sets_release: bool,
-    album: str | None,
-    genre: str | None,
-    track_number: int | None,
-    sets_number: bool,
-    if_version: int | None,
-) -> bool:
-    """Change what is not None of one's own track, and its release and number if `sets_…` says so.
-
-    Returns False if it is not one's own, or has another version than `if_version`.
-    """
-    changed = await conn.fetchval(
-        _CHANGE_TRACK,
-        track_id,
-        owner_id,
-        title,
-        artist,
-        visibility,
-        sets_release,
-        release_at,
-        if_version,
-        downloads,
-        album,
-        genre,
-        sets_number,
-        track_number,
-    )
-    return changed is not None
 
 
 async def end_playback(conn: Connection, track_id: UUID, owner_id: UUID) -> int | None:
@@ -392,4 +339,10 @@ def track_of(row: asyncpg.Record) -> Track:
         comments=row["comments"],
         error=failure,
         created_at=row["created_at"],
+        description=row["description"],
+        credits=tuple(Credit(**credit) for credit in orjson.loads(row["credits"])),
+        tags=tuple(row["tags"]),
+        licence=Licence(row["licence"]),
+        bpm=row["bpm"],
+        key=row["key"],
     )

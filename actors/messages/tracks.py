@@ -4,7 +4,6 @@ Keys: `("media", "")` stores bytes; `("catalogue", "")` knows tracks; `("jobs", 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -12,15 +11,18 @@ from uuid import UUID
 from veza.persistence.media_store import SourceFile
 from veza.persistence.rows import (
     Author,
+    Credit,
     Downloads,
     Failure,
     Job,
     JobState,
     JobType,
+    Licence,
     Track,
     TrackState,
     Visibility,
 )
+from veza.persistence.track_changes import CLEARABLE, TrackEdit
 
 JOBS: Final = ("jobs", "")
 CATALOGUE: Final = ("catalogue", "")
@@ -140,24 +142,15 @@ class TrackDescribed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeTrack:
-    """Change what is not None of one's own track, and its release and number if `sets_…` says so.
+    """Change one's own track. Reply: `TrackDescribed` or `Rejected`.
 
-    Reply: `TrackDescribed` or `Rejected`. Codes: `not_found`, `forbidden` (somebody else's),
-    `version_conflict` (it has another version than `if_version`).
+    Codes: `not_found`, `forbidden` (somebody else's), `version_conflict` (it has another version than
+    `if_version`).
     """
 
     track_id: UUID
     owner_id: UUID
-    title: str | None
-    artist: str | None
-    visibility: Visibility | None
-    downloads: Downloads | None
-    release_at: datetime | None
-    sets_release: bool
-    album: str | None
-    genre: str | None
-    track_number: int | None
-    sets_number: bool
+    edit: TrackEdit
     if_version: int | None
 
 

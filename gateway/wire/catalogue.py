@@ -4,8 +4,28 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from veza.actors.messages.tracks import Downloads, Visibility
-from veza.gateway.values import Artist, Body, Title, View
+from veza.actors.messages.tracks import (
+    CLEARABLE,
+    Credit,
+    Downloads,
+    Licence,
+    TrackEdit,
+    Visibility,
+)
+from veza.gateway.values import (
+    MAX_CREDITS,
+    MAX_TAGS,
+    Artist,
+    Body,
+    Bpm,
+    CreditRole,
+    Description,
+    MusicalKey,
+    Name,
+    Tag,
+    Title,
+    View,
+)
 from veza.gateway.wire.ways import Moment
 
 
@@ -33,8 +53,16 @@ class AudiowaveformView(View):
     data: list[int]
 
 
+class NewCredit(Body):
+    role: CreditRole
+    name: Name
+
+
 class TrackChange(Body):
-    """Whatever is left out stays. `release_at: null` lets the track out at once."""
+    """Whatever is left out stays. `release_at: null` lets the track out at once.
+
+    Without one of their own (null), `bpm` and `key` are what was measured.
+    """
 
     title: Title | None = None
     artist: Artist | None = None
@@ -44,3 +72,21 @@ class TrackChange(Body):
     visibility: Visibility | None = None
     downloads: Downloads | None = None
     release_at: Moment | None = None
+    description: Description | None = None
+    credits: Annotated[list[NewCredit], Field(max_length=MAX_CREDITS)] | None = None
+    tags: Annotated[list[Tag], Field(max_length=MAX_TAGS)] | None = None
+    licence: Licence | None = None
+    bpm: Bpm | None = None
+    key: MusicalKey | None = None
+
+    def edit(self) -> TrackEdit:
+        """Return what is to be changed, of a track that may hold each tag once."""
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        if self.credits is not None:
+            given["credits"] = tuple(
+                Credit(role=each.role, name=each.name) for each in self.credits
+            )
+        if self.tags is not None:
+            given["tags"] = tuple(dict.fromkeys(self.tags))
+        clears = frozenset(name for name, value in given.items() if value is None) & CLEARABLE
+        return TrackEdit(**given, clears=clears)

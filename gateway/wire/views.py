@@ -8,7 +8,14 @@ from pydantic import BeforeValidator, Field
 from veza.actors.messages.attachments import MAX_MESSAGE_ATTACHMENTS
 from veza.actors.messages.reading import FoundMessage
 from veza.actors.messages.rooms import RoomKind
-from veza.actors.messages.tracks import Downloads, JobState, JobType, TrackState, Visibility
+from veza.actors.messages.tracks import (
+    Downloads,
+    JobState,
+    JobType,
+    Licence,
+    TrackState,
+    Visibility,
+)
 from veza.config.settings import Settings
 from veza.gateway.errors import FieldCode, ProblemError
 from veza.gateway.values import (
@@ -18,7 +25,7 @@ from veza.gateway.values import (
     Time,
     View,
 )
-from veza.gateway.wire.analysis import Measured
+from veza.gateway.wire.analysis import Hundredths, Measured
 
 API_LEVEL: Final = 1
 
@@ -218,10 +225,15 @@ class FailureView(View):
     detail: str
 
 
+class CreditView(View):
+    role: str
+    name: str
+
+
 class TrackView(View):
     """`peaks_url` is where the waveform is, once there is one; `release_at`, when others may hear it.
 
-    `artwork_url` is another for another picture.
+    `artwork_url` is another for another picture. `bpm` and `key` are its owner's, or else what was measured.
     """
 
     id: UUID
@@ -245,6 +257,12 @@ class TrackView(View):
     comments: int
     error: FailureView | None
     created_at: Time
+    description: str
+    credits: list[CreditView]
+    tags: list[str]
+    licence: Licence
+    bpm: Hundredths | None
+    key: str | None
 
     @classmethod
     def of(cls, value: Any) -> Self:

@@ -675,14 +675,11 @@ class MemoryActors:
         if command.if_version not in {None, track.version}:
             raise RefusedError(RejectCode.VERSION_CONFLICT, "Changed meanwhile.")
         given = {
-            name: getattr(command, name)
-            for name in ("title", "artist", "album", "genre", "visibility", "downloads")
-            if getattr(command, name) is not None
+            name: value
+            for name in command.edit.__slots__
+            if name != "clears" and (value := getattr(command.edit, name)) is not None
         }
-        if command.sets_release:
-            given["release_at"] = command.release_at
-        if command.sets_number:
-            given["track_number"] = command.track_number
+        given |= dict.fromkeys(command.edit.clears)
         changed = replace(track, version=track.version + 1, **given)
         self.tracks[track.id] = changed
         if changed.visibility in {tracks.Visibility.FOLLOWERS, tracks.Visibility.PRIVATE}:

@@ -137,3 +137,46 @@ async def test_a_picture_is_chosen_kept_for_ever_and_taken_away(
     await api("DELETE", address, who=bob, status=403)
     await api("DELETE", address, who=ada, status=204)
     assert (await api("GET", f"/api/v1/tracks/{track.id}")).body["artwork_url"] is None
+
+
+async def test_details_are_shown_as_they_are_kept(api: Any, ada: Any, actors: Any) -> None:
+    track = actors.add_track(ada.user)
+    address = f"/api/v1/tracks/{track.id}"
+    shown = await api("GET", address, who=ada)
+    body = {
+        "description": "Two takes.\r\nOne mix.",
+        "credits": [{"role": "Flute", "name": "Zoé"}],
+        "tags": ["#Deep  House", "deep house", "Lofi"],
+        "licence": "cc-by-sa",
+        "bpm": 98,
+        "key": "Eb major",
+    }
+    headers = {"If-Match": shown.headers["ETag"]}
+
+    changed = await api("PATCH", address, who=ada, json=body, headers=headers)
+
+    told = {name: changed.body[name] for name in body}
+    assert told == body | {"description": "Two takes.\nOne mix.", "tags": ["deep house", "lofi"]}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("tags", ["x"] * 11),
+        ("tags", [" # "]),
+        ("credits", [{"role": "Mix"}]),
+        ("licence", "mine"),
+        ("bpm", 19),
+        ("key", "H major"),
+        ("description", "x" * 4_001),
+    ],
+)
+async def test_details_that_do_not_fit_are_named(
+    api: Any, ada: Any, actors: Any, field: str, value: object
+) -> None:
+    address = f"/api/v1/tracks/{actors.add_track(ada.user).id}"
+    headers = {"If-Match": "*"}
+
+    refused = await api("PATCH", address, who=ada, json={field: value}, headers=headers, status=422)
+
+    assert refused.body["errors"][0]["pointer"].startswith(f"/{field}")

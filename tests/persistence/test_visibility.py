@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,7 +12,17 @@ import pytest
 from veza.persistence import downloads, fingerprints, follows, listening, tracks
 from veza.persistence.errors import AccountUnknownError
 from veza.persistence.pool import Connection
-from veza.persistence.rows import Author, Downloads, Job, Track, TrackState, Visibility
+from veza.persistence.rows import (
+    Author,
+    Credit,
+    Downloads,
+    Job,
+    Licence,
+    Track,
+    TrackState,
+    Visibility,
+)
+from veza.persistence.track_changes import CLEARABLE, TrackEdit, change_track
 
 MakeTrack = Callable[[], Awaitable[tuple[Track, Job]]]
 MakeAuthor = Callable[[], Awaitable[Author]]
@@ -113,26 +124,23 @@ async def test_a_recording_that_others_may_not_find_is_not_told_to_them(
         assert bool(found) == (visibility is Visibility.PUBLIC and release_at != FUTURE)
 
 
-async def change(conn: Connection, track: Track, **changes: object) -> bool:
-    given: dict[str, object] = {
-        "owner_id": track.owner.id,
-        "title": None,
-        "artist": None,
-        "album": None,
-        "genre": None,
-        "track_number": None,
-        "sets_number": False,
-        "visibility": None,
-        "downloads": None,
-        "release_at": None,
-        "sets_release": False,
-        "if_version": None,
-    }
-    return await tracks.change_track(conn, track.id, **{**given, **changes})  # type: ignore[arg-type]  # names are checked by the call
+async def change(
+    conn: Connection,
+    track: Track,
+    *,
+    owner_id: UUID | None = None,
+    if_version: int | None = None,
+    **changes: Any,
+) -> bool:
+    """Change a track; what is None of `CLEARABLE` is taken away."""
+    clears = CLEARABLE & {name for name, value in changes.items() if value is None}
+    edit = TrackEdit(**changes, clears=clears)
+    owner_id = owner_id or track.owner.id
+    return await change_track(conn, track.id, edit, owner_id=owner_id, if_version=if_version)
 
 
 async def test_what_is_left_out_of_a_change_stays(conn: Connection, track: Track) -> None:
-    assert await change(conn, track, title="Nocturne", release_at=FUTURE, sets_release=True)
+    assert await change(conn, track, title="Nocturne", release_at=FUTURE)
     assert await change(conn, track, artist="", visibility=Visibility.UNLISTED)
     changed = await tracks.get_track(conn, track.id)
     assert changed is not None
@@ -143,7 +151,7 @@ async def test_what_is_left_out_of_a_change_stays(conn: Connection, track: Track
         FUTURE,
     )
     assert changed.version == 2
-    assert await change(conn, track, sets_release=True)
+    assert await change(conn, track, release_at=None)
     assert (await tracks.get_track(conn, track.id)).release_at is None  # type: ignore[union-attr]  # it is there
 
 
@@ -156,6 +164,40 @@ async def test_a_change_of_another_version_or_by_somebody_else_is_none(
     assert (await tracks.get_track(conn, track.id)).title == "One"  # type: ignore[union-attr]  # it is there
 
 
+async def test_an_owners_tempo_and_key_win_over_what_was_measured(
+    conn: Connection, track: Track
+) -> None:
+    async def told() -> tuple[float | None, str | None]:
+        now = await tracks.get_track(conn, track.id)
+        assert now is not None
+        return now.bpm, now.key
+
+    measured = '{"music": {"tempo": {"tempo_bpm": 120.5}, "key": {"tonic": "C#", "mode": "minor"}}}'
+    assert await told() == (None, None)
+    await conn.execute("UPDATE tracks SET analysis = $2 WHERE id = $1", track.id, measured)
+    assert await told() == (120.5, "C# minor")
+    await change(conn, track, bpm=98.0, key="Eb major")
+    assert await told() == (98.0, "Eb major")
+    await change(conn, track, bpm=None, key=None)
+    assert await told() == (120.5, "C# minor")
+
+
+async def test_details_are_kept_in_their_owners_words_and_tags_once(
+    conn: Connection, track: Track
+) -> None:
+    given = {
+        "description": "Two takes.",
+        "credits": (Credit(role="Mix", name="Bob"), Credit(role="Flute", name="Zoé")),
+        "licence": Licence.CC_BY_SA,
+    }
+    await change(conn, track, **given, tags=("lofi", "deep house"))
+    await change(conn, track, tags=("lofi", "ambient"))
+    now = await tracks.get_track(conn, track.id)
+    assert now is not None
+    assert {name: getattr(now, name) for name in given} == given
+    assert now.tags == ("ambient", "lofi")
+
+
 @pytest.mark.parametrize(
     ("changes", "ends"),
     [
@@ -164,10 +206,9 @@ async def test_a_change_of_another_version_or_by_somebody_else_is_none(
         ({"visibility": Visibility.UNLISTED}, False),
         ({"visibility": Visibility.FOLLOWERS}, True),
         ({"visibility": Visibility.PRIVATE}, True),
-        ({"sets_release": True}, False),
-        ({"sets_release": True, "release_at": PAST}, False),
-        ({"sets_release": True, "release_at": FUTURE}, True),
-        ({"release_at": FUTURE}, False),
+        ({"release_at": None}, False),
+        ({"release_at": PAST}, False),
+        ({"release_at": FUTURE}, True),
     ],
 )
 async def test_playback_addresses_end_exactly_when_fewer_may_hear(
