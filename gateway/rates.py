@@ -226,6 +226,9 @@ REPORTS_FILED = RatePolicy(
 OPS_ACTS = RatePolicy(name="ops", quota=60, window_seconds=60, by=By.ACCOUNT)
 """For everything operators do to actors over HTTP; of the node alone, so that nothing else need work."""
 
+FINDS = RatePolicy(name="find", quota=120, window_seconds=60, is_shared=True)
+"""What may cost the database tens of milliseconds; typing asks for suggestions letter by letter."""
+
 MARKS_SET = RatePolicy(name="marks", quota=120, window_seconds=60, by=By.ACCOUNT, is_shared=True)
 """Likes and reposts, set or taken back."""
 
@@ -241,6 +244,7 @@ COMMENTS_POSTED = RatePolicy(
 POLICIES = (
     SIGN_UP_AND_IN,
     WRONG_PASSWORDS,
+    FINDS,
     MARKS_SET,
     COMMENTS_POSTED,
     PLAYLISTS_MADE,

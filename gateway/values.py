@@ -248,6 +248,14 @@ Time = Annotated[
 
 Login = Annotated[str, Field(min_length=1, max_length=254), AfterValidator(_one_line)]
 Password = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_one_line)]
+Phrase = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_TITLE_CHARS),
+    BeforeValidator(_trimmed),
+    BeforeValidator(_nfc),
+    AfterValidator(_one_line),
+]
+"""What somebody looks for."""
 SecondFactorCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9 -]{6,32}$")]
 OpaqueToken = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_one_line)]
 

@@ -5,7 +5,7 @@ root (rest_for_one)
 ├── services         accounts, credentials, roles, arrivals, rooms, ways into them, room log and writer,
 │                    posts, pointers, messages, search and its index, media, catalogue, uploads, downloads,
 │                    artworks, jobs, listening, segments, attachments, social, marks, comments,
-│                    playlists, audit, reports, presence and its store; the bus
+│                    playlists, search in the catalogue, audit, reports, presence and its store; the bus
 ├── rooms            a RoomActor for each room in use
 ├── sessions         a SessionActor for each signed-in connection
 ├── pipelines        an EncodingPipelineActor, with its process, for each encoding
@@ -31,6 +31,7 @@ from veza.actors.audit import AuditActor
 from veza.actors.base import ServiceActor
 from veza.actors.bus import BusActor
 from veza.actors.catalogue import CatalogueActor
+from veza.actors.catalogue_search import CatalogueSearchActor
 from veza.actors.chat.messages import MessagesActor
 from veza.actors.chat.pointers import PointersActor
 from veza.actors.chat.posts import PostsActor
@@ -179,6 +180,7 @@ def chat_services(given: Resources) -> tuple[ChildSpec, ...]:
         service("marks", MarksActor, pool),
         service("comments", CommentsActor, pool),
         service("playlists", PlaylistsActor, pool),
+        service("catalogue_search", CatalogueSearchActor, pool),
         service("reports", ReportsActor, pool | fan_out),
         service("audit", AuditActor, pool),
     )

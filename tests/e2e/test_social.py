@@ -38,3 +38,24 @@ async def test_a_track_is_liked_talked_about_and_passed_on(ada, bob, sound_file)
     await answered(ada, "DELETE", f"/comments/{said['id']}", 204)
     assert (await bob.get(f"{place}/comments"))["data"][0]["is_deleted"]
     assert await answered(bob, "DELETE", f"{place}/like") == {"count": 0, "is_set": False}
+
+
+async def test_a_track_is_found_by_its_words_its_tag_and_its_beginning(ada, bob, sound_file):
+    track = await ada.publish(sound_file("flac", 44_100), "a.flac", "Crépuscule")
+    body = {"tags": ["Dusk"], "genre": "Ambient"}
+    async with ada.request(
+        "PATCH", f"/tracks/{track}", json=body, headers={"If-Match": "*"}
+    ) as answer:
+        assert answer.status == 200, await answer.text()
+
+    for query in ("q=crepuscules", "q=crepuscle", f"q={ada.name}&tag=dusk&genre=ambient"):
+        found = await bob.get(f"/search?{query}")
+        assert [each["track"]["title"] for each in found["data"]] == ["Crépuscule"], query
+    people = (await bob.get(f"/search?type=user&q={ada.name}"))["data"]
+    assert (people[0]["id"], people[0]["name"]) == (ada.id, ada.name)
+    suggested = await bob.get("/search/suggest?q=crep")
+    assert [each["id"] for each in suggested["tracks"]] == [track]
+    assert {"tag": "dusk", "tracks": 1} in (await bob.get("/tags"))["data"]
+    for wrong in ("q=x&bpm_min=5", "q=%00", "q=%20", "q=x&key=H", "q=x&tag=%00"):
+        async with bob.request("GET", f"/search?{wrong}") as answer:
+            assert (answer.status, (await answer.json())["code"]) == (422, "validation_failed")
