@@ -62,8 +62,51 @@ _REPOSTS: Final = """
     ORDER BY m.at DESC, m.track_id DESC LIMIT {limit}
 """
 
+# What is shown of a list of candidates, wherever they come from. A track is told once, where it came last.
+_SHOWN: Final = f"""
+    , latest AS (
+        SELECT DISTINCT ON (track_id) * FROM candidates ORDER BY track_id, at DESC, kind DESC
+    ), newest AS (
+        SELECT * FROM latest ORDER BY at DESC, track_id DESC LIMIT 2 * $4
+    )
+    SELECT {TRACK}, n.kind, n.at, n.by_id, b.username AS by_name
+    {FROM_TRACKS} JOIN newest n ON n.track_id = t.id JOIN users b ON b.id = n.by_id
+    WHERE {IS_LISTED} AND t.owner_id <> $1 AND ($2::timestamptz IS NULL OR NOT EXISTS (
+        SELECT FROM track_marks m JOIN follows f ON f.followed_id = m.user_id
+        WHERE f.follower_id = $1 AND m.track_id = t.id AND m.kind = 'repost'
+            AND (m.at, m.track_id) >= ($2, $3)
+    ))
+    ORDER BY n.at DESC, n.track_id DESC LIMIT $4
+"""
+
+_LOOKED_AT: Final = 500
+
+# Among the newest entries of all are mostly enough by those whom one follows: no index of theirs is asked.
+# Where the two lists reach back to is sure; what is older may be missing in the one that ends earlier.
+_FEED_NEAR: Final = f"""
+    WITH uploads AS MATERIALIZED (
+        SELECT t.id AS track_id, 'upload' AS kind, t.owner_id AS by_id, {_OUT_AT} AS at FROM tracks t
+        WHERE t.state IN ('playable', 'published') AND {_OUT_AT} <= now()
+            AND ($2::timestamptz IS NULL OR ({_OUT_AT}, t.id) < ($2, $3::uuid))
+        ORDER BY {_OUT_AT} DESC, t.id DESC LIMIT {_LOOKED_AT}
+    ), reposts AS MATERIALIZED (
+        SELECT m.track_id, 'repost' AS kind, m.user_id AS by_id, m.at FROM track_marks m
+        WHERE m.kind = 'repost' AND ($2::timestamptz IS NULL OR (m.at, m.track_id) < ($2, $3::uuid))
+        ORDER BY m.at DESC, m.track_id DESC LIMIT {_LOOKED_AT}
+    ), sure AS (
+        SELECT greatest(
+            (SELECT min(at) FROM uploads HAVING count(*) = {_LOOKED_AT}),
+            (SELECT min(at) FROM reposts HAVING count(*) = {_LOOKED_AT})
+        ) AS since
+    ), candidates AS (
+        SELECT c.* FROM (SELECT * FROM uploads UNION ALL SELECT * FROM reposts) c CROSS JOIN sure
+        WHERE (sure.since IS NULL OR c.at > sure.since)
+            AND c.by_id IN (SELECT followed_id FROM follows WHERE follower_id = $1)
+    ) {_SHOWN}
+"""
+
 # The newest entries of a page are by people whose own newest entry is among as many: one entry of each who
-# is followed is read, by an index, and more of those few. A track is told once, where it came last.
+# is followed is read, by an index, and more of those few.
 _FEED: Final = f"""
     WITH uploaders AS MATERIALIZED (
         SELECT n.by_id FROM follows f
@@ -77,19 +120,7 @@ _FEED: Final = f"""
         SELECT n.* FROM uploaders o CROSS JOIN LATERAL ({_UPLOADS.format(of="o.by_id", limit="$4")}) n
         UNION ALL
         SELECT n.* FROM reposters o CROSS JOIN LATERAL ({_REPOSTS.format(of="o.by_id", limit="$4")}) n
-    ), latest AS (
-        SELECT DISTINCT ON (track_id) * FROM candidates ORDER BY track_id, at DESC, kind DESC
-    ), newest AS (
-        SELECT * FROM latest ORDER BY at DESC, track_id DESC LIMIT 2 * $4
-    )
-    SELECT {TRACK}, n.kind, n.at, n.by_id, b.username AS by_name
-    {FROM_TRACKS} JOIN newest n ON n.track_id = t.id JOIN users b ON b.id = n.by_id
-    WHERE {IS_LISTED} AND t.owner_id <> $1 AND ($2::timestamptz IS NULL OR NOT EXISTS (
-        SELECT FROM track_marks m JOIN follows f ON f.followed_id = m.user_id
-        WHERE f.follower_id = $1 AND m.track_id = t.id AND m.kind = 'repost'
-            AND (m.at, m.track_id) >= ($2, $3)
-    ))
-    ORDER BY n.at DESC, n.track_id DESC LIMIT $4
+    ) {_SHOWN}
 """
 
 
@@ -127,7 +158,10 @@ async def read_feed(
     conn: Connection, viewer_id: UUID, *, before: tuple[datetime, UUID] | None, limit: int
 ) -> tuple[FeedItem, ...]:
     """Return what those whom one follows uploaded or reposted, newest first, each track once."""
-    rows = await conn.fetch(_FEED, viewer_id, *(before or (None, None)), limit)
+    asked = (viewer_id, *(before or (None, None)), limit)
+    rows = await conn.fetch(_FEED_NEAR, *asked)
+    if len(rows) < limit:
+        rows = await conn.fetch(_FEED, *asked)
     return tuple(_feed_item(row) for row in rows)
 
 
