@@ -25,6 +25,7 @@ from veza.gateway.answers import bytes_answer, json_answer, no_content
 from veza.gateway.endpoints import NO_CONTENT, Access, Answer, Endpoints
 from veza.gateway.errors import expect
 from veza.gateway.forms import check_form, drop, receive
+from veza.gateway.identity import viewer_of
 from veza.gateway.keys import ACTORS
 from veza.gateway.rates import ATTACHMENTS
 from veza.gateway.wire.catalogue import ArtworkQuery
@@ -48,7 +49,7 @@ async def show_artwork(
     request: web.Request, track_id: UUID, query: ArtworkQuery, who: Identified | None
 ) -> web.Response:
     """Serve the picture of a track; with its own tag it can be kept for ever."""
-    command = ReadArtwork(track_id=track_id, viewer_id=None if who is None else who.user.id)
+    command = ReadArtwork(track_id=track_id, viewer_id=viewer_of(who))
     read = expect(await request.app[ACTORS].ask(ARTWORKS, command), ArtworkRead)
     headers = _FOR_EVER if query.tag == read.tag else _ASK_AGAIN
     return bytes_answer(request, read.data, content_type=_WEBP, etag=read.tag, headers=headers)

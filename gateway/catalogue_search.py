@@ -22,9 +22,9 @@ from veza.actors.messages.catalogue_search import (
 from veza.gateway.answers import json_answer
 from veza.gateway.endpoints import Access, Endpoints
 from veza.gateway.errors import expect
+from veza.gateway.identity import viewer_of
 from veza.gateway.keys import ACTORS
 from veza.gateway.paging import Paging
-from veza.gateway.playlists import viewer_of
 from veza.gateway.rates import FINDS
 from veza.gateway.wire.catalogue_search import (
     FindQuery,

@@ -22,6 +22,7 @@ from veza.config.ids import uuid7
 from veza.gateway.answers import json_answer, no_content
 from veza.gateway.endpoints import NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import expect
+from veza.gateway.identity import viewer_of
 from veza.gateway.keys import ACTORS
 from veza.gateway.paging import Paging
 from veza.gateway.rates import COMMENTS_POSTED
@@ -50,7 +51,7 @@ async def list_comments(
     paging = Paging(request, f"comments {track_id} {query.order}", query, _moment_and_id)
     command = ListComments(
         track_id=track_id,
-        viewer_id=None if who is None else who.user.id,
+        viewer_id=viewer_of(who),
         order=query.order,
         after=paging.start,
         limit=paging.read_limit,
@@ -97,7 +98,7 @@ async def list_replies(
     paging = Paging(request, f"replies {comment_id}", query, UUID)
     command = ListReplies(
         comment_id=comment_id,
-        viewer_id=None if who is None else who.user.id,
+        viewer_id=viewer_of(who),
         after=paging.start,
         limit=paging.read_limit,
     )

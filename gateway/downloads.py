@@ -29,6 +29,7 @@ from veza.gateway.answers import json_answer, parse_range
 from veza.gateway.attachments import name_parameters
 from veza.gateway.endpoints import Access, Answer, Endpoints
 from veza.gateway.errors import expect
+from veza.gateway.identity import viewer_of
 from veza.gateway.keys import ACTORS, SETTINGS
 from veza.gateway.rates import TRACKS
 from veza.gateway.wire.downloads import DownloadQuery, DownloadsView, DownloadView, NewCopy
@@ -48,7 +49,7 @@ async def list_downloads(
     request: web.Request, track_id: UUID, who: Identified | None
 ) -> web.Response:
     """List how one may have a track."""
-    command = ListDownloads(track_id=track_id, viewer_id=_id_of(who))
+    command = ListDownloads(track_id=track_id, viewer_id=viewer_of(who))
     listed = expect(await request.app[ACTORS].ask(DOWNLOADS, command), DownloadsListed)
     data = [DownloadView.model_validate(each, from_attributes=True) for each in listed.downloads]
     return json_answer(request, DownloadsView(data=data))
@@ -85,7 +86,7 @@ async def download_track(
     request: web.Request, track_id: UUID, query: DownloadQuery, who: Identified | None
 ) -> web.StreamResponse:
     """Serve the file that a track was made of, or a copy of it."""
-    command = OpenDownload(track_id=track_id, viewer_id=_id_of(who), format=query.format)
+    command = OpenDownload(track_id=track_id, viewer_id=viewer_of(who), format=query.format)
     opened = expect(await request.app[ACTORS].ask(DOWNLOADS, command), DownloadOpened)
     headers = {
         "Cache-Control": "private, no-cache",
@@ -100,10 +101,6 @@ async def download_track(
     if prefix is not None:
         return web.Response(headers={**headers, "X-Accel-Redirect": prefix + quote(opened.key)})
     return web.FileResponse(opened.place, headers=headers)
-
-
-def _id_of(who: Identified | None) -> UUID | None:
-    return None if who is None else who.user.id
 
 
 def elsewhere(

@@ -50,6 +50,11 @@ def require_permission(who: Identified, needs: Permission) -> None:
         raise ProblemError(ProblemCode.FORBIDDEN, f"This needs the permission {needs.value}.")
 
 
+def viewer_of(who: Identified | None) -> UUID | None:
+    """Return whose view it is; None is anybody's."""
+    return None if who is None else who.user.id
+
+
 def unauthenticated() -> ProblemError:
     """Return the problem of a request that says nobody's name."""
     return ProblemError(ProblemCode.UNAUTHENTICATED, headers={"WWW-Authenticate": "Bearer"})

@@ -19,6 +19,7 @@ from veza.actors.messages.listening import (
 from veza.gateway.answers import json_answer
 from veza.gateway.endpoints import Access, Endpoints
 from veza.gateway.errors import ProblemCode, ProblemError, expect
+from veza.gateway.identity import viewer_of
 from veza.gateway.keys import ACTORS, LISTENERS
 from veza.gateway.rates import PLAYS, client_of
 from veza.gateway.tracks import visible_track
@@ -51,7 +52,7 @@ async def report_play(
         play_id=body.play_id,
         track_id=track_id,
         listener=_listener(request, who),
-        user_id=None if who is None else who.user.id,
+        user_id=viewer_of(who),
         heard_ms=body.heard_ms,
         position_ms=body.position_ms,
     )

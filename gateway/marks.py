@@ -20,6 +20,7 @@ from veza.actors.messages.marks import (
 from veza.gateway.answers import json_answer
 from veza.gateway.endpoints import Access, Endpoints
 from veza.gateway.errors import expect
+from veza.gateway.identity import viewer_of
 from veza.gateway.keys import ACTORS
 from veza.gateway.paging import Paging, time_and_id
 from veza.gateway.rates import MARKS_SET
@@ -34,9 +35,7 @@ def declare_mark(kind: MarkKind) -> None:
     address, word = f"/tracks/{{track_id}}/{kind}", kind.value
 
     async def show(request: web.Request, track_id: UUID, who: Identified | None) -> web.Response:
-        command = ReadMark(
-            viewer_id=None if who is None else who.user.id, kind=kind, track_id=track_id
-        )
+        command = ReadMark(viewer_id=viewer_of(who), kind=kind, track_id=track_id)
         return await _answer(request, command)
 
     async def set_(request: web.Request, track_id: UUID, who: Identified) -> web.Response:
@@ -52,7 +51,7 @@ def declare_mark(kind: MarkKind) -> None:
     ) -> web.Response:
         paging = Paging(request, f"{word}s {user_id}", query, time_and_id)
         command = ListMarked(
-            viewer_id=None if who is None else who.user.id,
+            viewer_id=viewer_of(who),
             user_id=user_id,
             kind=kind,
             before=paging.start,

@@ -18,9 +18,9 @@ from veza.actors.messages.playlists import (
 from veza.gateway.answers import json_answer, no_content
 from veza.gateway.endpoints import NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import expect
+from veza.gateway.identity import viewer_of
 from veza.gateway.keys import ACTORS
 from veza.gateway.paging import Paging
-from veza.gateway.playlists import viewer_of
 from veza.gateway.wire.bodies import PageQuery
 from veza.gateway.wire.playlists import ItemMove, ItemPage, ItemsView, ItemView, NewItems
 

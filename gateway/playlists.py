@@ -34,6 +34,7 @@ from veza.gateway.answers import bytes_answer, json_answer, matched_version, no_
 from veza.gateway.attachments import name_parameters
 from veza.gateway.endpoints import NO_CONTENT, Access, Answer, Endpoints, read_bytes
 from veza.gateway.errors import expect
+from veza.gateway.identity import viewer_of
 from veza.gateway.keys import ACTORS, SETTINGS
 from veza.gateway.paging import Paging
 from veza.gateway.rates import PLAYLISTS_MADE
@@ -315,11 +316,6 @@ async def import_playlist(
 def _own_address(request: web.Request) -> str:
     public_url = request.app[SETTINGS].public_url
     return str(public_url).rstrip("/") if public_url else f"{request.scheme}://{request.host}"
-
-
-def viewer_of(who: Identified | None) -> UUID | None:
-    """Return whose view it is; None is anybody's."""
-    return None if who is None else who.user.id
 
 
 async def _answer(

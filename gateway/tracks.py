@@ -27,6 +27,7 @@ from veza.gateway import wire
 from veza.gateway.answers import json_answer, matched_version, no_content
 from veza.gateway.endpoints import NO_CONTENT, Access, Endpoints
 from veza.gateway.errors import ProblemCode, ProblemError, expect
+from veza.gateway.identity import viewer_of
 from veza.gateway.jobs import job_answer
 from veza.gateway.keys import ACTORS, PLAYBACK_URLS, PLAYBACK_VERSIONS, SETTINGS
 from veza.gateway.media import LOSSLESS, MANIFEST, MASTER, media_prefix
@@ -45,7 +46,7 @@ async def list_tracks(
     """List tracks, newest first: those that play, and one's own unfinished ones."""
     paging = Paging(request, "tracks", query, UUID)
     command = ListTracks(
-        viewer_id=None if who is None else who.user.id,
+        viewer_id=viewer_of(who),
         before=paging.start,
         limit=paging.read_limit,
     )
@@ -154,8 +155,7 @@ async def revoke_playback(request: web.Request, track_id: UUID, who: Identified)
 
 async def visible_track(request: web.Request, track_id: UUID, who: Identified | None) -> Track:
     """Return a track that one may hear."""
-    viewer_id = None if who is None else who.user.id
-    command = DescribeTrack(track_id=track_id, viewer_id=viewer_id)
+    command = DescribeTrack(track_id=track_id, viewer_id=viewer_of(who))
     return expect(await request.app[ACTORS].ask(CATALOGUE, command), TrackDescribed).track
 
 

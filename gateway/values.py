@@ -111,6 +111,21 @@ def _emoji(value: str) -> str:
     return value
 
 
+_LINE: Final = (
+    BeforeValidator(_trimmed),
+    BeforeValidator(_nfc),
+    AfterValidator(_one_line),
+    AfterValidator(_straight),
+)
+_NAMED: Final = (*_LINE, AfterValidator(_not_blank))
+_PARAGRAPHS: Final = (
+    BeforeValidator(_trimmed),
+    BeforeValidator(_nfc),
+    BeforeValidator(_unix_lines),
+    AfterValidator(_no_control),
+    AfterValidator(_straight),
+)
+
 MessageText = Annotated[
     str,
     Field(min_length=1, max_length=MAX_MESSAGE_CHARS),
@@ -130,46 +145,28 @@ FileText = Annotated[
 Name = Annotated[
     str,
     Field(min_length=1, max_length=MAX_ROOM_NAME_CHARS),
-    BeforeValidator(_trimmed),
-    BeforeValidator(_nfc),
-    AfterValidator(_one_line),
-    AfterValidator(_straight),
-    AfterValidator(_not_blank),
+    *_NAMED,
 ]
 Title = Annotated[
     str,
     Field(min_length=1, max_length=MAX_TITLE_CHARS),
-    BeforeValidator(_trimmed),
-    BeforeValidator(_nfc),
-    AfterValidator(_one_line),
-    AfterValidator(_straight),
-    AfterValidator(_not_blank),
+    *_NAMED,
 ]
 Artist = Annotated[
     str,
     Field(max_length=MAX_TITLE_CHARS),
-    BeforeValidator(_trimmed),
-    BeforeValidator(_nfc),
-    AfterValidator(_one_line),
-    AfterValidator(_straight),
+    *_LINE,
 ]
 """May be empty: then it is whoever uploaded, or nothing is said of an album or a genre."""
 Reason = Annotated[
     str,
     Field(min_length=1, max_length=MAX_REASON_CHARS),
-    BeforeValidator(_trimmed),
-    BeforeValidator(_nfc),
-    AfterValidator(_one_line),
-    AfterValidator(_straight),
-    AfterValidator(_not_blank),
+    *_NAMED,
 ]
 OptionalReason = Annotated[
     str,
     Field(max_length=MAX_REASON_CHARS),
-    BeforeValidator(_trimmed),
-    BeforeValidator(_nfc),
-    AfterValidator(_one_line),
-    AfterValidator(_straight),
+    *_LINE,
 ]
 Topic = Annotated[
     str,
@@ -182,39 +179,23 @@ Topic = Annotated[
 ReportText = Annotated[
     str,
     Field(max_length=MAX_REPORT_CHARS),
-    BeforeValidator(_trimmed),
-    BeforeValidator(_nfc),
-    BeforeValidator(_unix_lines),
-    AfterValidator(_no_control),
-    AfterValidator(_straight),
+    *_PARAGRAPHS,
 ]
 Description = Annotated[
     str,
     Field(max_length=MAX_DESCRIPTION_CHARS),
-    BeforeValidator(_trimmed),
-    BeforeValidator(_nfc),
-    BeforeValidator(_unix_lines),
-    AfterValidator(_no_control),
-    AfterValidator(_straight),
+    *_PARAGRAPHS,
 ]
 CommentText = Annotated[
     str,
     Field(min_length=1, max_length=MAX_COMMENT_CHARS),
-    BeforeValidator(_trimmed),
-    BeforeValidator(_nfc),
-    BeforeValidator(_unix_lines),
-    AfterValidator(_no_control),
-    AfterValidator(_straight),
+    *_PARAGRAPHS,
     AfterValidator(_not_blank),
 ]
 CreditRole = Annotated[
     str,
     Field(min_length=1, max_length=MAX_CREDIT_ROLE_CHARS),
-    BeforeValidator(_trimmed),
-    BeforeValidator(_nfc),
-    AfterValidator(_one_line),
-    AfterValidator(_straight),
-    AfterValidator(_not_blank),
+    *_NAMED,
 ]
 Tag = Annotated[
     str,
