@@ -5,16 +5,23 @@ statement for all of it: a client costs the database a few rows, not three round
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import ClassVar, Final
 
 from veza.actors.accounts import banned_refused, digest, identified
 from veza.actors.database import DatabaseActor
-from veza.actors.messages.accounts import Identified, IdentifyCookie, IdentifySession
-from veza.actors.messages.common import RefusedError, Rejected
+from veza.actors.messages.accounts import (
+    Identified,
+    IdentifyCookie,
+    IdentifyKey,
+    IdentifySession,
+)
+from veza.actors.messages.common import RefusedError, RejectCode, Rejected
 from veza.actors.messages.rooms_service import ListMemberships, MembershipsListed
 from veza.actors.runtime.address import Address
-from veza.persistence import accounts, bans, memberships, rooms
+from veza.persistence import accounts, api_keys, bans, memberships, rooms
 from veza.persistence.pool import Connection
+from veza.persistence.rows import KeyHolder
 
 MEMBERSHIPS_TOLD: Final = 500
 """The newest: with the longest names 370 KB, which an outbox takes at once."""
@@ -41,12 +48,17 @@ class ArrivalsActor(DatabaseActor):
         cookies = [digest(q.cookie_token) for q, _sender in batch if isinstance(q, IdentifyCookie)]
         of_session = await accounts.find_sessions(conn, sessions) if sessions else {}
         of_cookie = await accounts.find_cookies(conn, cookies) if cookies else {}
+        keys = [digest(q.key_token) for q, _sender in batch if isinstance(q, IdentifyKey)]
+        of_key = await api_keys.find_keys(conn, keys) if keys else {}
         for question, sender in batch:
             match question:
                 case IdentifySession(session_id=session_id):
                     holder = of_session.get(session_id)
                 case IdentifyCookie(cookie_token=token):
                     holder = of_cookie.get(digest(token))
+                case IdentifyKey(key_token=token):
+                    self.send(sender, _acting(of_key.get(digest(token))))
+                    continue
                 case _:
                     continue
             reply = await _refusal(conn, question) if holder is None else identified(holder)
@@ -62,6 +74,19 @@ class ArrivalsActor(DatabaseActor):
         for user_id, sender in asked:
             listed = MembershipsListed(memberships=found[user_id], blocked=blocked[user_id])
             self.send(sender, listed)
+
+
+def _acting(holder: KeyHolder | None) -> Identified | Rejected:
+    """Say who a program acts for."""
+    if holder is None:
+        code, detail = RejectCode.INVALID_TOKEN, "This key is not good, or not any more."
+        return Rejected(command=IdentifyKey.__name__, code=code, detail=detail)
+    return Identified(
+        user=holder.user,
+        session_id=holder.key_id,
+        expires_at=holder.expires_at or datetime.max.replace(tzinfo=UTC),
+        scopes=holder.scopes,
+    )
 
 
 async def _refusal(

@@ -6,14 +6,22 @@ from uuid import UUID
 
 import pyotp
 
+from veza.actors.accounts import digest, new_token
+from veza.actors.messages.accounts import API_KEY_PREFIX
 from veza.actors.messages.common import RefusedError, RejectCode
 from veza.actors.messages.credentials import (
+    ApiKeyEnded,
+    ApiKeyMade,
+    ApiKeysListed,
     ChangePassword,
     DisableTotp,
     EnableTotp,
+    EndApiKey,
     EndSession,
     EndSessions,
+    ListApiKeys,
     ListSessions,
+    MakeApiKey,
     ReadSecondFactor,
     RecoveryCodesMade,
     RenewRecoveryCodes,
@@ -26,10 +34,13 @@ from veza.actors.messages.credentials import (
 )
 from veza.actors.proving import ProvingActor, matching_step, new_recovery_codes, recovery_hash
 from veza.actors.runtime.address import Address
-from veza.persistence import credentials
+from veza.config.ids import uuid7
+from veza.persistence import api_keys, credentials
 from veza.persistence.pool import Connection
 
 SESSIONS_TOLD: Final = 200
+MAX_API_KEYS: Final = 50
+HINT_CHARS: Final = 6
 
 
 class CredentialsActor(ProvingActor):
@@ -111,6 +122,37 @@ class CredentialsActor(ProvingActor):
             raise RefusedError(RejectCode.INVALID_STATE, "There is no second factor.")
         async with self.transaction() as conn:
             return await self._make_codes(conn, account.user.id)
+
+    async def receiveMsg_MakeApiKey(self, command: MakeApiKey, _sender: Address) -> ApiKeyMade:
+        if command.expires_at is not None and command.expires_at <= datetime.now(UTC):
+            raise RefusedError(RejectCode.VALIDATION_FAILED, "A key ends in the future.")
+        account = await self.require_proof(await self.account_of(command.user_id), command.proof)
+        token = API_KEY_PREFIX + new_token()
+        async with self.transaction() as conn:
+            if await api_keys.count_keys(conn, account.user.id) >= MAX_API_KEYS:
+                detail = f"There are {MAX_API_KEYS} keys. Delete one first."
+                raise RefusedError(RejectCode.QUOTA_EXCEEDED, detail)
+            key = await api_keys.insert_key(
+                conn,
+                key_id=uuid7(),
+                user_id=account.user.id,
+                name=command.name,
+                key_hash=digest(token),
+                hint=token[: len(API_KEY_PREFIX) + HINT_CHARS],
+                scopes=command.scopes,
+                expires_at=command.expires_at,
+            )
+        return ApiKeyMade(key_token=token, key=key)
+
+    async def receiveMsg_ListApiKeys(self, command: ListApiKeys, _sender: Address) -> ApiKeysListed:
+        async with self.connection() as conn:
+            return ApiKeysListed(keys=await api_keys.list_keys(conn, command.user_id))
+
+    async def receiveMsg_EndApiKey(self, command: EndApiKey, _sender: Address) -> ApiKeyEnded:
+        async with self.connection() as conn:
+            if not await api_keys.delete_key(conn, command.user_id, command.key_id):
+                raise RefusedError(RejectCode.NOT_FOUND, "There is no such key.")
+        return ApiKeyEnded()
 
     async def _make_codes(self, conn: Connection, user_id: UUID) -> RecoveryCodesMade:
         codes = new_recovery_codes()

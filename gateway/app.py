@@ -16,6 +16,7 @@ from veza.actors.shared_rates import SharedRates
 from veza.config.settings import Settings
 from veza.config.version import version
 from veza.gateway import (
+    api_keys,
     artworks,
     asyncapi,
     attachments,
@@ -88,6 +89,8 @@ OPS_DOORS: Final = (
 
 AREAS: Final = (
     auth.routes,
+    auth.account,
+    api_keys.routes,
     credentials.routes,
     roles.routes,
     realtime.routes,

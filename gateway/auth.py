@@ -30,6 +30,8 @@ from veza.gateway.tokens import AccessClaims
 from veza.gateway.values import printable
 
 routes = Endpoints("auth")
+account = Endpoints("account")
+"""What programs may ask, too, that act for somebody."""
 
 MAX_USER_AGENT_CHARS = 200
 WRONG_PROOFS = frozenset({RejectCode.BAD_CREDENTIALS, RejectCode.TOTP_INVALID})
@@ -131,7 +133,7 @@ async def logout(request: web.Request, who: Identified) -> web.Response:
     return response
 
 
-@routes.declare("GET", "/me", access=Access.SIGNED_IN, answers={200: wire.UserView})
+@account.declare("GET", "/me", access=Access.SIGNED_IN, answers={200: wire.UserView})
 async def me(request: web.Request, who: Identified) -> web.Response:
     """Tell who is signed in."""
     return json_answer(request, wire.UserView.of(who.user))

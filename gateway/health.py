@@ -16,7 +16,7 @@ from veza.config.settings import LOOPBACK_HOSTS
 from veza.config.version import version
 from veza.gateway import wire
 from veza.gateway.answers import bytes_answer, fresh_answer, json_answer
-from veza.gateway.endpoints import Access, Answer, Endpoints
+from veza.gateway.endpoints import Access, Answer, Endpoints, endpoint_of
 from veza.gateway.identity import identify
 from veza.gateway.keys import (
     ACTOR_FIGURES,
@@ -27,6 +27,7 @@ from veza.gateway.keys import (
     OPENAPI,
     SETTINGS,
 )
+from veza.gateway.scopes import require_scope
 
 instance = Endpoints("instance")
 health = Endpoints("health", prefix="")
@@ -124,7 +125,10 @@ def document_answer(request: web.Request, body: bytes) -> web.Response:
 async def show_metrics(request: web.Request) -> web.Response:
     """Serve the figures: to this machine if the node is bound to it, else to ops staff."""
     if not is_local_scraper(request):
-        await identify(request, Access.METRICS, Permission.METRICS_READ)
+        who = await identify(request, Access.METRICS, Permission.METRICS_READ)
+        endpoint = endpoint_of(request)
+        if who is not None and endpoint is not None:
+            require_scope(who, endpoint, request.method)
     actors = request.app[ACTORS]
     totals, node, online = await asyncio.gather(
         actors.operate(ReadTotals(), SCRAPE_SECONDS),

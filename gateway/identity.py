@@ -9,9 +9,11 @@ from uuid import UUID
 from aiohttp import web
 
 from veza.actors.messages.accounts import (
+    API_KEY_PREFIX,
     ARRIVALS,
     Identified,
     IdentifyCookie,
+    IdentifyKey,
     IdentifySession,
     SignedIn,
 )
@@ -67,8 +69,11 @@ def bearer_token(request: web.Request) -> str | None:
 
 
 async def identify_token(request: web.Request, token: str) -> Identified:
-    """Return the holder of an access token whose session is still open; raises `invalid_token`."""
+    """Return the holder of an access token or an API key that is still good; raises `invalid_token`."""
     try:
+        if token.startswith(API_KEY_PREFIX):
+            command = IdentifyKey(key_token=token)
+            return expect(await request.app[ACTORS].ask(ARRIVALS, command), Identified)
         claims = request.app[ACCESS_TOKENS].verify(token, time.time())
         return await identify_session(request.app, claims.session_id)
     except ProblemError as error:

@@ -19,6 +19,7 @@ from veza.gateway.identity import identify
 from veza.gateway.keys import IDENTITY, METRICS, RATE_STATE, REQUEST_ID, SETTINGS
 from veza.gateway.limits import hold_account, hold_address
 from veza.gateway.rates import By
+from veza.gateway.scopes import require_scope
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -221,6 +222,7 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     if endpoint is not None and endpoint.access not in {Access.PUBLIC, Access.METRICS}:
         who = await identify(request, endpoint.access, endpoint.needs)
         if who is not None:
+            require_scope(who, endpoint, request.method)
             request[IDENTITY] = who
             if endpoint.rate is not None and endpoint.rate.by is By.ACCOUNT:
                 await hold_account(request, endpoint.rate, who)

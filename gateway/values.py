@@ -237,6 +237,7 @@ Phrase = Annotated[
     AfterValidator(_one_line),
 ]
 """What somebody looks for."""
+Scope = Annotated[str, Field(pattern=r"^([a-z_]{1,20}:)?(read|write)$")]
 SecondFactorCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9 -]{6,32}$")]
 OpaqueToken = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_one_line)]
 

@@ -42,6 +42,29 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A key for a program, as its owner sees it; `hint` are its first characters."""
+
+    id: UUID
+    name: str
+    hint: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyHolder:
+    """Whose key it is, and what it is good for."""
+
+    user: User
+    key_id: UUID
+    scopes: frozenset[str]
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSession:
     """One signed-in client of an account."""
 

@@ -17,6 +17,8 @@ ROLES_CHANGED_WITHIN: Final = timedelta(minutes=5)
 
 TICKET_PREFIX = "ticket_"
 """What tickets begin with: an access token never does."""
+API_KEY_PREFIX = "veza_key_"
+"""What keys for programs begin with, so that a leaked one is known for what it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +123,13 @@ class IdentifySession:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdentifyKey:
+    """Ask who a program acts for. Reply: `Identified` or `Rejected` (`invalid_token`)."""
+
+    key_token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IssueTicket:
     """Make a ticket that signs one WebSocket in as the holder of a session. Reply: `TicketIssued`."""
 
@@ -160,11 +169,16 @@ class SignedOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identified:
-    """The holder of a credential and the session it belongs to, which ends at `expires_at`."""
+    """The holder of a credential and the session it belongs to, which ends at `expires_at`.
+
+    `scopes`: what a program may do for them, by an API key; it has no session, but the key's id in its
+    place. None for people: they may all that their permissions say.
+    """
 
     user: User
     session_id: UUID
     expires_at: datetime
+    scopes: frozenset[str] | None = None
 
 
 # --- bans: `account_banned` is what every way of signing in is then refused with ---

@@ -5,11 +5,12 @@ Key: `("credentials", "")`. What makes an account easier to take wants a `Proof`
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from veza.actors.messages.accounts import Proof
-from veza.persistence.rows import AccountSession
+from veza.persistence.rows import AccountSession, ApiKey
 
 CREDENTIALS: Final = ("credentials", "")
 
@@ -133,3 +134,50 @@ class RecoveryCodesMade:
     """Each works once. Told here once; only their hashes are stored."""
 
     recovery_codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakeApiKey:
+    """Make a key for a program. Reply: `ApiKeyMade` or `Rejected`.
+
+    Codes: those of a proof, `quota_exceeded`, `validation_failed` (it would end before it begins).
+    """
+
+    user_id: UUID
+    proof: Proof
+    name: str
+    scopes: tuple[str, ...]
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyMade:
+    """The key, told here once; only its hash is stored."""
+
+    key_token: str
+    key: ApiKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListApiKeys:
+    """List one's keys. Reply: `ApiKeysListed`."""
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeysListed:
+    keys: tuple[ApiKey, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndApiKey:
+    """End one of one's keys. Reply: `ApiKeyEnded` or `Rejected` (`not_found`)."""
+
+    user_id: UUID
+    key_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyEnded:
+    """It opens nothing any more."""

@@ -3,9 +3,18 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
-from veza.gateway.values import Body, NewPassword, Password, SecondFactorCode, Time, View
+from veza.gateway.values import (
+    Body,
+    Name,
+    NewPassword,
+    Password,
+    Scope,
+    SecondFactorCode,
+    Time,
+    View,
+)
 
 
 class ProofBody(Body):
@@ -56,3 +65,34 @@ class RecoveryCodesView(View):
     """Each works once in place of a code of the app. Told once."""
 
     recovery_codes: Annotated[list[str], Field(min_length=1)]
+
+
+class NewApiKey(ProofBody):
+    """`scopes`: `read` or `write` for all areas, or `tracks:read` and so on for one."""
+
+    name: Name
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=40)]
+    expires_at: AwareDatetime | None = None
+
+
+class ApiKeyView(View):
+    """`hint` are the first characters; `last_used_at` is to the hour."""
+
+    id: UUID
+    name: str
+    hint: str
+    scopes: list[str]
+    created_at: Time
+    expires_at: Time | None
+    last_used_at: Time | None
+
+
+class NewApiKeyView(View):
+    """`key` is told here once."""
+
+    key: str
+    api_key: ApiKeyView
+
+
+class ApiKeysView(View):
+    data: list[ApiKeyView]

@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pyotp
 import pytest
 
+from veza.actors import credentials as service
 from veza.actors.messages.accounts import (
     ACCOUNTS,
     ARRIVALS,
     Identified,
+    IdentifyKey,
     IdentifySession,
     Proof,
     RegisterAccount,
@@ -20,12 +22,15 @@ from veza.actors.messages.accounts import (
 from veza.actors.messages.common import RejectCode, Rejected
 from veza.actors.messages.credentials import (
     CREDENTIALS,
+    ApiKeyMade,
     ChangePassword,
     DisableTotp,
     EnableTotp,
     EndSession,
     EndSessions,
+    ListApiKeys,
     ListSessions,
+    MakeApiKey,
     ReadSecondFactor,
     RecoveryCodesMade,
     RenewRecoveryCodes,
@@ -263,3 +268,31 @@ def test_an_empty_list_holds_nothing(tmp_path):
 
 async def test_a_list_that_cannot_be_read_keeps_nobody_out(tmp_path):
     await PasswordRules(breached=tmp_path / "absent").require_good(PASSWORD)
+
+
+async def test_a_key_is_good_until_its_time_is_over(world, ada):
+    command = {"proof": Proof(password=PASSWORD), "name": "Script", "scopes": ("read",)}
+    later = datetime.now(UTC) + timedelta(hours=1)
+    made = await ada.ask(MakeApiKey, **command, expires_at=later)
+
+    async def held():
+        return await world.node.ask(ARRIVALS, IdentifyKey(key_token=made.key_token))
+
+    before = await held()
+    async with world.pool.acquire() as conn:
+        await conn.execute("UPDATE api_keys SET expires_at = now()")
+
+    assert (before.user.id, before.scopes, before.expires_at) == (ada.id, {"read"}, later)
+    assert code_of(await held()) is RejectCode.INVALID_TOKEN
+
+
+async def test_however_many_keys_are_made_at_once_there_is_a_limit(world, ada, monkeypatch):
+    monkeypatch.setattr(service, "MAX_API_KEYS", 3)
+    command = {"proof": Proof(password=PASSWORD), "name": "Script", "scopes": ("read",)}
+
+    replies = await asyncio.gather(
+        *(ada.ask(MakeApiKey, **command, expires_at=None) for _ in range(6))
+    )
+
+    assert [type(each) for each in replies].count(ApiKeyMade) == 3
+    assert len((await ada.ask(ListApiKeys)).keys) == 3
