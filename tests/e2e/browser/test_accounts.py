@@ -1,5 +1,6 @@
 """Getting in and out: the set-up link, a wrong password, and leaving."""
 
+import pyotp
 import pytest
 from playwright.async_api import expect
 
@@ -45,6 +46,26 @@ async def test_a_wrong_password_is_said_to_be_wrong_and_what_was_typed_stays(vis
     await person.sees(person.page.get_by_role("alert"))
     await expect(person.page.locator("input[name=login]")).to_have_value(ada.name)
     await person.try_password(PASSWORD)
+
+    await person.sees(person.page.get_by_role("heading", name="Tracks", exact=True))
+    person.forgive("/api/v1/auth/login")
+
+
+async def test_who_has_a_second_factor_is_asked_for_its_code(visitor, server, ada):
+    setup = await ada.post("/auth/totp/setup", {"password": PASSWORD})
+    app = pyotp.TOTP(setup["secret"])
+    codes = (await ada.post("/auth/totp/enable", {"code": app.now()}))["recovery_codes"]
+    person = await visitor(server.url, ada.name)
+
+    await person.open("/sign-in")
+    await person.try_password(PASSWORD)
+    await expect(person.page.get_by_label("Code")).to_be_focused()
+    await expect(person.page.get_by_role("alert")).to_have_count(0)
+    await person.fill(totp="000000")
+    await person.button("Sign in").click()
+    await person.sees(person.page.get_by_role("alert"))
+    await person.fill(totp=codes[0])
+    await person.button("Sign in").click()
 
     await person.sees(person.page.get_by_role("heading", name="Tracks", exact=True))
     person.forgive("/api/v1/auth/login")

@@ -1,6 +1,6 @@
 // @ts-check
 /** Signing in, or making an account where this place lets people in. */
-import { api } from "../../app/api.js";
+import { api, ApiError } from "../../app/api.js";
 import { html, useState } from "../../app/dom.js";
 import { navigate, route } from "../../app/router.js";
 import { identify, instance } from "../../app/store.js";
@@ -30,17 +30,27 @@ async function entered() {
 
 function Login() {
   const { busy, error, run } = useAction();
+  const [wantsCode, setWantsCode] = useState(false);
   const submit = (/** @type {Event} */ event) => {
-    const { login, password } = values(event);
+    const { login, password, totp } = values(event);
     run(async () => {
-      await api("POST", "/auth/login", { login, password });
+      try {
+        await api("POST", "/auth/login", { login, password, ...(totp && { totp }) });
+      } catch (error) {
+        // Nothing is wrong yet: this account has a second factor, which is asked for from now on.
+        if (!(error instanceof ApiError && error.code === "totp_required")) throw error;
+        setWantsCode(true);
+        return;
+      }
       await entered();
     });
   };
   return html`<form class="form" onSubmit=${submit}>
     <${Field} label="Username or email" name="login" error=${error} required autocomplete="username" autocapitalize="none" spellcheck="false" />
     <${Field} label="Password" name="password" error=${error} type="password" required autocomplete="current-password" />
-    <${FormError} error=${error} fields=${["login", "password"]} />
+    ${wantsCode && html`<${Field} label="Code" name="totp" error=${error} required autofocus autocomplete="one-time-code" autocapitalize="characters" spellcheck="false"
+      hint="From your app, or one of your recovery codes." />`}
+    <${FormError} error=${error} fields=${["login", "password", "totp"]} />
     <button class="button button-primary button-large" disabled=${busy}>Sign in</button>
   </form>`;
 }
