@@ -18,11 +18,7 @@ export interface Track {
   duration_ms: number | null; created_at: string; error: Refusal | null; peaks_url: string | null; plays: number;
   visibility: "public" | "unlisted" | "followers" | "private"; release_at: string | null;
   downloads: "nobody" | "followers" | "everybody";
-  analysis: { music: Music | null } | null;
-}
-
-export interface Music {
-  tempo: { tempo_bpm: number } | null; key: { tonic: string; mode: "major" | "minor" } | null;
+  bpm: number | null; key: string | null;
 }
 
 export type JobState =

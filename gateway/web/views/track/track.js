@@ -36,7 +36,8 @@ export function TrackPage() {
           <span>${clock(track.duration_ms === null ? null : track.duration_ms / 1000)}</span>
           ${track.album && html`<span>${track.album}${track.track_number ? `, no. ${track.track_number}` : ""}</span>`}
           ${track.genre && html`<span>${track.genre}</span>`}
-          <${MusicFacts} music=${track.analysis?.music} />
+          ${track.bpm !== null && html`<span>${Math.round(track.bpm)} BPM</span>`}
+          ${track.key && html`<span>${track.key}</span>`}
           ${track.plays > 0 && html`<span>${playCount(track.plays)}</span>`}
           <${Badges} track=${track} />
           <span>Uploaded by ${track.owner.name}, <time datetime=${track.created_at}>${ago(track.created_at)}</time></span>
@@ -52,13 +53,6 @@ export function TrackPage() {
     ${track.state !== "published" && html`<${Processing} trackId=${id} />`}
     ${track.state === "published" && me.value?.id === track.owner.id && html`<${Figures} track=${track} />`}
   </article>`;
-}
-
-/** Tempo and key, as far as they were found. @param {{music?: import("../../types/wire").Music | null}} props */
-function MusicFacts({ music }) {
-  return html`
-    ${music?.tempo && html`<span>${Math.round(music.tempo.tempo_bpm)} BPM</span>`}
-    ${music?.key && html`<span>${music.key.tonic} ${music.key.mode}</span>`}`;
 }
 
 /** Where Play begins: the second in the address, as long as the track is not under way. */
