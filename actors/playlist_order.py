@@ -25,7 +25,7 @@ async def add_behind(
     track_ids: tuple[UUID, ...],
     behind: UUID | None,
     by_id: UUID,
-) -> frozenset[UUID]:
+) -> list[UUID]:
     """Put tracks behind an item, or at the end; return the new items."""
     _first, last, count = await playlist_items.ends(conn, playlist_id)
     if count + len(track_ids) > MAX_ITEMS:
@@ -36,7 +36,7 @@ async def add_behind(
     item_ids = [uuid7() for _ in track_ids]
     await playlist_items.insert_items(conn, playlist_id, item_ids, track_ids, ranks, by_id)
     await rank_anew_if_long(conn, playlist_id, max(ranks, key=len, default=""))
-    return frozenset(item_ids)
+    return item_ids
 
 
 async def gap_behind_item(

@@ -3,6 +3,8 @@
 import asyncio
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import ClassVar, Final
 from uuid import UUID
 
@@ -53,9 +55,10 @@ from veza.codecs.playlist_files import (
 )
 from veza.persistence import playlist_items, playlists
 from veza.persistence.errors import AccountUnknownError
-from veza.persistence.pool import Connection
+from veza.persistence.pool import Connection, Pool
 from veza.persistence.rows import Playlist, PlaylistItem, PlaylistVisibility, Track
 
+SWEEP_SECONDS: Final = 3600.0
 MAX_PLAYLISTS: Final = 500
 MAX_COLLABORATORS: Final = 50
 MAX_TITLE_CHARS: Final = 200
@@ -65,10 +68,26 @@ _ID_AT_THE_END: Final = re.compile(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class SweepDeleted:
+    """Time to forget what was deleted long ago."""
+
+
 class PlaylistsActor(DatabaseActor):
     """Whoever changes an order locks its playlist: two who move at once leave one order with all in it."""
 
     concurrency: ClassVar[int] = 8
+
+    def __init__(self, *, pool: Pool) -> None:
+        super().__init__(pool=pool)
+        self.wakeup_after(0.0, SweepDeleted())
+
+    async def receiveMsg_SweepDeleted(self, message: SweepDeleted, _sender: Address) -> None:
+        """Forget what can come back no more. On several nodes all do it, which is harmless."""
+        self.wakeup_after(SWEEP_SECONDS, message)
+        with suppress(RefusedError):  # no database now: the next sweep finds the same
+            async with self.connection() as conn:
+                await playlists.purge_playlists(conn)
 
     async def receiveMsg_MakePlaylist(
         self, command: MakePlaylist, _sender: Address
@@ -138,7 +157,6 @@ class PlaylistsActor(DatabaseActor):
         self, command: DeletePlaylist, _sender: Address
     ) -> PlaylistDeleted:
         async with self.transaction() as conn:
-            await playlists.purge_playlists(conn)
             await owned(conn, command.playlist_id, command.owner_id)
             await playlists.delete_playlist(conn, command.playlist_id, command.owner_id)
         return PlaylistDeleted()
@@ -229,9 +247,9 @@ class PlaylistsActor(DatabaseActor):
                 conn, command.playlist_id, wanted, command.behind, command.by_id
             )
             items = await playlist_items.list_items(
-                conn, command.playlist_id, command.by_id, after=None, limit=MAX_ITEMS
+                conn, command.playlist_id, command.by_id, only=added, limit=len(added)
             )
-        return ItemsListed(items=tuple(item for item in items if item.id in added))
+        return ItemsListed(items=items)
 
     async def receiveMsg_MoveItem(self, command: MoveItem, _sender: Address) -> ItemMoved:
         async with self.transaction() as conn:
@@ -267,7 +285,7 @@ class PlaylistsActor(DatabaseActor):
         async with self.connection() as conn:
             playlist = await seen(conn, command.playlist_id, command.viewer_id)
             items = await playlist_items.list_items(
-                conn, playlist.id, command.viewer_id, after=None, limit=MAX_ITEMS
+                conn, playlist.id, command.viewer_id, limit=MAX_ITEMS
             )
         entries = tuple(_entry(track, command.address) for track in _heard(items))
         file = PlaylistFile(title=playlist.title, entries=entries)
@@ -353,17 +371,13 @@ async def _find_all(
     named = [_named_id(entry.location) for entry in entries]
     wanted = [track_id for track_id in named if track_id is not None]
     audible = await playlist_items.audible_of(conn, wanted, viewer_id)
-    found: list[UUID | None] = []
-    for entry, track_id in zip(entries, named, strict=True):
-        if track_id in audible:
-            found.append(track_id)
-        elif entry.title:
-            found.append(
-                await playlist_items.find_by_name(conn, entry.title, entry.artist, viewer_id)
-            )
-        else:
-            found.append(None)
-    return found
+    by_name = await playlist_items.find_by_name(
+        conn, [(entry.title, entry.artist) for entry in entries], viewer_id
+    )
+    return [
+        track_id if track_id in audible else alike
+        for track_id, alike in zip(named, by_name, strict=True)
+    ]
 
 
 def _named_id(location: str) -> UUID | None:

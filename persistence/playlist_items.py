@@ -8,7 +8,7 @@ import asyncpg
 
 from veza.persistence.pool import Connection
 from veza.persistence.rows import Author, PlaylistItem
-from veza.persistence.tracks import FROM_TRACKS, IS_AUDIBLE, TRACK, track_of
+from veza.persistence.tracks import FROM_TRACKS, IS_AUDIBLE, IS_LISTED, TRACK, track_of
 
 _LOCK: Final = "SELECT FROM playlists WHERE id = $1 FOR NO KEY UPDATE"
 
@@ -21,6 +21,7 @@ _LIST: Final = f"""
         SELECT {TRACK} {FROM_TRACKS} WHERE t.id = i.track_id AND {IS_AUDIBLE}
     ) k ON true
     WHERE i.playlist_id = $2 AND ($3::text IS NULL OR i.rank > $3 COLLATE "C")
+        AND ($5::uuid[] IS NULL OR i.id = ANY ($5))
     ORDER BY i.rank LIMIT $4
 """
 
@@ -65,12 +66,15 @@ _COPY: Final = f"""
     WHERE i.playlist_id = $2 AND {IS_AUDIBLE}
 """
 
-# The newest of those with the name, as people write it.
+# Of each name the newest track that has it; what is unlisted is found by its address only.
 _MATCH: Final = f"""
-    SELECT t.id FROM tracks t JOIN users u ON u.id = t.owner_id
-    WHERE lower(t.title) = lower($2) AND lower($3) IN (lower(t.artist), lower(u.username), '')
-        AND {IS_AUDIBLE}
-    ORDER BY t.id DESC LIMIT 1
+    SELECT w.place, (
+        SELECT t.id FROM tracks t JOIN users u ON u.id = t.owner_id
+        WHERE lower(t.title) = lower(w.title)
+            AND lower(w.artist) IN (lower(t.artist), lower(u.username), '') AND {IS_LISTED}
+        ORDER BY t.created_at DESC, t.id DESC LIMIT 1
+    ) AS id
+    FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS w (title, artist, place)
 """
 
 
@@ -80,10 +84,16 @@ async def lock_order(conn: Connection, playlist_id: UUID) -> None:
 
 
 async def list_items(
-    conn: Connection, playlist_id: UUID, viewer_id: UUID | None, *, after: str | None, limit: int
+    conn: Connection,
+    playlist_id: UUID,
+    viewer_id: UUID | None,
+    *,
+    after: str | None = None,
+    only: Sequence[UUID] | None = None,
+    limit: int,
 ) -> tuple[PlaylistItem, ...]:
-    """Return tracks in order, those behind the rank `after`."""
-    rows = await conn.fetch(_LIST, viewer_id, playlist_id, after, limit)
+    """Return tracks in order: those behind the rank `after`, and of these `only` some, if so."""
+    rows = await conn.fetch(_LIST, viewer_id, playlist_id, after, limit, only)
     return tuple(_item(row) for row in rows)
 
 
@@ -153,10 +163,13 @@ async def copy_items(conn: Connection, playlist_id: UUID, copy_id: UUID, viewer_
     await conn.execute(_COPY, viewer_id, playlist_id, copy_id)
 
 
-async def find_by_name(conn: Connection, title: str, artist: str, viewer_id: UUID) -> UUID | None:
-    """Return the newest track of a title and artist, whose name may be left out, that the viewer may hear."""
-    found: UUID | None = await conn.fetchval(_MATCH, viewer_id, title, artist)
-    return found
+async def find_by_name(
+    conn: Connection, names: Sequence[tuple[str, str]], viewer_id: UUID
+) -> tuple[UUID | None, ...]:
+    """Return for each title and artist (may be empty) the newest such track that the viewer may find."""
+    titles, artists = [title for title, _ in names], [artist for _, artist in names]
+    rows = await conn.fetch(_MATCH, viewer_id, titles, artists)
+    return tuple(row["id"] for row in sorted(rows, key=lambda row: int(row["place"])))
 
 
 def _item(row: asyncpg.Record) -> PlaylistItem:

@@ -1,0 +1,2 @@
+-- Playlists of other players name tracks by their titles.
+CREATE INDEX tracks_title_idx ON tracks (lower(title));
