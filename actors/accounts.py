@@ -121,7 +121,8 @@ class AccountsActor(ProvingActor):
     async def receiveMsg_SignIn(self, command: SignIn, _sender: Address) -> SignedIn:
         async with self.connection() as conn:
             found = await credentials.find_login(conn, command.login)
-        account = await self.require_proof(found, command.proof)
+        subject = f"login {command.login.casefold()}"
+        account = await self.require_proof(found, command.proof, subject)
         async with self.transaction() as conn:
             return await self._open_session(conn, account.user, command.user_agent)
 

@@ -69,7 +69,7 @@ class CredentialsActor(ProvingActor):
     async def receiveMsg_ChangePassword(
         self, command: ChangePassword, _sender: Address
     ) -> SessionsEnded:
-        account = await self.require_proof(await self.account_of(command.user_id), command.proof)
+        account = await self.require_own_proof(command.user_id, command.proof)
         user = account.user
         await self.rules.require_good(command.new_password, user.username, user.email)
         password_hash = await self.passwords.hash(command.new_password)
@@ -86,7 +86,7 @@ class CredentialsActor(ProvingActor):
         return SecondFactorRead(is_enabled=is_enabled, recovery_codes_left=left)
 
     async def receiveMsg_SetUpTotp(self, command: SetUpTotp, _sender: Address) -> TotpSetUp:
-        account = await self.require_proof(await self.account_of(command.user_id), command.proof)
+        account = await self.require_own_proof(command.user_id, command.proof)
         secret = pyotp.random_base32()
         async with self.connection() as conn:
             if not await credentials.place_factor(conn, account.user.id, secret):
@@ -109,7 +109,7 @@ class CredentialsActor(ProvingActor):
             return await self._make_codes(conn, command.user_id)
 
     async def receiveMsg_DisableTotp(self, command: DisableTotp, _sender: Address) -> TotpDisabled:
-        account = await self.require_proof(await self.account_of(command.user_id), command.proof)
+        account = await self.require_own_proof(command.user_id, command.proof)
         async with self.transaction() as conn:
             await credentials.remove_factor(conn, account.user.id)
         return TotpDisabled()
@@ -117,7 +117,7 @@ class CredentialsActor(ProvingActor):
     async def receiveMsg_RenewRecoveryCodes(
         self, command: RenewRecoveryCodes, _sender: Address
     ) -> RecoveryCodesMade:
-        account = await self.require_proof(await self.account_of(command.user_id), command.proof)
+        account = await self.require_own_proof(command.user_id, command.proof)
         if account.totp_secret is None:
             raise RefusedError(RejectCode.INVALID_STATE, "There is no second factor.")
         async with self.transaction() as conn:
@@ -126,7 +126,7 @@ class CredentialsActor(ProvingActor):
     async def receiveMsg_MakeApiKey(self, command: MakeApiKey, _sender: Address) -> ApiKeyMade:
         if command.expires_at is not None and command.expires_at <= datetime.now(UTC):
             raise RefusedError(RejectCode.VALIDATION_FAILED, "A key ends in the future.")
-        account = await self.require_proof(await self.account_of(command.user_id), command.proof)
+        account = await self.require_own_proof(command.user_id, command.proof)
         token = API_KEY_PREFIX + new_token()
         async with self.transaction() as conn:
             if await api_keys.count_keys(conn, account.user.id) >= MAX_API_KEYS:

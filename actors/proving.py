@@ -44,57 +44,58 @@ class ProvingActor(DatabaseActor):
     def on_stop(self) -> None:
         self.passwords.close()
 
-    async def account_of(self, user_id: UUID) -> Account | None:
-        """Return an account with what it is proved by."""
+    async def require_own_proof(self, user_id: UUID, proof: Proof) -> Account:
+        """Return the account of somebody who is signed in, if the proof is theirs, as `require_proof`."""
         async with self.connection() as conn:
-            return await credentials.get_account(conn, user_id)
+            account = await credentials.get_account(conn, user_id)
+        return await self.require_proof(account, proof, f"account {user_id}")
 
-    async def require_proof(self, account: Account | None, proof: Proof) -> Account:
+    async def require_proof(self, account: Account | None, proof: Proof, subject: str) -> Account:
         """Return the account if the proof is its own; raises `RefusedError`, in the same time without one.
 
-        Codes: `bad_credentials`, `totp_required`, `totp_invalid`, `rate_limited`.
+        Codes: `bad_credentials`, `totp_required`, `totp_invalid`, `rate_limited`. `subject` is what is being
+        tried: wrong proofs are counted by it, whether or not there is an account.
         """
-        if account is not None:
-            _refuse_too_soon(account)
+        counted = sha256(subject.encode()).digest()
+        async with self.connection() as conn:
+            failures, failed_at = await credentials.read_failures(conn, counted)
+        _refuse_too_soon(failures, failed_at)
         stored_hash = None if account is None else account.password_hash
         is_right = await self.passwords.matches(proof.password, stored_hash)
         if account is None or not is_right:
-            await self._note_failure(account)
+            await self._note_failure(counted)
             raise RefusedError(RejectCode.BAD_CREDENTIALS, "The name or the password is wrong.")
-        if account.totp_secret is not None:
-            await self._require_code(account, proof.totp_code)
-        if account.failures:
+        if account.totp_secret is not None and not await self._is_code(account, proof.totp_code):
+            await self._note_failure(counted)
+            raise RefusedError(RejectCode.TOTP_INVALID, "This code is wrong, or was used before.")
+        if failures:
             async with self.connection() as conn:
-                await credentials.forget_failures(conn, account.user.id)
+                await credentials.forget_failures(conn, counted)
         return account
 
-    async def _require_code(self, account: Account, code: str | None) -> None:
+    async def _is_code(self, account: Account, code: str | None) -> bool:
         if not code:
             raise RefusedError(RejectCode.TOTP_REQUIRED, "Say a code of your app, too.")
         async with self.connection() as conn:
-            is_right = await spend_code(conn, account, code)
-        if not is_right:
-            await self._note_failure(account)
-            raise RefusedError(RejectCode.TOTP_INVALID, "This code is wrong, or was used before.")
+            return await spend_code(conn, account, code)
 
-    async def _note_failure(self, account: Account | None) -> None:
-        if account is not None:
-            async with self.connection() as conn:
-                await credentials.note_failure(conn, account.user.id)
+    async def _note_failure(self, counted: bytes) -> None:
+        async with self.connection() as conn:
+            await credentials.note_failure(conn, counted)
 
 
-def _refuse_too_soon(account: Account) -> None:
-    left = wait_until(account.failures, account.failed_at) - datetime.now(UTC)
+def _refuse_too_soon(failures: int, failed_at: datetime | None) -> None:
+    left = wait_until(failures, failed_at) - datetime.now(UTC)
     if left > timedelta(0):
         raise RefusedError(
             RejectCode.RATE_LIMITED,
-            "Too many wrong passwords for this account.",
+            "Too many wrong passwords for this login.",
             retry_after_seconds=left.total_seconds(),
         )
 
 
 def wait_until(failures: int, failed_at: datetime | None) -> datetime:
-    """Say when an account may be tried again after so many failures, the last one then."""
+    """Say when something may be tried again after so many failures, the last one then."""
     if failed_at is None or failures < FREE_FAILURES:
         return datetime.min.replace(tzinfo=UTC)
     doublings = min(failures - FREE_FAILURES, 10)

@@ -4,6 +4,7 @@ A TOTP secret has to be read to compare codes with it (RFC 6238), so it is store
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -15,11 +16,8 @@ PENDING_MINUTES: Final = 15
 """How long a second factor waits for its first code."""
 
 _ACCOUNT: Final = f"""
-    SELECT {USER_COLUMNS}, u.password_hash, t.secret AS totp_secret,
-        coalesce(f.failures, 0) AS failures, f.failed_at
-    FROM users u
-    LEFT JOIN totp_factors t ON t.user_id = u.id AND t.confirmed_at IS NOT NULL
-    LEFT JOIN failed_proofs f ON f.user_id = u.id
+    SELECT {USER_COLUMNS}, u.password_hash, t.secret AS totp_secret
+    FROM users u LEFT JOIN totp_factors t ON t.user_id = u.id AND t.confirmed_at IS NOT NULL
 """
 
 _FIND_LOGIN: Final = f"""
@@ -29,13 +27,23 @@ _FIND_LOGIN: Final = f"""
 
 _GET: Final = f"{_ACCOUNT} WHERE u.id = $1"
 
+_READ_FAILURES: Final = "SELECT failures, failed_at FROM failed_proofs WHERE subject = $1"
+
 _NOTE_FAILURE: Final = """
-    INSERT INTO failed_proofs (user_id, failures, failed_at) VALUES ($1, 1, now())
-    ON CONFLICT (user_id) DO UPDATE
+    INSERT INTO failed_proofs (subject, failures, failed_at) VALUES ($1, 1, now())
+    ON CONFLICT (subject) DO UPDATE
     SET failures = failed_proofs.failures + 1, failed_at = now()
 """
 
-_FORGET_FAILURES: Final = "DELETE FROM failed_proofs WHERE user_id = $1"
+_FORGET_FAILURES: Final = "DELETE FROM failed_proofs WHERE subject = $1"
+
+# What nobody comes back to: few at a time, and none that somebody else has in hand.
+_FORGET_OLD_FAILURES: Final = """
+    DELETE FROM failed_proofs WHERE subject IN (
+        SELECT subject FROM failed_proofs WHERE failed_at < now() - interval '1 day'
+        ORDER BY failed_at LIMIT 100 FOR UPDATE SKIP LOCKED
+    )
+"""
 
 _LIST_SESSIONS: Final = """
     SELECT id, user_agent, created_at, expires_at FROM auth_sessions
@@ -119,19 +127,24 @@ async def _account(conn: Connection, statement: str, key: object) -> Account | N
         user=user_of(row),
         password_hash=row["password_hash"],
         totp_secret=row["totp_secret"],
-        failures=row["failures"],
-        failed_at=row["failed_at"],
     )
 
 
-async def note_failure(conn: Connection, user_id: UUID) -> None:
-    """Count a wrong proof."""
-    await conn.execute(_NOTE_FAILURE, user_id)
+async def read_failures(conn: Connection, subject: bytes) -> tuple[int, datetime | None]:
+    """Return how often a subject was wrong since it was right, and when the last time."""
+    row = await conn.fetchrow(_READ_FAILURES, subject)
+    return (0, None) if row is None else (row["failures"], row["failed_at"])
 
 
-async def forget_failures(conn: Connection, user_id: UUID) -> None:
+async def note_failure(conn: Connection, subject: bytes) -> None:
+    """Count a wrong proof, and forget old ones."""
+    await conn.execute(_FORGET_OLD_FAILURES)
+    await conn.execute(_NOTE_FAILURE, subject)
+
+
+async def forget_failures(conn: Connection, subject: bytes) -> None:
     """Begin to count anew."""
-    await conn.execute(_FORGET_FAILURES, user_id)
+    await conn.execute(_FORGET_FAILURES, subject)
 
 
 async def list_sessions(conn: Connection, user_id: UUID, limit: int) -> tuple[AccountSession, ...]:

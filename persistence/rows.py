@@ -32,13 +32,11 @@ class Role:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """An account with what it is proved by. `failures`: wrong proofs since the last right one."""
+    """An account with what it is proved by."""
 
     user: User
     password_hash: str
     totp_secret: str | None
-    failures: int
-    failed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

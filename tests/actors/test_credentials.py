@@ -221,6 +221,22 @@ async def test_wrong_proofs_make_the_next_one_wait_the_right_one_too(ada):
     assert 0 < refused.retry_after_seconds <= 1
 
 
+async def test_who_guesses_learns_nothing_of_which_accounts_there_are(world, ada):
+    async def tried(login):
+        command = SignIn(login=login, proof=Proof(password="a guess"), user_agent="x")
+        return [code_of(await world.node.ask(ACCOUNTS, command)) for _ in range(6)]
+
+    known, unknown = await tried("ada"), await tried("nobody")
+    assert known == unknown == [RejectCode.BAD_CREDENTIALS] * 5 + [RejectCode.RATE_LIMITED]
+    # Nor which address belongs to a name.
+    assert (await tried("ADA@example.org"))[0] is RejectCode.BAD_CREDENTIALS
+    assert (await tried("aDa"))[0] is RejectCode.RATE_LIMITED
+    async with world.pool.acquire() as conn:
+        await conn.execute("UPDATE failed_proofs SET failed_at = now() - interval '25 hours'")
+        await tried("somebody else")
+        assert await conn.fetchval("SELECT count(*) FROM failed_proofs") == 1
+
+
 async def test_a_right_proof_begins_the_count_anew(ada):
     for _ in range(3):
         for _ in range(4):
