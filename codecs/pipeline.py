@@ -173,13 +173,19 @@ def _chunks(
         available += len(block)
         # Not before more than that is there: else the chunk could be the last one, unmarked.
         while available > (size := border(number + 1) + lookahead - start):
-            joined = np.concatenate(waiting)
+            joined = _joined(waiting)
             yield joined[:size], False
             waiting = [joined[size:]]
             start, available, number = start + size, available - size, number + 1
     if not start + available:
         raise MediaError(Fault.EMPTY, "it is shorter than one sample")
-    yield np.concatenate(waiting), True
+    yield _joined(waiting), True
+
+
+def _joined(blocks: Sequence[Samples]) -> Samples:
+    """Join blocks (n, channels) channel by channel in memory: encoders and meters read them so."""
+    joined: Samples = np.concatenate([block.T for block in blocks], axis=1).T
+    return joined
 
 
 class _Packager:

@@ -65,6 +65,10 @@ def _environment() -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         # glibc reserves 64 MB of address space a thread, which RLIMIT_AS counts.
         "MALLOC_ARENA_MAX": "2",
+        # What one block of sound frees, the next one takes: else glibc gives it back each time, and
+        # the kernel clears it anew.
+        "MALLOC_MMAP_THRESHOLD_": "16777216",
+        "MALLOC_TRIM_THRESHOLD_": "33554432",
     }
     for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"):
         if name in os.environ:
